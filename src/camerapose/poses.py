@@ -1,0 +1,238 @@
+"""`Poses`: N poses, column by column. A data set is a big one, a batch a small one."""
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, is_torch_array
+from jaxtyping import Float
+
+from camerapose import skeleton as skeletons
+from camerapose.camera import Camera, denormalize
+from camerapose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Poses:
+    """N poses: 2D, and what is known of 3D and of the camera.
+
+    Attributes:
+        skeleton: names the joints of every column.
+        pose2d: normalised image coordinates (see `camerapose.camera`).
+        confidence: 0 not seen (its coordinates are finite and mean nothing) to 1 certain.
+        pose3d: camera frame, metres, absolute; None for 2D alone.
+        camera: None where it is not known.
+        image_size: width and height in pixels.
+        refined2d: 2D after the refinement network, where it ran.
+        labels: further columns, one value a pose: subject, action, frame, person, ...
+    """
+
+    skeleton: Skeleton
+    pose2d: Float[Any, "n joints 2"]
+    confidence: Float[Any, "n joints"]
+    pose3d: Float[Any, "n joints 3"] | None = None
+    camera: Camera | None = None
+    image_size: Float[Any, "n 2"] | None = None
+    refined2d: Float[Any, "n joints 2"] | None = None
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.pose2d.shape[1] != self.skeleton.n_joints:
+            raise ValueError(
+                f"pose2d has {self.pose2d.shape[1]} joints but {self.skeleton.name} has "
+                f"{self.skeleton.n_joints}; name the skeleton that the poses are in "
+                f"(known: {', '.join(skeletons.FORMATS)})"
+            )
+        for name, column in self.labels.items():
+            assert len(column) == len(self), f"label {name} has {len(column)} of {len(self)} rows"
+
+    def __len__(self) -> int:
+        return self.pose2d.shape[0]
+
+    def __getitem__(self, index: Any) -> "Poses":
+        """Some poses: a slice, a mask or an array of indices (one index: a list of it)."""
+        rows = np.asarray(index) if self.labels and is_torch_array(index) else index
+        return replace(
+            self._map(lambda column: column[index]),
+            labels={name: column[rows] for name, column in self.labels.items()},
+        )
+
+    def __iter__(self) -> Iterator["Poses"]:
+        """One pose at a time, each as `Poses` of length one."""
+        return (self[i : i + 1] for i in range(len(self)))
+
+    def _map(self, function) -> "Poses":
+        columns = {name: function(getattr(self, name)) for name in self._arrays()}
+        camera = self.camera and self.camera.map(function)
+        return replace(self, **columns, camera=camera, labels={})
+
+    def _arrays(self) -> list[str]:
+        names = ("pose2d", "confidence", "pose3d", "image_size", "refined2d")
+        return [name for name in names if getattr(self, name) is not None]
+
+    @staticmethod
+    def cat(parts: Sequence["Poses"]) -> "Poses":
+        """All poses in one; a column stays only where every part has it."""
+        names = {p.skeleton.name for p in parts}
+        if len(names) != 1:
+            raise ValueError(
+                f"poses of {len(names)} joint formats ({', '.join(sorted(names))}) can't be "
+                "joined; bring them to one with .convert(skeleton)"
+            )
+        xp = array_namespace(parts[0].pose2d)
+        shared = set.intersection(*(set(p._arrays()) for p in parts))
+        labels = set.intersection(*(set(p.labels) for p in parts))
+        cameras = [p.camera for p in parts]
+        return Poses(
+            skeleton=parts[0].skeleton,
+            **{name: xp.concat([getattr(p, name) for p in parts], axis=0) for name in shared},
+            camera=None if any(c is None for c in cameras) else Camera.cat(cameras),
+            labels={name: np.concatenate([p.labels[name] for p in parts]) for name in labels},
+        )
+
+    def convert(self, target: Skeleton) -> "Poses":
+        """The same poses in another joint format (`camerapose.skeleton.convert`)."""
+        columns: dict[str, Any] = {}
+        for name in ("pose2d", "pose3d", "refined2d"):
+            if getattr(self, name) is not None:
+                columns[name], confidence = skeletons.convert(
+                    getattr(self, name), self.confidence, self.skeleton, target
+                )
+        return replace(self, skeleton=target, confidence=confidence, **columns)
+
+    def mirror(self) -> "Poses":
+        """Left and right exchanged, as if the image and its camera were flipped.
+
+        Distortion flips with the image (p2 changes sign). World extrinsics do not survive and
+        become: no rotation, the translation's x negated.
+        """
+        xp = array_namespace(self.pose2d)
+        order = list(self.skeleton.mirror)
+
+        def flipped(points):
+            sign = np.ones(points.shape[-1])
+            sign[0] = -1
+            return points[:, order] * xp.asarray(sign, dtype=points.dtype)
+
+        columns = {
+            name: flipped(getattr(self, name))
+            for name in ("pose2d", "pose3d", "refined2d")
+            if getattr(self, name) is not None
+        }
+        camera = self.camera
+        if camera is not None:
+            camera = Camera(
+                focal=camera.focal,
+                center=camera.center * xp.asarray([-1.0, 1.0], dtype=camera.center.dtype),
+                translation=camera.translation
+                * xp.asarray([-1.0, 1.0, 1.0], dtype=camera.center.dtype),
+                distortion=None
+                if camera.distortion is None
+                else camera.distortion
+                * xp.asarray([1.0, 1.0, 1.0, 1.0, -1.0], dtype=camera.center.dtype),
+            )
+        return replace(self, confidence=self.confidence[:, order], camera=camera, **columns)
+
+    def to_torch(self, device: Any = "cpu") -> "Poses":
+        """The columns as float32 torch tensors on a device; labels stay numpy."""
+        import torch  # the learning side's; the using side never comes here
+
+        poses = self._map(lambda c: torch.as_tensor(c, dtype=torch.float32, device=device))
+        return replace(poses, labels=self.labels)
+
+    def to_numpy(self) -> "Poses":
+        """The columns as numpy arrays."""
+        poses = self._map(lambda c: c.detach().cpu().numpy() if is_torch_array(c) else c)
+        return replace(poses, labels=self.labels)
+
+    @property
+    def root_position(self) -> Float[Any, "n 3"]:
+        """Where the root joint stands in the camera frame, metres."""
+        return self._needs("pose3d")[:, self.skeleton.root_index]
+
+    @property
+    def reprojection(self) -> Float[Any, "n joints 2"]:
+        """The 3D pose as its camera sees it, normalised image coordinates (Eq. 7)."""
+        return self._needs("camera").project(self._needs("pose3d"))
+
+    @property
+    def reprojection_error(self) -> Float[Any, " n"]:
+        """Mean distance of `reprojection` to `pose2d` over the joints seen.
+
+        In pixels where the image size is known, else in normalised units. A pose of which no
+        joint is seen has error 0.
+        """
+        xp = array_namespace(self.pose2d)
+        given, again = self.pose2d, self.reprojection
+        if self.image_size is not None:
+            given, again = (denormalize(p, self.image_size) for p in (given, again))
+        distance = xp.sqrt(xp.sum((given - again) ** 2, axis=-1))
+        seen = xp.astype(self.confidence > 0, distance.dtype)
+        return xp.sum(distance * seen, axis=-1) / xp.clip(xp.sum(seen, axis=-1), min=1)
+
+    def _needs(self, column: str) -> Any:
+        value = getattr(self, column)
+        if value is None:
+            raise ValueError(f"these poses have no {column}; a Predictor adds it")
+        return value
+
+    def columns(self) -> dict[str, Any]:
+        """All columns by name, the camera's as `camera_focal` and so on."""
+        columns = {name: getattr(self, name) for name in self._arrays()}
+        if self.camera is not None:
+            for f in fields(Camera):
+                value = getattr(self.camera, f.name)
+                if value is not None:
+                    columns[f"camera_{f.name}"] = value
+        return columns | {f"label_{name}": column for name, column in self.labels.items()}
+
+    @staticmethod
+    def from_columns(skeleton: Skeleton, columns: Mapping[str, Any]) -> "Poses":
+        """The inverse of `columns`; names it does not know are left aside."""
+        camera = {f.name: columns.get(f"camera_{f.name}") for f in fields(Camera)}
+        names = ("pose2d", "confidence", "pose3d", "image_size", "refined2d")
+        return Poses(
+            skeleton=skeleton,
+            **{name: columns[name] for name in names if name in columns},
+            camera=Camera(**camera) if camera["focal"] is not None else None,
+            labels={
+                name.removeprefix("label_"): np.asarray(column)
+                for name, column in columns.items()
+                if name.startswith("label_")
+            },
+        )
+
+    def save(self, path: str | os.PathLike, **extra: Any) -> None:
+        """Write a .npz (no pickles); whole or not at all."""
+        buffer = io.BytesIO()
+        arrays = {name: np.asarray(column) for name, column in self.to_numpy().columns().items()}
+        np.savez_compressed(buffer, skeleton=self.skeleton.name, **arrays, **extra)
+        path = Path(path)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(buffer.getvalue())
+        os.replace(temporary, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike) -> "Poses":
+        """Read what `save` wrote. ValueError if it is no such file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                columns = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # zipfile, zlib and numpy each have their own
+            raise ValueError(
+                f"{path} can't be read as an .npz of poses ({error}); "
+                "give a file that camerapose wrote, or another keypoint format"
+            ) from error
+        missing = {"skeleton", "pose2d", "confidence"} - set(columns)
+        if missing:
+            raise ValueError(
+                f"{path} is an .npz without {', '.join(sorted(missing))}; it holds "
+                f"{', '.join(sorted(columns)) or 'nothing'}. Give a file written by Poses.save"
+            )
+        return Poses.from_columns(skeletons.get(str(columns["skeleton"])), columns)

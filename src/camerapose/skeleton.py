@@ -1,0 +1,264 @@
+"""Joint names, the named joint formats of the field, and conversion between them by name.
+
+No joint number stands anywhere else in the package: networks, losses and pictures ask a
+`Skeleton` for its bones, its mirror image and its body parts.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, cached_property
+from typing import Any
+
+from array_api_compat import array_namespace
+from jaxtyping import Float
+
+#: Share of the confidence of its sources that a joint made from other joints keeps.
+MADE_CONFIDENCE = 0.5
+
+#: How to make a joint that a format lacks: the first recipe whose joints can be had is used.
+#: Weights sum to one. Halves are symmetric, so that mirroring and conversion commute.
+#: The spine's share of the way from pelvis to thorax is that of Human3.6M's bodies.
+#: The ears lie a little below Human3.6M's `head`, which is inside the skull, not on top of it.
+RECIPES: dict[str, tuple[dict[str, float], ...]] = {
+    "pelvis": ({"left_hip": 0.5, "right_hip": 0.5},),
+    "thorax": ({"left_shoulder": 0.5, "right_shoulder": 0.5},),
+    "spine": ({"pelvis": 0.524, "thorax": 0.476},),
+    "neck_nose": ({"thorax": 0.5, "head": 0.5},),
+    "head": (
+        {"head_top": 1.0},
+        {"left_ear": 0.6, "right_ear": 0.6, "thorax": -0.2},
+        {"nose": 1.0},
+    ),
+    "head_top": ({"head": 1.0},),
+    "upper_neck": ({"thorax": 0.5, "head": 0.5},),
+    "nose": ({"neck_nose": 1.0},),
+}
+
+#: Bones (named by their outer joint) of the five parts that the discriminators look at.
+#: Source: PoseAug (Gong et al., CVPR 2021), part-aware kinematic chain space.
+_PARTS = {
+    "torso": (
+        "right_hip", "left_hip", "spine", "thorax", "neck_nose", "head",
+        "left_shoulder", "right_shoulder",
+    ),
+    "right_leg": ("right_hip", "right_knee", "right_ankle", "left_hip", "spine"),
+    "left_leg": ("left_hip", "left_knee", "left_ankle", "right_hip", "spine"),
+    "left_arm": ("thorax", "left_shoulder", "left_elbow", "left_wrist"),
+    "right_arm": ("thorax", "right_shoulder", "right_elbow", "right_wrist"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A joint format: names in order, and each joint's parent (None for the root).
+
+    Examples:
+        >>> H36M_16.n_joints, H36M_16.root
+        (16, 'pelvis')
+        >>> H36M_16.joints[H36M_16.mirror[H36M_16.index("left_knee")]]
+        'right_knee'
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[str | None, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.joints) != len(self.parents):
+            raise ValueError(
+                f"skeleton {self.name!r} has {len(self.joints)} joints and "
+                f"{len(self.parents)} parents; give each joint one parent (None for the root)"
+            )
+        if len(set(self.joints)) != len(self.joints):
+            raise ValueError(f"skeleton {self.name!r} names a joint twice: {self.joints}")
+        unknown = {p for p in self.parents if p is not None} - set(self.joints)
+        if unknown or self.parents.count(None) != 1:
+            raise ValueError(
+                f"skeleton {self.name!r} needs one root (parent None) and parents among its own "
+                f"joints; unknown parents: {sorted(unknown)}"
+            )
+
+    @property
+    def n_joints(self) -> int:
+        return len(self.joints)
+
+    @property
+    def root_index(self) -> int:
+        return self.parents.index(None)
+
+    @property
+    def root(self) -> str:
+        return self.joints[self.root_index]
+
+    def index(self, joint: str) -> int:
+        """The place of a joint in this format; ValueError lists the names if there is none."""
+        if joint not in self.joints:
+            raise ValueError(
+                f"skeleton {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints)}"
+            )
+        return self.joints.index(joint)
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """(child, parent) of every bone, in the order of the child joints."""
+        pairs = zip(self.joints, self.parents, strict=True)
+        return tuple((self.index(c), self.index(p)) for c, p in pairs if p is not None)
+
+    @cached_property
+    def bone_names(self) -> tuple[str, ...]:
+        """Each bone's name: that of its outer joint."""
+        return tuple(self.joints[child] for child, _ in self.bones)
+
+    @cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """For each joint the index of its left-right counterpart (itself on the midline)."""
+        return tuple(self.index(_swap_sides(joint)) for joint in self.joints)
+
+    @cached_property
+    def bone_mirror(self) -> tuple[int, ...]:
+        """For each bone the index of its left-right counterpart."""
+        return tuple(self.bone_names.index(_swap_sides(bone)) for bone in self.bone_names)
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """Bone indices of torso, legs and arms, for part-aware KCS (PoseAug, section 3.3)."""
+        return {
+            part: tuple(self.bone_names.index(b) for b in bones if b in self.bone_names)
+            for part, bones in _PARTS.items()
+        }
+
+
+def _swap_sides(joint: str) -> str:
+    if joint.startswith("left_"):
+        return "right_" + joint.removeprefix("left_")
+    if joint.startswith("right_"):
+        return "left_" + joint.removeprefix("right_")
+    return joint
+
+
+def _skeleton(name: str, tree: str) -> Skeleton:
+    """Read `joint:parent joint:parent ...`; a joint without a parent is the root."""
+    pairs = [item.partition(":")[::2] for item in tree.split()]
+    return Skeleton(name, tuple(j for j, _ in pairs), tuple(p or None for _, p in pairs))
+
+
+_ARMS_H36M = (
+    "left_shoulder:thorax left_elbow:left_shoulder left_wrist:left_elbow "
+    "right_shoulder:thorax right_elbow:right_shoulder right_wrist:right_elbow"
+)
+_TRUNK_H36M = (
+    "pelvis right_hip:pelvis right_knee:right_hip right_ankle:right_knee "
+    "left_hip:pelvis left_knee:left_hip left_ankle:left_knee spine:pelvis thorax:spine "
+)
+#: Human3.6M without `neck_nose`: the joints of PoseAug and of the paper's numbers.
+H36M_16 = _skeleton("h36m_16", _TRUNK_H36M + "head:thorax " + _ARMS_H36M)
+#: Human3.6M, indices 0,1,2,3,6,7,8,12,13,14,15,17,18,19,25,26,27 of its 32.
+H36M_17 = _skeleton("h36m_17", _TRUNK_H36M + "neck_nose:thorax head:neck_nose " + _ARMS_H36M)
+#: MPII Human Pose.
+MPII_16 = _skeleton(
+    "mpii_16",
+    "right_ankle:right_knee right_knee:right_hip right_hip:pelvis left_hip:pelvis "
+    "left_knee:left_hip left_ankle:left_knee pelvis thorax:pelvis upper_neck:thorax "
+    "head_top:upper_neck right_wrist:right_elbow right_elbow:right_shoulder "
+    "right_shoulder:thorax left_shoulder:thorax left_elbow:left_shoulder left_wrist:left_elbow",
+)
+_BODY_COCO = (
+    "left_shoulder:nose right_shoulder:nose left_elbow:left_shoulder right_elbow:right_shoulder "
+    "left_wrist:left_elbow right_wrist:right_elbow "
+)
+_LEGS_COCO = (
+    "left_hip:left_shoulder right_hip:right_shoulder left_knee:left_hip right_knee:right_hip "
+    "left_ankle:left_knee right_ankle:right_knee "
+)
+#: MS-COCO keypoints.
+COCO_17 = _skeleton(
+    "coco_17",
+    "nose left_eye:nose right_eye:nose left_ear:left_eye right_ear:right_eye "
+    + _BODY_COCO
+    + _LEGS_COCO,
+)
+#: BlazePose landmarks (Bazarevsky et al., 2020).
+BLAZEPOSE_33 = _skeleton(
+    "blazepose_33",
+    "nose left_eye_inner:nose left_eye:left_eye_inner left_eye_outer:left_eye "
+    "right_eye_inner:nose right_eye:right_eye_inner right_eye_outer:right_eye "
+    "left_ear:left_eye_outer right_ear:right_eye_outer left_mouth:nose right_mouth:nose "
+    + _BODY_COCO
+    + "left_pinky:left_wrist right_pinky:right_wrist left_index:left_wrist right_index:right_wrist "
+    "left_thumb:left_wrist right_thumb:right_wrist "
+    + _LEGS_COCO
+    + "left_heel:left_ankle right_heel:right_ankle "
+    "left_foot_index:left_heel right_foot_index:right_heel",
+)
+
+FORMATS = {s.name: s for s in (H36M_16, H36M_17, MPII_16, COCO_17, BLAZEPOSE_33)}
+
+
+def get(name: str) -> Skeleton:
+    """The named format; ValueError lists the names if there is none."""
+    if name not in FORMATS:
+        near = get_close_matches(name, FORMATS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown skeleton {name!r}; known are {', '.join(FORMATS)}{hint}")
+    return FORMATS[name]
+
+
+@cache
+def conversion(source: Skeleton, target: Skeleton) -> tuple[dict[str, float] | None, ...]:
+    """For each joint of `target` its weights over joints of `source`; None if it can't be made."""
+    return tuple(_resolve(joint, source, frozenset()) for joint in target.joints)
+
+
+def _resolve(joint: str, source: Skeleton, asked: frozenset[str]) -> dict[str, float] | None:
+    if joint in source.joints:
+        return {joint: 1.0}
+    if joint in asked:  # head_top needs head needs head_top
+        return None
+    for recipe in RECIPES.get(joint, ()):
+        parts = {name: _resolve(name, source, asked | {joint}) for name in recipe}
+        if all(parts.values()):
+            weights: dict[str, float] = {}
+            for name, share in recipe.items():
+                for base, weight in parts[name].items():
+                    weights[base] = weights.get(base, 0.0) + share * weight
+            return weights
+    return None
+
+
+def convert(
+    points: Float[Any, "*batch joints d"],
+    confidence: Float[Any, "*batch joints"],
+    source: Skeleton,
+    target: Skeleton,
+) -> tuple[Float[Any, "*batch target d"], Float[Any, "*batch target"]]:
+    """Bring joints of one format into another, by joint name.
+
+    A joint that both have is copied, bit for bit. A joint that `source` lacks is interpolated
+    from its neighbours (`RECIPES`; CameraPose, section 4.2) with `MADE_CONFIDENCE` times the
+    smallest confidence among them. One that cannot be made is zero with confidence 0.
+
+    Args:
+        points: any dimension and unit; numpy or torch.
+        confidence: 0 (not seen) to 1.
+    """
+    if points.shape[-2] != source.n_joints:
+        raise ValueError(
+            f"points have {points.shape[-2]} joints but {source.name} has {source.n_joints}; "
+            f"name the skeleton that the points are in (known: {', '.join(FORMATS)})"
+        )
+    if source == target:
+        return points, confidence
+    xp = array_namespace(points, confidence)
+    columns, scores = [], []
+    for joint, weights in zip(target.joints, conversion(source, target), strict=True):
+        if weights is None:
+            columns.append(xp.zeros_like(points[..., 0, :]))
+            scores.append(xp.zeros_like(confidence[..., 0]))
+        elif joint in source.joints:
+            columns.append(points[..., source.index(joint), :])
+            scores.append(confidence[..., source.index(joint)])
+        else:
+            columns.append(sum(points[..., source.index(j), :] * w for j, w in weights.items()))
+            seen = xp.stack([confidence[..., source.index(j)] for j in weights], axis=-1)
+            scores.append(xp.min(seen, axis=-1) * MADE_CONFIDENCE)
+    return xp.stack(columns, axis=-2), xp.stack(scores, axis=-1)

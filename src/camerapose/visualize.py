@@ -1,0 +1,499 @@
+"""Pictures of poses: image with 2D, 3D from two views, reprojection (CameraPose, Fig. 8).
+
+Left limbs are blue, right limbs vermilion, the trunk is dark: colours that colour-blind readers
+tell apart (Okabe and Ito, 2008). Several people get one colour each, right limbs a lighter one.
+Everything is drawn flat with matplotlib's object interface, so no global state is touched.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon, Rectangle
+from PIL import Image
+
+from camerapose.camera import denormalize
+from camerapose.poses import Poses
+from camerapose.skeleton import Skeleton
+
+LEFT, RIGHT, TRUNK = "#0072B2", "#E0560B", "#2E3440"
+#: One colour a person where there are several.
+PEOPLE = ("#0072B2", "#E0560B", "#009E73", "#CC79A7", "#B58900", "#56B4E9")
+TRUTH = "#A3A9B4"
+INK, FAINT = "#20242C", "#8A909C"
+FLOOR, GRID = "#F1F3F6", "#FFFFFF"
+
+WIDTH = 12.0  # inches
+GAP, MARGIN, HEADER, FOOTER = 0.10, 0.08, 0.34, 0.30  # inches
+TALL = 1.18  # a panel's height over its width
+CELL = 0.5  # of the floor's grid, metres
+MOST_PIXELS = 900  # an image panel's longer side; more would only make the file bigger
+
+#: Azimuth and elevation, degrees: where the two 3D views look from.
+FRONT, SIDE = (0.0, 12.0), (78.0, 12.0)
+#: A generous field of view around someone's keypoints: share of their extent.
+ROOM = 0.22
+
+
+class Row(NamedTuple):
+    """One line of a figure: the people of one frame, and their image where there is one."""
+
+    poses: Poses
+    image: Any = None
+    title: str = ""
+
+
+def figure8(
+    image: Any, poses: Poses, *, title: str = "", scene: bool = False, width: float = WIDTH
+) -> Figure:
+    """One frame as a row of four panels: detected 2D, 3D from two views, reprojected 2D.
+
+    Source: CameraPose, Fig. 8.
+
+    Args:
+        image: uint8 (height, width, 3) RGB, or None: keypoints are drawn on a plain ground.
+        poses: all people of this frame, as a `Predictor` returns them.
+        title: shown in the image's corner, such as a time.
+        scene: show the whole image instead of the part around the people.
+        width: inches.
+    """
+    return sheet([Row(poses, image, title)], scene=scene, width=width)
+
+
+def sheet(rows: Sequence[Row], *, scene: bool = False, width: float = WIDTH) -> Figure:
+    """Several frames below one another, each a row as in `figure8`.
+
+    Several people keep their colour from row to row where `poses.labels["person"]` numbers them.
+    """
+    assert rows, "a sheet needs a row"
+    titles = ("detected 2D", "3D, seen by the camera", "3D, seen from the side", "reprojected 2D")
+    figure, grid = _grid(len(rows), titles, width)
+    several = max(len(row.poses) for row in rows) > 1
+    for axes, row in zip(grid, rows, strict=True):
+        poses = row.poses.to_numpy()
+        colors = _colors(poses, several)
+        _image_panels((axes[0], axes[3]), row, scene)
+        _draw_detected(axes[0], poses, colors)
+        _draw_reprojected(axes[3], poses, colors)
+        for ax, view in zip(axes[1:3], (FRONT, SIDE), strict=True):
+            _draw_3d(ax, view, [Body(p, c) for p, c in zip(poses.pose3d, colors, strict=True)],
+                     poses.skeleton, camera=view is SIDE)  # fmt: skip
+        _note(axes[0], row.title)
+        _note(axes[2], _distances(poses))
+        _note(axes[3], _errors(poses))
+    _legend(figure, several)
+    return figure
+
+
+def comparison(truth: Poses, predicted: Poses, path: str | os.PathLike | None = None) -> Figure:
+    """Predicted beside true poses: 2D with its reprojection, and root-relative 3D from two views.
+
+    Truth is grey and lies under the prediction. Rows are poses; the order of both must agree.
+
+    Args:
+        truth: `pose2d`, and `pose3d` where it is known.
+        predicted: as the model made it: `pose3d` absolute and `camera`.
+        path: where to write the picture; None only returns it.
+    """
+    truth, predicted = truth.to_numpy(), predicted.to_numpy()
+    assert len(truth) == len(predicted) and len(truth) > 0, "one prediction for each true pose"
+    skeleton = predicted.skeleton
+    titles = ("2D and its reprojection", "3D, seen by the camera", "3D, seen from the side")
+    figure, grid = _grid(len(truth), titles, 9.0)
+    root = skeleton.root_index
+    for i, axes in enumerate(grid):
+        _image_panels(axes[:1], Row(truth[i : i + 1]), scene=False)
+        _draw_truth(axes[0], truth[i : i + 1], predicted[i : i + 1])
+        guess = predicted.pose3d[i] - predicted.pose3d[i, root]
+        bodies = [Body(guess, None)]
+        if truth.pose3d is not None:
+            real = truth.pose3d[i] - truth.pose3d[i, root]
+            bodies.insert(0, Body(real, TRUTH))
+            error = 1000 * np.linalg.norm(guess - real, axis=-1).mean()
+            _note(axes[1], f"MPJPE {error:.0f} mm")
+        for ax, view in zip(axes[1:], (FRONT, SIDE), strict=True):
+            _draw_3d(ax, view, bodies, skeleton)
+        _note(axes[0], _errors(predicted[i : i + 1]))
+    _legend(figure, several=False, truth=True)
+    if path is not None:
+        save_figure(figure, path)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 130) -> Path:
+    """Write a figure as .png (or what the ending says); whole or not at all."""
+    path = Path(path)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format=path.suffix.lstrip(".") or "png", dpi=dpi, facecolor="white")
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, path)
+    return path
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def _grid(n_rows: int, titles: Sequence[str], width: float) -> tuple[Figure, list[list[Axes]]]:
+    """A page of equal panels with a line of titles above and room for the legend below."""
+    columns = len(titles)
+    panel = (width - 2 * MARGIN - (columns - 1) * GAP) / columns
+    height = HEADER + FOOTER + n_rows * panel * TALL + (n_rows - 1) * GAP
+    figure = Figure(figsize=(width, height))
+    grid = []
+    for r in range(n_rows):
+        bottom = FOOTER + (n_rows - 1 - r) * (panel * TALL + GAP)
+        grid.append([])
+        for c in range(columns):
+            left = MARGIN + c * (panel + GAP)
+            box = (left / width, bottom / height, panel / width, panel * TALL / height)
+            ax = figure.add_axes(box)
+            ax.set_xticks([])
+            ax.set_yticks([])
+            for spine in ax.spines.values():
+                spine.set_visible(False)
+            grid[-1].append(ax)
+    for c, title in enumerate(titles):
+        x = (MARGIN + c * (panel + GAP) + panel / 2) / width
+        figure.text(x, 1 - HEADER / 2 / height, title, ha="center", va="center",
+                    fontsize=11.5, color=INK, fontweight="medium")  # fmt: skip
+    return figure, grid
+
+
+def _legend(figure: Figure, several: bool, truth: bool = False) -> None:
+    height = figure.get_size_inches()[1]
+    if several:
+        entries = [("left side", INK), ("right side (lighter)", _lighter(INK, 0.5))]
+    else:
+        entries = [("left", LEFT), ("right", RIGHT), ("trunk", TRUNK)]
+    if truth:
+        entries.append(("truth", TRUTH))
+    handles = [Line2D([], [], color=c, lw=4, solid_capstyle="round") for _, c in entries]
+    labels = [name for name, _ in entries]
+    figure.legend(handles, labels, loc="center", bbox_to_anchor=(0.5, FOOTER / 2 / height),
+                  ncols=len(labels), frameon=False, fontsize=9.5, labelcolor=INK,
+                  handlelength=1.2, columnspacing=1.8, borderpad=0)  # fmt: skip
+
+
+def _note(ax: Axes, text: str) -> None:
+    """A few words in a panel's lower left corner, readable on any ground."""
+    if text:
+        ax.text(0.035, 0.03, text, transform=ax.transAxes, fontsize=9.5, color=INK, zorder=50,
+                ha="left", va="bottom", linespacing=1.35,
+                bbox=dict(boxstyle="round,pad=0.35", fc="white", ec="none", alpha=0.82))  # fmt: skip
+
+
+def _distances(poses: Poses) -> str:
+    depth = np.sort(poses.root_position[:, 2])
+    if len(depth) == 1:
+        return f"{depth[0]:.1f} m from the camera"
+    return f"{depth[0]:.1f} to {depth[-1]:.1f} m from the camera" if len(depth) else "nobody"
+
+
+def _errors(poses: Poses) -> str:
+    if not len(poses) or poses.camera is None:
+        return ""
+    if poses.image_size is None:
+        return f"error {poses.reprojection_error.mean():.3f}"
+    focal = poses.camera.in_pixels(poses.image_size).focal.mean()
+    return f"error {poses.reprojection_error.mean():.1f} px\nfocal length {focal:.0f} px"
+
+
+# --- people -------------------------------------------------------------------------------------
+
+
+class Body(NamedTuple):
+    """A 3D pose (joints, 3) and its colour; None stands for left, right and trunk colours."""
+
+    points: Any
+    color: str | None = None
+
+
+def _colors(poses: Poses, several: bool) -> list[str | None]:
+    if not several:
+        return [None] * len(poses)
+    numbers = poses.labels.get("person", np.arange(len(poses)))
+    return [PEOPLE[int(number) % len(PEOPLE)] for number in numbers]
+
+
+def _bone_colors(skeleton: Skeleton, color: str | None) -> list[str]:
+    """Each bone's colour, by the side of its outer joint."""
+    if color is None:
+        sides = {"left": LEFT, "right": RIGHT}
+        return [sides.get(bone.partition("_")[0], TRUNK) for bone in skeleton.bone_names]
+    if color == TRUTH:
+        return [TRUTH] * len(skeleton.bones)
+    return [
+        _lighter(color, 0.42) if bone.startswith("right_") else color
+        for bone in skeleton.bone_names
+    ]
+
+
+def _joint_colors(skeleton: Skeleton, color: str | None) -> list[str]:
+    bones = dict(zip(skeleton.bone_names, _bone_colors(skeleton, color), strict=True))
+    return [bones.get(joint, color or TRUNK) for joint in skeleton.joints]
+
+
+def _lighter(color: str, share: float) -> tuple[float, ...]:
+    """The colour mixed with white."""
+    return tuple(1 - (1 - channel) * (1 - share) for channel in to_rgb(color))
+
+
+# --- image panels -------------------------------------------------------------------------------
+
+
+def _pixels(poses: Poses, points: Any) -> np.ndarray:
+    """Normalised to pixels; where the image's size is not known, of one 1000 pixels wide."""
+    if poses.image_size is None:
+        return denormalize(np.asarray(points), np.asarray([1000, 1000]))
+    return denormalize(points, poses.image_size)
+
+
+def _image_panels(panels: Sequence[Axes], row: Row, scene: bool) -> None:
+    """Show the image, or a plain ground of its size, cut to the part around the people."""
+    poses, image = row.poses.to_numpy(), row.image
+    if image is not None:
+        size = np.array([image.shape[1], image.shape[0]], dtype=float)
+    elif poses.image_size is not None and len(poses):
+        size = poses.image_size[0].astype(float)
+    else:
+        size = np.array([1000.0, 1000.0])
+    x0, y0, x1, y1 = _window(poses, size, scene)
+    for ax in panels:
+        if image is not None:
+            _show(ax, image, (x0, y0, x1, y1))
+        ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fc="#E9ECF0", ec="none", zorder=-2))
+        if image is None:
+            ax.add_patch(Rectangle((0, 0), *size, fc="#F6F7F9", ec="#C9CED6", lw=0.8, zorder=-1))
+        ax.set_xlim(x0, x1)
+        ax.set_ylim(y1, y0)
+        ax.set_aspect("equal")
+
+
+def _window(poses: Poses, size: np.ndarray, scene: bool) -> tuple[float, float, float, float]:
+    """x0 y0 x1 y1 in pixels, of a panel's shape: around the people, inside the image if it can."""
+    points = _pixels(poses, poses.pose2d)[poses.confidence > 0]
+    if scene or not len(points):
+        low, high = np.zeros(2), size
+    else:
+        low, high = points.min(0), points.max(0)
+        room = ROOM * max(high - low)
+        low, high = low - room, high + room
+    center, extent = (low + high) / 2, high - low
+    extent = np.maximum(extent, extent[::-1] * (1 / TALL, TALL))
+    touched = (center > -extent / 2).all() and (center < size + extent / 2).all()
+    if touched:  # don't show ground beyond the border where there is image on the other side
+        half = np.minimum(extent, size) / 2
+        center = np.clip(center, half, size - half)
+    (x0, y0), (x1, y1) = center - extent / 2, center + extent / 2
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _show(ax: Axes, image: Any, window: tuple[float, float, float, float]) -> None:
+    """The window of an image, made small enough for a panel."""
+    height, width = image.shape[:2]
+    x0, y0 = (max(0, int(np.floor(v))) for v in window[:2])
+    x1, y1 = min(width, int(np.ceil(window[2]))), min(height, int(np.ceil(window[3])))
+    if x1 <= x0 or y1 <= y0:  # everyone is outside the image
+        return
+    part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
+    part.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
+    ax.imshow(np.asarray(part), extent=(x0, x1, y1, y0), zorder=0)
+
+
+def _draw_detected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> None:
+    """2D as given; confidence is opacity and size, joints not seen are left out."""
+    for points, confidence, color in zip(
+        _pixels(poses, poses.pose2d), poses.confidence, colors, strict=True
+    ):
+        _draw_2d(ax, points, confidence, poses.skeleton, color)
+
+
+def _draw_reprojected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> None:
+    """The 3D pose as its camera sees it; rings stand where the joints were detected."""
+    for points, given, confidence, color in zip(
+        _pixels(poses, poses.reprojection),
+        _pixels(poses, poses.pose2d),
+        poses.confidence,
+        colors,
+        strict=True,
+    ):
+        _draw_2d(ax, points, np.ones_like(confidence), poses.skeleton, color)
+        seen = given[confidence > 0]
+        ax.scatter(*seen.T, s=26, facecolors="none", edgecolors="white", linewidths=2.6, zorder=9)
+        ax.scatter(*seen.T, s=26, facecolors="none", edgecolors=INK, linewidths=1.0, zorder=10)
+
+
+def _draw_truth(ax: Axes, truth: Poses, predicted: Poses) -> None:
+    """True 2D in grey below the prediction's reprojection; both of one pose."""
+    given = _pixels(truth, truth.pose2d)[0]
+    again = _pixels(truth, predicted.reprojection)[0]
+    _draw_2d(ax, given, truth.confidence[0], truth.skeleton, TRUTH)
+    _draw_2d(ax, again, np.ones(len(again)), predicted.skeleton, None)
+
+
+def _draw_2d(
+    ax: Axes,
+    points: Float[np.ndarray, "joints 2"],
+    confidence: Float[np.ndarray, " joints"],
+    skeleton: Skeleton,
+    color: str | None,
+) -> None:
+    """Bones with a white rim, so that they stand out from any image, and a dot for each joint."""
+    confidence = np.clip(confidence, 0, 1)
+    bones = zip(skeleton.bones, _bone_colors(skeleton, color), strict=True)
+    drawn = [
+        (points[[child, parent]], to_rgb(bone_color), min(confidence[child], confidence[parent]))
+        for (child, parent), bone_color in bones
+    ]
+    drawn = [(line, c, seen) for line, c, seen in drawn if seen > 0]
+    lines = [line for line, _, _ in drawn]
+    # Squared less steeply than linear: a confidence of 0.5 is still plainly visible.
+    strength = [0.25 + 0.75 * seen for _, _, seen in drawn]
+    rim = [(1, 1, 1, 0.85 * a) for a in strength]
+    body = [(*c, a) for (_, c, _), a in zip(drawn, strength, strict=True)]
+    for colors, lw, z in ((rim, 5.0, 5), (body, 2.8, 6)):
+        ax.add_collection(
+            LineCollection(lines, colors=colors, linewidths=lw, capstyle="round", zorder=z)
+        )
+    seen = confidence > 0
+    dots = [
+        (*to_rgb(c), 0.25 + 0.75 * share)
+        for c, share in zip(_joint_colors(skeleton, color), confidence, strict=True)
+    ]
+    ax.scatter(
+        *points[seen].T,
+        s=6 + 22 * confidence[seen],
+        c=[d for d, keep in zip(dots, seen, strict=True) if keep],
+        edgecolors="white",
+        linewidths=0.8,
+        zorder=7,
+    )
+
+
+# --- 3D panels ----------------------------------------------------------------------------------
+
+
+def _seen_from(points: Any, azimuth: float, elevation: float) -> np.ndarray:
+    """Camera frame (y down, z forward) to a viewer's right, up and depth, orthographic.
+
+    The viewer walks `azimuth` degrees around the people (0: the camera's side; 90: the right of
+    the image, so that what is far from the camera is on the right) and rises by `elevation`.
+    """
+    a, e = np.radians([azimuth, elevation])
+    x, y, z = np.moveaxis(np.asarray(points, dtype=float), -1, 0)
+    right = x * np.cos(a) + z * np.sin(a)
+    away = z * np.cos(a) - x * np.sin(a)
+    return np.stack(
+        [right, away * np.sin(e) - y * np.cos(e), away * np.cos(e) + y * np.sin(e)], axis=-1
+    )
+
+
+def _draw_3d(
+    ax: Axes,
+    view: tuple[float, float],
+    bodies: Sequence[Body],
+    skeleton: Skeleton,
+    camera: bool = False,
+) -> None:
+    """Bodies on a floor with a grid, upright and with equal axes."""
+    ax.set_aspect("equal")
+    if not bodies:
+        return
+    everyone = np.concatenate([body.points for body in bodies])
+    floor = everyone[:, 1].max() + 0.02
+    low, high = _floor_box(everyone)
+    _draw_floor(ax, view, low, high, floor)
+    for body in bodies:
+        _draw_shadow(ax, view, body, skeleton, floor)
+    for body in sorted(bodies, key=lambda b: -_seen_from(b.points, *view)[:, 2].mean()):
+        _draw_body(ax, view, body, skeleton)
+    if camera:
+        _point_to_camera(ax, view, low, high, floor)
+    _fit(ax, view, everyone, low, high, floor)
+
+
+def _floor_box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (x, z) of the floor shown: whole cells, around everyone, never too small."""
+    ground = points[:, [0, 2]]
+    center = (ground.min(0) + ground.max(0)) / 2
+    half = np.maximum((ground.max(0) - ground.min(0)) / 2 + 0.3, 2 * CELL)
+    half = np.ceil(half / CELL) * CELL
+    return center - half, center + half
+
+
+def _draw_floor(ax: Axes, view, low: np.ndarray, high: np.ndarray, y: float) -> None:
+    corners = [(low[0], y, low[1]), (high[0], y, low[1]), (high[0], y, high[1]), (low[0], y, high[1])]
+    ax.add_patch(Polygon(_seen_from(corners, *view)[:, :2], fc=FLOOR, ec="none", zorder=0))
+    lines = [[(x, y, low[1]), (x, y, high[1])] for x in np.arange(low[0], high[0] + 1e-6, CELL)]
+    lines += [[(low[0], y, z), (high[0], y, z)] for z in np.arange(low[1], high[1] + 1e-6, CELL)]
+    flat = _seen_from(lines, *view)[..., :2]
+    ax.add_collection(LineCollection(list(flat), colors="#DDE1E7", linewidths=0.8, zorder=1))
+
+
+def _draw_shadow(ax: Axes, view, body: Body, skeleton: Skeleton, y: float) -> None:
+    """The body straight down on the floor: it shows depth and which foot stands."""
+    ground = body.points.copy()
+    ground[:, 1] = y
+    flat = _seen_from(ground, *view)[:, :2]
+    lines = [flat[[child, parent]] for child, parent in skeleton.bones]
+    ax.add_collection(
+        LineCollection(lines, colors="#C6CCD5", linewidths=5, capstyle="round", zorder=2)
+    )
+
+
+def _draw_body(ax: Axes, view, body: Body, skeleton: Skeleton) -> None:
+    """Bones from far to near, the far ones paler; a white rim where one passes before another."""
+    seen = _seen_from(body.points, *view)
+    depth = seen[:, 2]
+    span = max(float(np.ptp(depth)), 0.2)
+    truth = body.color == TRUTH
+    pieces = []
+    for (child, parent), color in zip(
+        skeleton.bones, _bone_colors(skeleton, body.color), strict=True
+    ):
+        middle = (depth[child] + depth[parent]) / 2
+        pale = 0.0 if truth else 0.45 * (middle - depth.min()) / span
+        pieces.append((middle, seen[[child, parent], :2], _lighter(color, pale)))
+    pieces.sort(key=lambda piece: -piece[0])
+    rim = [patheffects.Stroke(linewidth=6.6, foreground="white"), patheffects.Normal()]
+    for _, line, color in pieces:
+        ax.plot(*line.T, color=color, lw=4.2, solid_capstyle="round", path_effects=rim, zorder=4)
+    head = skeleton.joints.index("head") if "head" in skeleton.joints else None
+    if head is not None:
+        color = _joint_colors(skeleton, body.color)[head]
+        ax.scatter(*seen[head, :2], s=95, color=[_lighter(color, 0)], edgecolors="white",
+                   linewidths=1.2, zorder=4)  # fmt: skip
+
+
+def _point_to_camera(ax: Axes, view, low: np.ndarray, high: np.ndarray, y: float) -> None:
+    """An arrow on the floor's near edge that points to where the camera stands."""
+    x = high[0]
+    ends = _seen_from([(x, y, low[1] + 0.9 * CELL), (x, y, low[1])], *view)[:, :2]
+    ax.annotate("", xy=ends[1], xytext=ends[0], zorder=3,
+                arrowprops=dict(arrowstyle="-|>", color=FAINT, lw=1.3, shrinkA=0, shrinkB=0))  # fmt: skip
+    ax.annotate("camera", xy=ends.mean(0), xytext=(0, -5), textcoords="offset points",
+                ha="center", va="top", fontsize=8.5, color=FAINT, zorder=3)  # fmt: skip
+
+
+def _fit(ax: Axes, view, everyone: np.ndarray, low: np.ndarray, high: np.ndarray, y: float) -> None:
+    """Limits that hold body and floor, in the panel's shape."""
+    corners = [(x, y, z) for x in (low[0], high[0]) for z in (low[1], high[1])]
+    flat = np.concatenate([_seen_from(corners, *view), _seen_from(everyone, *view)])[:, :2]
+    center = (flat.min(0) + flat.max(0)) / 2
+    extent = (flat.max(0) - flat.min(0)) * 1.06 + (0, 0.25)
+    extent = np.maximum(extent, extent[::-1] * (1 / TALL, TALL))
+    ax.set_xlim(center[0] - extent[0] / 2, center[0] + extent[0] / 2)
+    ax.set_ylim(center[1] - extent[1] / 2, center[1] + extent[1] / 2)
