@@ -47,7 +47,7 @@ class IncompleteInput(ValueError):
 
 
 def kind(path: str | Path) -> str:
-    """"image", "video", "folder" (of images) or "keypoints" (a file, or a folder of JSON files).
+    """ "image", "video", "folder" (of images) or "keypoints" (a file, or a folder of JSON files).
 
     Goes by the file name's ending; of a folder, by the files in it.
 
@@ -177,7 +177,9 @@ def _image_frames(path: Path, wanted: range) -> Iterator[Frame]:
             continue
         yield Frame(index, 0.0, image, file.name)
     if len(broken) == len(chosen):
-        raise ValueError(broken[0] + (f" Nor any of the {len(chosen)} images." if broken[1:] else ""))
+        raise ValueError(
+            broken[0] + (f" Nor any of the {len(chosen)} images." if broken[1:] else "")
+        )
     if broken:
         raise IncompleteInput(
             f"{len(broken)} of {len(chosen)} images in {path} cannot be read; "
@@ -229,7 +231,9 @@ def _open_video(path: Path):
         ) from error
     if not container.streams.video:
         container.close()
-        raise ValueError(f"{path} has no pictures in it, only {len(container.streams)} other streams.")
+        raise ValueError(
+            f"{path} has no pictures in it, only {len(container.streams)} other streams."
+        )
     return container
 
 

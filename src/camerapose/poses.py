@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import array_namespace, device, is_torch_array
 from jaxtyping import Float
 
 from camerapose import skeleton as skeletons
@@ -110,38 +110,34 @@ class Poses:
         Distortion flips with the image (p2 changes sign). World extrinsics do not survive and
         become: no rotation, the translation's x negated.
         """
-        xp = array_namespace(self.pose2d)
         order = list(self.skeleton.mirror)
 
-        def flipped(points):
-            sign = np.ones(points.shape[-1])
-            sign[0] = -1
-            return points[:, order] * xp.asarray(sign, dtype=points.dtype)
+        def negated(column: Any, *places: int) -> Any:
+            sign = [-1.0 if i in places else 1.0 for i in range(column.shape[-1])]
+            xp = array_namespace(column)
+            return column * xp.asarray(sign, dtype=column.dtype, device=device(column))
 
         columns = {
-            name: flipped(getattr(self, name))
+            name: negated(getattr(self, name)[:, order], 0)
             for name in ("pose2d", "pose3d", "refined2d")
             if getattr(self, name) is not None
         }
         camera = self.camera
         if camera is not None:
+            distortion = camera.distortion
             camera = Camera(
                 focal=camera.focal,
-                center=camera.center * xp.asarray([-1.0, 1.0], dtype=camera.center.dtype),
-                translation=camera.translation
-                * xp.asarray([-1.0, 1.0, 1.0], dtype=camera.center.dtype),
-                distortion=None
-                if camera.distortion is None
-                else camera.distortion
-                * xp.asarray([1.0, 1.0, 1.0, 1.0, -1.0], dtype=camera.center.dtype),
+                center=negated(camera.center, 0),
+                translation=negated(camera.translation, 0),
+                distortion=None if distortion is None else negated(distortion, 4),
             )
         return replace(self, confidence=self.confidence[:, order], camera=camera, **columns)
 
-    def to_torch(self, device: Any = "cpu") -> "Poses":
+    def to_torch(self, where: Any = "cpu") -> "Poses":
         """The columns as float32 torch tensors on a device; labels stay numpy."""
         import torch  # the learning side's; the using side never comes here
 
-        poses = self._map(lambda c: torch.as_tensor(c, dtype=torch.float32, device=device))
+        poses = self._map(lambda c: torch.as_tensor(c, dtype=torch.float32, device=where))
         return replace(poses, labels=self.labels)
 
     def to_numpy(self) -> "Poses":

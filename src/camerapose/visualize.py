@@ -8,12 +8,12 @@ Everything is drawn flat with matplotlib's object interface, so no global state 
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
@@ -35,15 +35,15 @@ INK, FAINT = "#20242C", "#8A909C"
 FLOOR, GRID = "#F1F3F6", "#FFFFFF"
 
 WIDTH = 12.0  # inches
-GAP, MARGIN, HEADER, FOOTER = 0.10, 0.08, 0.34, 0.30  # inches
-TALL = 1.18  # a panel's height over its width
-CELL = 0.5  # of the floor's grid, metres
+GAP, MARGIN, HEADER, CAPTION, FOOTER = 0.10, 0.08, 0.34, 0.26, 0.28  # inches
+TALLEST, WIDEST = 1.18, 0.62  # a panel's height over its width
+CELL = 0.25  # of the floor's grid, metres
 MOST_PIXELS = 900  # an image panel's longer side; more would only make the file bigger
 
 #: Azimuth and elevation, degrees: where the two 3D views look from.
 FRONT, SIDE = (0.0, 12.0), (78.0, 12.0)
-#: A generous field of view around someone's keypoints: share of their extent.
-ROOM = 0.22
+#: Room around someone's keypoints, as a share of their extent: wished, and the least.
+ROOM, LEAST_ROOM = 0.22, 0.06
 
 
 class Row(NamedTuple):
@@ -78,7 +78,8 @@ def sheet(rows: Sequence[Row], *, scene: bool = False, width: float = WIDTH) -> 
     """
     assert rows, "a sheet needs a row"
     titles = ("detected 2D", "3D, seen by the camera", "3D, seen from the side", "reprojected 2D")
-    figure, grid = _grid(len(rows), titles, width)
+    tall = _panel_shape([row.poses for row in rows], scene, [row.image for row in rows])
+    figure, grid = _grid(len(rows), titles, width, tall)
     several = max(len(row.poses) for row in rows) > 1
     for axes, row in zip(grid, rows, strict=True):
         poses = row.poses.to_numpy()
@@ -89,9 +90,9 @@ def sheet(rows: Sequence[Row], *, scene: bool = False, width: float = WIDTH) -> 
         for ax, view in zip(axes[1:3], (FRONT, SIDE), strict=True):
             _draw_3d(ax, view, [Body(p, c) for p, c in zip(poses.pose3d, colors, strict=True)],
                      poses.skeleton, camera=view is SIDE)  # fmt: skip
-        _note(axes[0], row.title)
-        _note(axes[2], _distances(poses))
-        _note(axes[3], _errors(poses))
+        _caption(axes[0], row.title)
+        _caption(axes[2], _distances(poses))
+        _caption(axes[3], _errors(poses))
     _legend(figure, several)
     return figure
 
@@ -110,7 +111,7 @@ def comparison(truth: Poses, predicted: Poses, path: str | os.PathLike | None = 
     assert len(truth) == len(predicted) and len(truth) > 0, "one prediction for each true pose"
     skeleton = predicted.skeleton
     titles = ("2D and its reprojection", "3D, seen by the camera", "3D, seen from the side")
-    figure, grid = _grid(len(truth), titles, 9.0)
+    figure, grid = _grid(len(truth), titles, 9.0, 1.0)
     root = skeleton.root_index
     for i, axes in enumerate(grid):
         _image_panels(axes[:1], Row(truth[i : i + 1]), scene=False)
@@ -121,10 +122,14 @@ def comparison(truth: Poses, predicted: Poses, path: str | os.PathLike | None = 
             real = truth.pose3d[i] - truth.pose3d[i, root]
             bodies.insert(0, Body(real, TRUTH))
             error = 1000 * np.linalg.norm(guess - real, axis=-1).mean()
-            _note(axes[1], f"MPJPE {error:.0f} mm")
+            _caption(axes[1], f"MPJPE {error:.0f} mm")
+            away = 1000 * np.linalg.norm(predicted.pose3d[i, root] - truth.pose3d[i, root])
+            _caption(axes[2], f"root error {away:.0f} mm")
         for ax, view in zip(axes[1:], (FRONT, SIDE), strict=True):
             _draw_3d(ax, view, bodies, skeleton)
-        _note(axes[0], _errors(predicted[i : i + 1]))
+        _caption(axes[0], _errors(replace(
+            predicted[i : i + 1], pose2d=truth.pose2d[i : i + 1],
+            confidence=truth.confidence[i : i + 1])))  # fmt: skip
     _legend(figure, several=False, truth=True)
     if path is not None:
         save_figure(figure, path)
@@ -146,19 +151,26 @@ def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 130) -> Pa
 # --- the page -----------------------------------------------------------------------------------
 
 
-def _grid(n_rows: int, titles: Sequence[str], width: float) -> tuple[Figure, list[list[Axes]]]:
-    """A page of equal panels with a line of titles above and room for the legend below."""
+def _grid(
+    n_rows: int, titles: Sequence[str], width: float, tall: float
+) -> tuple[Figure, list[list[Axes]]]:
+    """A page of equal panels: titles above, a caption below each row, the legend at the bottom.
+
+    Args:
+        tall: a panel's height over its width.
+    """
     columns = len(titles)
     panel = (width - 2 * MARGIN - (columns - 1) * GAP) / columns
-    height = HEADER + FOOTER + n_rows * panel * TALL + (n_rows - 1) * GAP
+    row = panel * tall + CAPTION
+    height = HEADER + FOOTER + n_rows * row
     figure = Figure(figsize=(width, height))
     grid = []
     for r in range(n_rows):
-        bottom = FOOTER + (n_rows - 1 - r) * (panel * TALL + GAP)
+        bottom = FOOTER + (n_rows - 1 - r) * row + CAPTION
         grid.append([])
         for c in range(columns):
             left = MARGIN + c * (panel + GAP)
-            box = (left / width, bottom / height, panel / width, panel * TALL / height)
+            box = (left / width, bottom / height, panel / width, panel * tall / height)
             ax = figure.add_axes(box)
             ax.set_xticks([])
             ax.set_yticks([])
@@ -168,7 +180,7 @@ def _grid(n_rows: int, titles: Sequence[str], width: float) -> tuple[Figure, lis
     for c, title in enumerate(titles):
         x = (MARGIN + c * (panel + GAP) + panel / 2) / width
         figure.text(x, 1 - HEADER / 2 / height, title, ha="center", va="center",
-                    fontsize=11.5, color=INK, fontweight="medium")  # fmt: skip
+                    fontsize=12, color=INK)  # fmt: skip
     return figure, grid
 
 
@@ -187,12 +199,11 @@ def _legend(figure: Figure, several: bool, truth: bool = False) -> None:
                   handlelength=1.2, columnspacing=1.8, borderpad=0)  # fmt: skip
 
 
-def _note(ax: Axes, text: str) -> None:
-    """A few words in a panel's lower left corner, readable on any ground."""
-    if text:
-        ax.text(0.035, 0.03, text, transform=ax.transAxes, fontsize=9.5, color=INK, zorder=50,
-                ha="left", va="bottom", linespacing=1.35,
-                bbox=dict(boxstyle="round,pad=0.35", fc="white", ec="none", alpha=0.82))  # fmt: skip
+def _caption(ax: Axes, text: str) -> None:
+    """A few words below a panel."""
+    ax.annotate(text, (0.5, 0), xycoords="axes fraction", xytext=(0, -4),
+                textcoords="offset points", ha="center", va="top", fontsize=9.5, color=FAINT,
+                annotation_clip=False)  # fmt: skip
 
 
 def _distances(poses: Poses) -> str:
@@ -206,9 +217,9 @@ def _errors(poses: Poses) -> str:
     if not len(poses) or poses.camera is None:
         return ""
     if poses.image_size is None:
-        return f"error {poses.reprojection_error.mean():.3f}"
+        return f"reprojection error {poses.reprojection_error.mean():.3f}"
     focal = poses.camera.in_pixels(poses.image_size).focal.mean()
-    return f"error {poses.reprojection_error.mean():.1f} px\nfocal length {focal:.0f} px"
+    return f"error {poses.reprojection_error.mean():.1f} px, focal length {focal:.0f} px"
 
 
 # --- people -------------------------------------------------------------------------------------
@@ -261,55 +272,87 @@ def _pixels(poses: Poses, points: Any) -> np.ndarray:
     return denormalize(points, poses.image_size)
 
 
+def _ground_size(poses: Poses, image: Any) -> np.ndarray:
+    """Width and height, pixels, of the image that the poses are of; `image` may be smaller."""
+    if poses.image_size is not None and len(poses):
+        return np.asarray(poses.to_numpy().image_size[0], dtype=float)
+    if image is not None:
+        return np.array([image.shape[1], image.shape[0]], dtype=float)
+    return np.array([1000.0, 1000.0])
+
+
 def _image_panels(panels: Sequence[Axes], row: Row, scene: bool) -> None:
     """Show the image, or a plain ground of its size, cut to the part around the people."""
-    poses, image = row.poses.to_numpy(), row.image
-    if image is not None:
-        size = np.array([image.shape[1], image.shape[0]], dtype=float)
-    elif poses.image_size is not None and len(poses):
-        size = poses.image_size[0].astype(float)
-    else:
-        size = np.array([1000.0, 1000.0])
-    x0, y0, x1, y1 = _window(poses, size, scene)
+    size = _ground_size(row.poses, row.image)
+    box = panels[0].get_window_extent()
+    x0, y0, x1, y1 = _window(row.poses.to_numpy(), size, scene, box.height / box.width)
     for ax in panels:
-        if image is not None:
-            _show(ax, image, (x0, y0, x1, y1))
+        if row.image is not None:
+            _show(ax, row.image, size, (x0, y0, x1, y1))
         ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fc="#E9ECF0", ec="none", zorder=-2))
-        if image is None:
+        if row.image is None:
             ax.add_patch(Rectangle((0, 0), *size, fc="#F6F7F9", ec="#C9CED6", lw=0.8, zorder=-1))
         ax.set_xlim(x0, x1)
         ax.set_ylim(y1, y0)
         ax.set_aspect("equal")
 
 
-def _window(poses: Poses, size: np.ndarray, scene: bool) -> tuple[float, float, float, float]:
-    """x0 y0 x1 y1 in pixels, of a panel's shape: around the people, inside the image if it can."""
+def _around(poses: Poses, room: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Low and high corner, pixels, of the joints seen with some room; None if none is seen."""
     points = _pixels(poses, poses.pose2d)[poses.confidence > 0]
-    if scene or not len(points):
-        low, high = np.zeros(2), size
+    if not len(points):
+        return None
+    low, high = points.min(0), points.max(0)
+    return low - room * max(high - low), high + room * max(high - low)
+
+
+def _panel_shape(people: Sequence[Poses], scene: bool, images: Sequence[Any]) -> float:
+    """Height over width that suits the rows: upright for one person, wide for a group."""
+    shapes = []
+    for poses, image in zip(people, images, strict=True):
+        box = None if scene else _around(poses.to_numpy(), ROOM)
+        width, height = _ground_size(poses, image) if box is None else box[1] - box[0]
+        shapes.append(height / max(width, 1e-6))
+    return float(np.clip(np.median(shapes), WIDEST, TALLEST))
+
+
+def _window(
+    poses: Poses, size: np.ndarray, scene: bool, tall: float
+) -> tuple[float, float, float, float]:
+    """x0 y0 x1 y1 in pixels, of a panel's shape: around the people, inside the image if it can."""
+
+    def shaped(extent: np.ndarray) -> np.ndarray:
+        return np.maximum(extent, extent[::-1] * (1 / tall, tall))
+
+    boxes = [_around(poses, room) for room in (ROOM, LEAST_ROOM)]
+    if scene or boxes[0] is None:
+        center, extent = size / 2, shaped(size)
     else:
-        low, high = points.min(0), points.max(0)
-        room = ROOM * max(high - low)
-        low, high = low - room, high + room
-    center, extent = (low + high) / 2, high - low
-    extent = np.maximum(extent, extent[::-1] * (1 / TALL, TALL))
-    touched = (center > -extent / 2).all() and (center < size + extent / 2).all()
-    if touched:  # don't show ground beyond the border where there is image on the other side
-        half = np.minimum(extent, size) / 2
-        center = np.clip(center, half, size - half)
+        center = (boxes[0][0] + boxes[0][1]) / 2
+        wished, least = (shaped(high - low) for low, high in boxes)
+        fitting = wished * min(1, *(size / wished))
+        extent = np.maximum(fitting, least)
+        overlap = (center > -extent / 2).all() and (center < size + extent / 2).all()
+        if overlap:  # no ground beyond the border while there is image on the other side
+            half = np.minimum(extent, size) / 2
+            center = np.clip(center, half, size - half)
     (x0, y0), (x1, y1) = center - extent / 2, center + extent / 2
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def _show(ax: Axes, image: Any, window: tuple[float, float, float, float]) -> None:
-    """The window of an image, made small enough for a panel."""
+def _show(
+    ax: Axes, image: Any, size: np.ndarray, window: tuple[float, float, float, float]
+) -> None:
+    """The window of an image, made small enough for a panel; `size` is the image's true one."""
     height, width = image.shape[:2]
-    x0, y0 = (max(0, int(np.floor(v))) for v in window[:2])
-    x1, y1 = min(width, int(np.ceil(window[2]))), min(height, int(np.ceil(window[3])))
-    if x1 <= x0 or y1 <= y0:  # everyone is outside the image
+    scale = np.array([width, height] * 2) / np.tile(size, 2)
+    low = np.floor(np.array(window[:2]) * scale[:2]).astype(int).clip(0)
+    high = np.ceil(np.array(window[2:]) * scale[2:]).astype(int).clip(None, (width, height))
+    if (high <= low).any():  # everyone is outside the image
         return
-    part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
+    part = Image.fromarray(np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]]))
     part.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
+    (x0, y0), (x1, y1) = low / scale[:2], high / scale[2:]
     ax.imshow(np.asarray(part), extent=(x0, x1, y1, y0), zorder=0)
 
 
@@ -429,13 +472,18 @@ def _floor_box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corners (x, z) of the floor shown: whole cells, around everyone, never too small."""
     ground = points[:, [0, 2]]
     center = (ground.min(0) + ground.max(0)) / 2
-    half = np.maximum((ground.max(0) - ground.min(0)) / 2 + 0.3, 2 * CELL)
+    half = np.maximum((ground.max(0) - ground.min(0)) / 2 + 0.1, 3 * CELL)
     half = np.ceil(half / CELL) * CELL
     return center - half, center + half
 
 
 def _draw_floor(ax: Axes, view, low: np.ndarray, high: np.ndarray, y: float) -> None:
-    corners = [(low[0], y, low[1]), (high[0], y, low[1]), (high[0], y, high[1]), (low[0], y, high[1])]
+    corners = [
+        (low[0], y, low[1]),
+        (high[0], y, low[1]),
+        (high[0], y, high[1]),
+        (low[0], y, high[1]),
+    ]
     ax.add_patch(Polygon(_seen_from(corners, *view)[:, :2], fc=FLOOR, ec="none", zorder=0))
     lines = [[(x, y, low[1]), (x, y, high[1])] for x in np.arange(low[0], high[0] + 1e-6, CELL)]
     lines += [[(low[0], y, z), (high[0], y, z)] for z in np.arange(low[1], high[1] + 1e-6, CELL)]
@@ -450,7 +498,7 @@ def _draw_shadow(ax: Axes, view, body: Body, skeleton: Skeleton, y: float) -> No
     flat = _seen_from(ground, *view)[:, :2]
     lines = [flat[[child, parent]] for child, parent in skeleton.bones]
     ax.add_collection(
-        LineCollection(lines, colors="#C6CCD5", linewidths=5, capstyle="round", zorder=2)
+        LineCollection(lines, colors="#C6CCD5", linewidths=6, capstyle="round", zorder=2)
     )
 
 
@@ -468,13 +516,13 @@ def _draw_body(ax: Axes, view, body: Body, skeleton: Skeleton) -> None:
         pale = 0.0 if truth else 0.45 * (middle - depth.min()) / span
         pieces.append((middle, seen[[child, parent], :2], _lighter(color, pale)))
     pieces.sort(key=lambda piece: -piece[0])
-    rim = [patheffects.Stroke(linewidth=6.6, foreground="white"), patheffects.Normal()]
     for _, line, color in pieces:
-        ax.plot(*line.T, color=color, lw=4.2, solid_capstyle="round", path_effects=rim, zorder=4)
+        ax.plot(*line.T, color="white", lw=8.5, solid_capstyle="butt", zorder=4)
+        ax.plot(*line.T, color=color, lw=5.5, solid_capstyle="round", zorder=4)
     head = skeleton.joints.index("head") if "head" in skeleton.joints else None
     if head is not None:
         color = _joint_colors(skeleton, body.color)[head]
-        ax.scatter(*seen[head, :2], s=95, color=[_lighter(color, 0)], edgecolors="white",
+        ax.scatter(*seen[head, :2], s=190, color=[_lighter(color, 0)], edgecolors="white",
                    linewidths=1.2, zorder=4)  # fmt: skip
 
 
@@ -492,8 +540,11 @@ def _fit(ax: Axes, view, everyone: np.ndarray, low: np.ndarray, high: np.ndarray
     """Limits that hold body and floor, in the panel's shape."""
     corners = [(x, y, z) for x in (low[0], high[0]) for z in (low[1], high[1])]
     flat = np.concatenate([_seen_from(corners, *view), _seen_from(everyone, *view)])[:, :2]
-    center = (flat.min(0) + flat.max(0)) / 2
-    extent = (flat.max(0) - flat.min(0)) * 1.06 + (0, 0.25)
-    extent = np.maximum(extent, extent[::-1] * (1 / TALL, TALL))
+    bottom, top = flat.min(0) - (0.08, 0.16), flat.max(0) + (0.08, 0.16)
+    box = ax.get_window_extent()
+    tall = box.height / box.width
+    extent = top - bottom
+    extent = np.maximum(extent, extent[::-1] * (1 / tall, tall))
+    center = (bottom + top) / 2
     ax.set_xlim(center[0] - extent[0] / 2, center[0] + extent[0] / 2)
     ax.set_ylim(center[1] - extent[1] / 2, center[1] + extent[1] / 2)

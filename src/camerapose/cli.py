@@ -1,0 +1,179 @@
+"""The command `camerapose`. Each subcommand imports what it needs when it runs."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional, arg
+
+import camerapose
+
+DESCRIPTION = """3D human pose and camera from one image.
+
+    camerapose predict photo.jpg --out result       an image, a folder, a video or keypoints
+    camerapose train configs/quick.toml --out runs/quick
+    camerapose evaluate runs/quick --dataset human36m --root data/h36m
+    camerapose export runs/quick --out my.onnx
+
+Every subcommand has its own --help."""
+
+#: Options that may be left out, without "None" in the help.
+MaybePath = Annotated[Path | None, arg(metavar="PATH")]
+MaybeName = Annotated[str | None, arg(metavar="NAME")]
+MaybeInt = Annotated[int | None, arg(metavar="INT")]
+
+#: What the learning side is installed with.
+LEARNING = ("torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript", "scipy")
+#: Exit statuses: nobody was found; wrong input or setting; Ctrl-C.
+NOBODY, WRONG, INTERRUPTED = 1, 2, 130
+
+
+def predict(
+    input: Positional[Path],
+    out: Path,
+    weights: MaybePath = None,
+    detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
+    model: Annotated[str, arg(metavar="NAME")] = "auto",
+    max_people: int = 1,
+    start: MaybeInt = None,
+    end: MaybeInt = None,
+    stride: int = 1,
+    skeleton: MaybeName = None,
+    image_size: Annotated[tuple[int, int] | None, arg(metavar="WIDTH HEIGHT")] = None,
+    picture: bool = True,
+    threads: MaybeInt = None,
+) -> int:
+    """3D poses and cameras of people in an image, a folder of images, a video or keypoints.
+
+    Writes poses.npz, poses.json (2D, 3D in metres, camera in pixels) and pictures into --out:
+
+        camerapose predict walk.mp4 --out result
+        camerapose predict photos/ --out result --max-people 4
+        camerapose predict openpose_json/ --out result --image-size 1920 1080
+
+    The exit status is 1 if nobody was found, 2 if something was wrong.
+
+    Args:
+        input: image, folder of images, video, or keypoints (COCO, OpenPose, AlphaPose, our own).
+        out: folder for the results; made if it is not there.
+        weights: .onnx file or folder of a training; without it the weights of this package.
+        detector: what finds 2D keypoints in images.
+        model: the detector's model; auto is heavy for images and full for video.
+        max_people: how many people to look for in an image.
+        start: first frame, from 0.
+        end: the frame to stop before.
+        stride: take every so many frames.
+        skeleton: joint format of keypoints whose file doesn't say it, such as coco_17.
+        image_size: of keypoints whose file doesn't say it, in pixels.
+        picture: draw image, 2D, 3D and reprojection.
+        threads: processor threads; without it all cores.
+    """
+    from camerapose.predict import predict as run
+
+    poses = run(
+        input, out, weights=weights, detector=detector, model=model, max_people=max_people,
+        start=start, end=end, stride=stride, skeleton=skeleton, image_size=image_size,
+        picture=picture, threads=threads,
+    )  # fmt: skip
+    return 0 if len(poses) else NOBODY
+
+
+def train(config: Positional[Path], out: Path) -> int:
+    """Train refinement, warm-up and joint stage.
+
+    Repeat the command to go on after an interruption:
+
+        camerapose train configs/smoke.toml --out runs/smoke      synthetic poses, under a minute
+        camerapose train configs/quick.toml --out runs/quick      Human3.6M and MPII
+
+    Args:
+        config: TOML with what differs from the paper's settings.
+        out: run folder: checkpoints, metrics.jsonl, pictures, model.onnx.
+    """
+    from camerapose.training.run import train as run
+
+    run(config, out)
+    return 0
+
+
+def evaluate(
+    weights: Positional[Path], root: Path, dataset: Annotated[str, arg(metavar="NAME")] = "human36m", json: MaybePath = None
+) -> int:
+    """Print errors by action and over all, with the protocol they were measured by.
+
+    Args:
+        weights: a checkpoint or run folder.
+        root: folder of the data set's files.
+        dataset: the data set's adapter.
+        json: also write the numbers here.
+    """
+    from camerapose.evaluate import evaluate_command
+
+    evaluate_command(weights, dataset=dataset, root=root, json=json)
+    return 0
+
+
+def export(checkpoint: Positional[Path], out: Path) -> int:
+    """Write a checkpoint's networks as one ONNX graph, which `camerapose predict` runs.
+
+    Args:
+        checkpoint: a checkpoint or run folder.
+        out: the .onnx file to write.
+    """
+    from camerapose.export import export as run
+
+    run(checkpoint, out)
+    return 0
+
+
+COMMANDS = {"predict": predict, "train": train, "evaluate": evaluate, "export": export}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status.
+
+    Errors that a user can mend are one line on stderr and status 2. $CAMERAPOSE_DEBUG shows where
+    they came from.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv == ["--version"]:
+        print(f"camerapose {camerapose.__version__}")
+        return 0
+    argv = argv or ["--help"]
+    warnings.showwarning = _show_warning
+    try:
+        return tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="camerapose", description=DESCRIPTION, args=argv
+        )
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was done until now is kept", INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in LEARNING:
+            raise
+        return _fail(
+            f"this needs {error.name}, which using camerapose does not and learning does; "
+            'install it with pip install "camerapose[train]"',
+            WRONG,
+        )
+    except (ValueError, OSError) as error:
+        if os.environ.get("CAMERAPOSE_DEBUG"):
+            raise
+        return _fail(str(error) or type(error).__name__, WRONG)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """Warnings without the place in the code that they come from."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""MPII Human Pose: people in the wild with annotated 2D joints, and no 3D.
+
+Source: Andriluka et al., CVPR 2014 (annotations: simplified BSD licence). Two files are read: the
+JSON of the field (`annot/train.json`, `annot/valid.json`: image, joints, joints_vis, center, scale)
+and the official `mpii_human_pose_v1_u12_1.mat`.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from camerapose.camera import normalize
+from camerapose.poses import Poses
+from camerapose.skeleton import MPII_16
+
+MAT = "mpii_human_pose_v1_u12_1.mat"
+SPLITS = ("train", "valid")
+#: Sizes that MPII's images commonly have, smallest first. In the annotations these show as steps at
+#: heights of 480, 720 and 1080 pixels; nearly all that is 480 high is 640 wide.
+COMMON_SIZES = ((640, 480), (1280, 720), (1920, 1080))
+
+_HOW_TO_GET = (
+    f"Get {MAT} from http://human-pose.mpi-inf.mpg.de (annotations, 12.5 MB), or the JSON that "
+    "pose repositories such as HRNet's link to, and give the folder that holds it."
+)
+
+
+class _Person(NamedTuple):
+    image: str
+    joints: np.ndarray  # (16, 2) pixels
+    annotated: np.ndarray  # (16,) bool
+    center: np.ndarray  # (2,) pixels
+
+
+def load(root: str | Path, *, split: str = "train", images: str | Path | None = None) -> Poses:
+    """People of MPII, in MPII's own 16 joints.
+
+    A joint that nobody annotated has confidence 0; all others 1, seen or occluded (the JSON does
+    not tell them apart). People of whom no joint is annotated are left out.
+
+    The annotations do not say how large an image is. Without `images` each is taken to have the
+    smallest of `COMMON_SIZES` that holds all annotated joints of its people and their centres
+    (the largest, where none does): right for most images, and where it is wrong the person stands
+    off its true place, as in a cropped image.
+
+    Args:
+        root: the folder of `annot/train.json`, or of the .mat, or one of these files.
+        split: "train" or "valid". The .mat has no "valid": it is the field's division of its
+            annotated images, which only the JSON carries.
+        images: the folder of the images; true sizes are read from their headers.
+
+    Returns:
+        Poses with the labels image (file name), person (counted within its image), split.
+
+    Raises:
+        FileNotFoundError: no annotations, or an image is missing.
+        ValueError: a file or an option is not what it should be.
+    """
+    path = files(root, split=split)[0]
+    people = list(_from_mat(path) if path.suffix == ".mat" else _from_json(path))
+    people = [person for person in people if person.annotated.any()]
+    if not people:
+        raise ValueError(f"{path} has no annotated people for split {split!r}. {_HOW_TO_GET}")
+    names = np.array([person.image for person in people])
+    joints = np.array([person.joints for person in people], np.float32)
+    annotated = np.array([person.annotated for person in people])
+    joints[~annotated] = 0
+    if images is None:
+        size = _guessed_sizes(names, joints, np.array([p.center for p in people], np.float32))
+    else:
+        size = _true_sizes(names, Path(images).expanduser())
+    return Poses(
+        skeleton=MPII_16,
+        pose2d=np.where(annotated[..., None], normalize(joints, size), np.float32(0)),
+        confidence=annotated.astype(np.float32),
+        image_size=size,
+        labels={
+            "image": names,
+            "person": _count_within(names),
+            "split": np.full(len(people), split),
+        },
+    )
+
+
+def files(
+    root: str | Path, *, split: str = "train", images: str | Path | None = None
+) -> list[Path]:
+    """The file that `load` reads with these options, and the folder of images."""
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r} of MPII; there are {' and '.join(SPLITS)}")
+    root = Path(root).expanduser()
+    pictures = [Path(images).expanduser()] if images else []
+    if root.is_file():
+        return [root, *pictures]
+    places = [root / "annot" / f"{split}.json", root / f"{split}.json"]
+    places += [root / MAT, root / "annot" / MAT, root / "mpii_human_pose_v1_u12_2" / MAT]
+    for path in places:
+        if path.is_file():
+            if path.suffix == ".mat" and split != "train":
+                raise ValueError(
+                    f"{path} has no split {split!r}: its other images carry no annotations. Use "
+                    f"split='train', or the JSON of the field, annot/{split}.json"
+                )
+            return [path, *pictures]
+    raise FileNotFoundError(
+        f"MPII: there are no annotations for {split!r}; looked for "
+        f"{', '.join(str(path) for path in places)}. {_HOW_TO_GET}"
+    )
+
+
+def _from_json(path: Path) -> Iterator[_Person]:
+    try:
+        entries = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}). {_HOW_TO_GET}") from error
+    if not isinstance(entries, list):
+        raise ValueError(
+            f"{path} holds a JSON {type(entries).__name__}, not a list of people. {_HOW_TO_GET}"
+        )
+    for i, entry in enumerate(entries):
+        try:
+            joints = np.array(entry["joints"], float)
+            annotated = np.array(entry["joints_vis"], float) > 0
+            center = np.array(entry.get("center", (0, 0)), float)
+            image = str(entry["image"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{path}, person {i}: it should have image, joints, joints_vis ({error!r}). "
+                f"{_HOW_TO_GET}"
+            ) from error
+        if joints.shape != (16, 2) or annotated.shape != (16,) or center.shape != (2,):
+            raise ValueError(
+                f"{path}, person {i}: got joints of shape {joints.shape} and joints_vis of shape "
+                f"{annotated.shape}; MPII has (16, 2) and (16,)"
+            )
+        yield _Person(image, joints, annotated & np.isfinite(joints).all(axis=1), center)
+
+
+def _from_mat(path: Path) -> Iterator[_Person]:
+    """Annotated people of the training images. Matlab writes one of a thing without its list."""
+    from scipy.io import loadmat  # only this file needs it
+
+    try:
+        release = loadmat(path, struct_as_record=False, squeeze_me=True)["RELEASE"]
+        images, training = _many(release.annolist), np.atleast_1d(release.img_train)
+    except (KeyError, AttributeError, NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} can't be read as MPII's annotations ({error!r}). {_HOW_TO_GET}"
+        ) from error
+    for image, train in zip(images, training, strict=True):
+        for person in _many(getattr(image, "annorect", [])) if train else []:
+            points = getattr(getattr(person, "annopoints", None), "point", [])
+            joints, annotated = np.zeros((16, 2)), np.zeros(16, bool)
+            for point in _many(points):
+                joints[int(point.id)] = float(point.x), float(point.y)
+                annotated[int(point.id)] = True
+            place = getattr(person, "objpos", None)
+            center = (getattr(place, "x", 0), getattr(place, "y", 0))
+            yield _Person(str(image.image.name), joints, annotated, np.array(center, float))
+
+
+def _many(value: Any) -> list:
+    return np.atleast_1d(value).tolist() if np.size(value) else []
+
+
+def _count_within(names: np.ndarray) -> np.ndarray:
+    """For each person how many of its image came before."""
+    _, which = np.unique(names, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    starts = np.flatnonzero(np.diff(which[order], prepend=-1))
+    lengths = np.diff(np.append(starts, len(names)))
+    count = np.empty(len(names), np.int32)
+    count[order] = np.arange(len(names)) - np.repeat(starts, lengths)
+    return count
+
+
+def _guessed_sizes(names: np.ndarray, joints: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """For each person the smallest common size that holds everyone in the image."""
+    _, which = np.unique(names, return_inverse=True)
+    corner = np.zeros((which.max() + 1, 2))
+    np.maximum.at(corner, which, np.maximum(joints.max(axis=1), center))
+    holds = (corner[:, None] <= np.array(COMMON_SIZES)).all(axis=2)
+    holds[:, -1] = True
+    return np.array(COMMON_SIZES, np.float32)[holds.argmax(axis=1)][which]
+
+
+def _true_sizes(names: np.ndarray, folder: Path) -> np.ndarray:
+    from PIL import Image
+
+    different, which = np.unique(names, return_inverse=True)
+    missing = [name for name in different if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"MPII: {len(missing)} of {len(different)} annotated images are not in "
+            f"{folder.absolute()}, {missing[0]} first. Give the folder of all images, or none: "
+            "then their sizes are guessed from the annotations"
+        )
+    sizes = []
+    for name in different:
+        with Image.open(folder / name) as image:  # reads the header alone
+            sizes.append(image.size)
+    return np.array(sizes, np.float32)[which]

@@ -1,0 +1,235 @@
+"""Measure a model on data with truth, and say under which protocol."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from camerapose import metrics
+from camerapose.camera import Camera, denormalize
+from camerapose.export import find_model, load_model
+from camerapose.geometry import root_relative
+from camerapose.model import CameraPose
+from camerapose.poses import Poses
+
+#: What is reported, with its unit and number of digits. Metres become millimetres.
+COLUMNS = {
+    "mpjpe": ("MPJPE", "mm", 1000.0),
+    "pa_mpjpe": ("PA-MPJPE", "mm", 1000.0),
+    "n_mpjpe": ("N-MPJPE", "mm", 1000.0),
+    "pck": ("PCK@150", "%", 100.0),
+    "auc": ("AUC", "%", 100.0),
+    "root_error": ("root", "mm", 1000.0),
+    "reprojection_error": ("reproj.", "px", 1.0),
+}
+TEST_SUBJECTS = ("S9", "S11")
+
+
+def lift(
+    model: CameraPose, poses: Poses, mirror: bool = False, batch: int = 8192
+) -> Poses:
+    """Lift the 2D of `poses`, in eval mode and without gradient.
+
+    Args:
+        mirror: average with the prediction for the mirrored pose (test-time mirroring).
+    """
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        parts = [_lift(model, poses[i : i + batch]) for i in range(0, len(poses), batch)]
+        if mirror:
+            turned = replace(poses, labels={}, camera=None, pose3d=None).mirror()
+            others = [_lift(model, turned[i : i + batch]) for i in range(0, len(poses), batch)]
+            parts = [_mean(a, b.mirror()) for a, b in zip(parts, others, strict=True)]
+    model.train(training)
+    return Poses.cat(parts)
+
+
+def _lift(model: CameraPose, poses: Poses) -> Poses:
+    lifted = model(poses.pose2d, poses.confidence)
+    camera = Camera(lifted.focal, lifted.center, lifted.translation)
+    return Poses(
+        poses.skeleton, poses.pose2d, poses.confidence, lifted.pose3d, camera,
+        poses.image_size, lifted.refined2d, poses.labels,
+    )  # fmt: skip
+
+
+def _mean(a: Poses, b: Poses) -> Poses:
+    camera = Camera(
+        (a.camera.focal + b.camera.focal) / 2,
+        (a.camera.center + b.camera.center) / 2,
+        (a.camera.translation + b.camera.translation) / 2,
+    )
+    return replace(
+        a,
+        pose3d=(a.pose3d + b.pose3d) / 2,
+        refined2d=(a.refined2d + b.refined2d) / 2,
+        camera=camera,
+    )
+
+
+def measure(
+    model: CameraPose, poses: Poses, mirror: bool = False, truth2d: Tensor | None = None
+) -> dict[str, Tensor]:
+    """One value a pose for each of `COLUMNS` (metres, shares, pixels where image sizes are known).
+
+    Args:
+        truth2d: what the reprojection is compared with; None: the 2D given.
+    """
+    predicted = lift(model, poses, mirror)
+    given = poses.pose2d if truth2d is None else truth2d
+    again = predicted.reprojection
+    if poses.image_size is not None:
+        given, again = (denormalize(p, poses.image_size) for p in (given, again))
+    found = {"reprojection_error": metrics.reprojection_error(again, given, poses.confidence)}
+    if poses.pose3d is not None:
+        body = root_relative(predicted.pose3d, poses.skeleton)
+        truth = root_relative(poses.pose3d, poses.skeleton)
+        for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"):
+            found[name] = getattr(metrics, name)(body, truth)
+        found["root_error"] = metrics.root_error(
+            predicted.pose3d, poses.pose3d, poses.skeleton
+        )
+    return {name: found[name] for name in COLUMNS if name in found}
+
+
+def evaluate(
+    weights: Path | str,
+    dataset: str = "human36m",
+    root: Path | str = "data/h36m",
+    *,
+    detections: str | None = None,
+    subjects: Sequence[str] = TEST_SUBJECTS,
+    frame_step: int = 1,
+    mirror: bool = False,
+    json_file: Path | None = None,
+) -> dict[str, Any]:
+    """Measure weights on a data set and print a table by action.
+
+    Args:
+        weights: a run folder, a checkpoint folder or a .safetensors file; "bundled" for those
+            that come with the package.
+        dataset: human36m (3D truth) or mpii (2D truth: reprojection only).
+        root: folder of the data set.
+        detections: NAME of data_2d_h36m_NAME.npz to take as 2D; None: ground truth.
+        mirror: average over the mirrored input.
+        json_file: also write everything here.
+    """
+    path = bundled_weights() if str(weights) == "bundled" else find_model(Path(weights))
+    model = load_model(path)
+    poses, truth2d, source = _load(
+        dataset, Path(root), model.skeleton.name, detections, subjects, frame_step
+    )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    on_device = poses.to_torch(device)
+    values = measure(
+        model, on_device, mirror, truth2d if truth2d is None else torch.tensor(truth2d).to(device)
+    )
+    values = {name: value.double().cpu().numpy() for name, value in values.items()}
+    result = {
+        "weights": str(path),
+        "dataset": dataset,
+        "protocol": _protocol(dataset, subjects),
+        "skeleton": model.skeleton.name,
+        "joints": model.skeleton.n_joints,
+        "source2d": source,
+        "mirror": mirror,
+        "frame_step": frame_step,
+        "poses": len(poses),
+        **_summary(values, poses.labels.get("action")),
+    }
+    print(table(result))
+    if json_file is not None:
+        Path(json_file).parent.mkdir(parents=True, exist_ok=True)
+        Path(json_file).write_text(json.dumps(result, indent=1))
+    return result
+
+
+def bundled_weights() -> Path:
+    """The checkpoint that comes with the package."""
+    return find_model(Path(__file__).parent / "weights" / "camerapose.safetensors")
+
+
+def _load(
+    dataset: str,
+    root: Path,
+    skeleton: str,
+    detections: str | None,
+    subjects: Sequence[str],
+    frame_step: int,
+) -> tuple[Poses, np.ndarray | None, str]:
+    """Poses whose 2D goes in, exact 2D to compare with where that is another, and its name."""
+    from camerapose import skeleton as skeletons
+    from camerapose.cache import cached
+    from camerapose.datasets import human36m, mpii
+
+    if dataset == "human36m":
+        options = dict(subjects=tuple(subjects), frame_step=frame_step, skeleton=skeleton)
+        exact = cached(human36m.load, root, **options)
+        if detections is None:
+            return exact, None, "ground truth"
+        detected = cached(human36m.load, root, detections=detections, **options)
+        return detected, exact.pose2d, f"detections {detections}"
+    if dataset == "mpii":
+        if detections is not None:
+            raise ValueError("mpii has no detections here; leave --detections out")
+        poses = cached(mpii.load, root, split="valid").convert(skeletons.get(skeleton))
+        poses = poses[(poses.confidence > 0).all(1)]
+        return poses, None, "annotation"
+    raise ValueError(f"unknown data set {dataset!r}; evaluate knows human36m and mpii")
+
+
+def _protocol(dataset: str, subjects: Sequence[str]) -> str:
+    if dataset == "mpii":
+        return "MPII valid, people with all joints annotated; 2D only"
+    return f"Human3.6M, {' + '.join(subjects)}, every camera; root-relative; all joints, root included"
+
+
+def _summary(values: dict[str, np.ndarray], actions: np.ndarray | None) -> dict[str, Any]:
+    from camerapose.datasets.human36m import action_name
+
+    def means(rows: Any) -> dict[str, float]:
+        return {n: float(v[rows].mean() * COLUMNS[n][2]) for n, v in values.items()}
+
+    summary: dict[str, Any] = {"frame_wise": means(slice(None))}
+    if actions is not None:
+        names = np.array([action_name(a) for a in np.unique(actions)])
+        of_row = names[np.unique(actions, return_inverse=True)[1]]
+        by_action = {str(name): means(of_row == name) for name in np.unique(names)}
+        columns = summary["frame_wise"]
+        summary["by_action"] = by_action
+        summary["action_wise"] = {
+            c: float(np.mean([row[c] for row in by_action.values()])) for c in columns
+        }
+    return summary
+
+
+def table(result: dict[str, Any]) -> str:
+    """What `evaluate` found, as text."""
+    columns = list(result["frame_wise"])
+    rows = [(name, row) for name, row in result.get("by_action", {}).items()]
+    rows.append(("all, frame-wise", result["frame_wise"]))
+    if "action_wise" in result:
+        rows.append(("all, action-wise", result["action_wise"]))
+    width = max(len(name) for name, _ in rows)
+    heads = [f"{COLUMNS[c][0]} {COLUMNS[c][1]}" for c in columns]
+    lines = [
+        f"{result['weights']}",
+        f"protocol: {result['protocol']}",
+        f"joints: {result['skeleton']} ({result['joints']})   2D: {result['source2d']}   "
+        f"poses: {result['poses']:,}"
+        + (f" (every {result['frame_step']}th frame)" if result["frame_step"] > 1 else "")
+        + ("   test-time mirroring" if result["mirror"] else ""),
+        "",
+        " " * width + "".join(f"  {head:>11}" for head in heads),
+    ]
+    for name, row in rows:
+        cells = "".join(f"  {row[c]:>11.2f}" for c in columns)
+        lines.append(f"{name:<{width}}{cells}")
+    return "\n".join(lines)

@@ -1,0 +1,202 @@
+"""A model on disk: safetensors to evaluate and train on from, ONNX to predict with."""
+
+import dataclasses
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+import camerapose
+from camerapose import skeleton as skeletons
+from camerapose.config import Model, update
+from camerapose.model import CameraPose, build
+
+#: Arrays with more values than this are stored in half precision where that is asked for.
+HALF_FROM = 1024
+UNITS = "2D: x*2/width-1, (y*2-height)/width; 3D: camera frame, metres, x right, y down, z forward"
+
+
+def save_model(
+    model: CameraPose,
+    path: Path | str,
+    settings: Model,
+    card: dict[str, Any] | None = None,
+    half: bool = False,
+) -> None:
+    """Write weights and what is needed to build the model again, whole or not at all.
+
+    Args:
+        settings: the sizes it was built with.
+        card: what to tell about it, plain JSON.
+        half: floating point weights in half precision.
+    """
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if half:
+        state = {
+            k: v.half() if v.is_floating_point() and v.numel() > HALF_FROM else v
+            for k, v in state.items()
+        }
+    metadata = {
+        "format": "camerapose",
+        "camerapose_version": camerapose.__version__,
+        "skeleton": model.skeleton.name,
+        "model": json.dumps(dataclasses.asdict(settings)),
+        "card": json.dumps(card or {}),
+    }
+    _write(Path(path), save(state, metadata))
+
+
+def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
+    """Read what `save_model` wrote, in eval mode.
+
+    Args:
+        path: the file, its folder, or a run folder with `checkpoint/`.
+        skeleton: the joint format that is asked for; ValueError if the model has another.
+    """
+    path = find_model(Path(path))
+    try:
+        metadata, state = _read(path)
+        found = skeletons.get(metadata["skeleton"])
+        settings = update(Model(), json.loads(metadata["model"]), str(path))
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{path} is no camerapose checkpoint ({error}); give a model.safetensors that "
+            "`camerapose train` wrote, or its folder"
+        ) from error
+    if skeleton is not None and skeleton != found.name:
+        raise ValueError(
+            f"{path} was trained on {found.name} ({found.n_joints} joints), not on {skeleton}; "
+            f"give data in {found.name} or train with data.skeleton = {skeleton!r}"
+        )
+    model = build(found, **dataclasses.asdict(settings))
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    return model.eval()
+
+
+def find_model(path: Path) -> Path:
+    """The safetensors file that a path, a checkpoint folder or a run folder means."""
+    tried = [path, path / "model.safetensors", path / "checkpoint" / "model.safetensors"]
+    for candidate in tried:
+        if candidate.is_file():
+            return candidate
+    if (path / "training.pt").exists():
+        raise FileNotFoundError(
+            f"{path} holds a run that has not ended; repeat its `camerapose train` to finish it"
+        )
+    raise FileNotFoundError(
+        f"no model at {path}; looked for {', '.join(map(str, tried))}. "
+        "Give a run folder, its checkpoint folder or a .safetensors file"
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+class _Graph(nn.Module):
+    """The model with its reprojection as one more output, for export."""
+
+    def __init__(self, model: CameraPose):
+        super().__init__()
+        self.model = model
+
+    def forward(self, pose2d: Tensor, confidence: Tensor) -> tuple[Tensor, ...]:
+        lifted = self.model(pose2d, confidence)
+        return (*lifted, lifted.reprojection)
+
+
+def export_model(
+    model: CameraPose,
+    path: Path | str,
+    card: dict[str, Any] | None = None,
+    half: bool = False,
+    license: str = "",
+) -> None:
+    """Write the ONNX graph that `Predictor` runs: 2D and confidence to 3D, camera, reprojection.
+
+    Args:
+        card: what to tell about the weights, plain JSON; stands in the graph's metadata.
+        half: weights in half precision on disk; they are computed with in single precision.
+        license: of the weights.
+    """
+    import onnx
+
+    was_training, device = model.training, next(model.parameters()).device
+    model = model.eval().cpu()
+    joints = model.skeleton.n_joints
+    example = (torch.randn(2, joints, 2), torch.rand(2, joints))
+    batch = torch.export.Dim("n", min=1)
+    program = torch.onnx.export(
+        _Graph(model),
+        example,
+        input_names=["pose2d", "confidence"],
+        output_names=["refined2d", "pose3d", "focal", "center", "translation", "reprojection"],
+        dynamic_shapes=({0: batch}, {0: batch}),
+        dynamo=True,
+        optimize=True,
+        verbose=False,
+    )
+    model.train(was_training).to(device)
+    buffer = io.BytesIO()
+    program.save(buffer)
+    graph = onnx.load_from_string(buffer.getvalue())
+    if half:
+        _halve(graph)
+    _strip(graph)
+    for key, value in {
+        "camerapose_version": camerapose.__version__,
+        "skeleton": model.skeleton.name,
+        "units": UNITS,
+        "license": license,
+        "card": json.dumps(card or {}),
+    }.items():
+        entry = graph.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.checker.check_model(graph)
+    _write(Path(path), graph.SerializeToString())
+
+
+def _halve(graph: Any) -> None:
+    """Store large float32 weights as float16, each behind a cast that is folded at load."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weight in graph.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) <= HALF_FROM:
+            continue
+        name = weight.name
+        half = numpy_helper.to_array(weight).astype(np.float16)
+        weight.CopyFrom(numpy_helper.from_array(half, name + "_half"))
+        casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)
+
+
+def _strip(graph: Any) -> None:
+    """Take out the exporter's notes on each node: stack traces with this machine's paths."""
+    del graph.graph.metadata_props[:]
+    for node in graph.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*graph.graph.value_info, *graph.graph.input, *graph.graph.output):
+        del value.metadata_props[:]
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)

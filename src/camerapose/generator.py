@@ -1,0 +1,168 @@
+"""The pose generator: new 2D-3D pairs, with exact cameras, from given 3D poses.
+
+CameraPose (section 3.3) takes over PoseAug's three operations (Gong et al., CVPR 2021): bone
+angle, bone length, camera view and position. To these it adds the focal length: laboratory data
+know one field of view, a generated camera's is known exactly for nothing.
+"""
+
+import math
+from typing import NamedTuple
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from camerapose.camera import Camera
+from camerapose.geometry import bone_vectors, pose_from_bones, root_relative, unit
+from camerapose.skeleton import Skeleton
+
+#: Bones whose direction stays: the trunk carries everything else.
+STIFF = ("spine", "thorax")
+#: The bone whose length stays, so that bone lengths do not become a second scale.
+FIXED_LENGTH = ("thorax",)
+#: A bone becomes at most this much longer or shorter.
+LENGTH_CHANGE = 0.2
+#: Range of generated focal lengths, normalised units: fields of view of 90 to 28 degrees.
+FOCAL = (1.0, 4.0)
+#: Spread of generated principal points about the image's middle, normalised units.
+CENTER_SPREAD = 0.03
+#: Nearest generated root, metres.
+NEAREST_ROOT = 1.5
+
+
+class Generated(NamedTuple):
+    """Poses after each operation, and the camera that sees the last of them."""
+
+    bent3d: Float[Tensor, "n joints 3"]  # after bone angle; the source's root
+    pose3d: Float[Tensor, "n joints 3"]  # after all three, camera frame, absolute
+    pose2d: Float[Tensor, "n joints 2"]  # its projection, normalised
+    camera: Camera
+    cosine_change: Float[Tensor, "n bones"]  # 1 - cosine between each bone before and after
+    length_change: Float[Tensor, "n bones"]  # relative
+
+
+class PoseNet(nn.Module):
+    """A pose (and what else is given) with as much noise in, raw parameters out."""
+
+    def __init__(self, inputs: int, noise: int, outputs: int, hidden: int = 256):
+        super().__init__()
+        self.noise = noise
+
+        def layer(size):
+            return [nn.Linear(size, hidden), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.01)]
+
+        sizes = (inputs + noise, *[hidden] * 4)
+        self.layers = nn.Sequential(*(m for size in sizes for m in layer(size)))
+        self.head = nn.Linear(hidden, outputs)
+
+    def forward(
+        self, pose: Float[Tensor, "n inputs"], generator: torch.Generator | None
+    ) -> Float[Tensor, "n outputs"]:
+        noise = torch.randn(len(pose), self.noise, generator=generator, device=pose.device)
+        return self.head(self.layers(torch.cat([pose, noise], dim=1)))
+
+
+class Generator(nn.Module):
+    """Bone angle, bone length, then camera view, position and focal length.
+
+    Args:
+        skeleton: of the poses.
+        hidden: width of the four networks.
+        vary_focal: draw focal lengths log-uniformly from `FOCAL`; if not, all see the source's.
+    """
+
+    def __init__(self, skeleton: Skeleton, hidden: int = 256, vary_focal: bool = True):
+        super().__init__()
+        self.skeleton, self.vary_focal = skeleton, vary_focal
+        size, bones = 3 * skeleton.n_joints, len(skeleton.bones)
+        self.angle_net = PoseNet(size, size, 3 * bones, hidden)
+        self.length_net = PoseNet(size + bones, size, bones, hidden)
+        self.view_net = PoseNet(size, size, 3, hidden)
+        self.position_net = PoseNet(size, size, 3, hidden)
+
+        def keep(names):
+            return torch.tensor([float(b not in names) for b in skeleton.bone_names])
+
+        self.register_buffer("bends", keep(STIFF)[:, None], persistent=False)
+        self.register_buffer("stretches", keep(FIXED_LENGTH), persistent=False)
+
+    def forward(
+        self,
+        pose3d: Float[Tensor, "n joints 3"],
+        focal: Float[Tensor, "n 2"],
+        generator: torch.Generator | None = None,
+    ) -> Generated:
+        """Make a new pair from each pose.
+
+        Args:
+            pose3d: camera frame, metres, absolute.
+            focal: the source camera's, normalised.
+            generator: where the noise comes from.
+        """
+        root = pose3d[:, self.skeleton.root_index]
+        relative = root_relative(pose3d, self.skeleton)
+        bones = bone_vectors(relative, self.skeleton)
+        bent, cosine_change = self.bend(bones, relative, generator)
+        stretched, length_change = self.stretch(bent, bones, relative, generator)
+        body = pose_from_bones(stretched, self.skeleton)
+        rotation = self.rotation(relative, generator)
+        camera = self.camera(relative, focal, generator)
+        made = body @ rotation.mT + camera.translation[:, None]
+        return Generated(
+            bent3d=pose_from_bones(bent, self.skeleton, root),
+            pose3d=made,
+            pose2d=camera.project(made),
+            camera=camera,
+            cosine_change=cosine_change,
+            length_change=length_change,
+        )
+
+    def bend(self, bones: Tensor, relative: Tensor, generator) -> tuple[Tensor, Tensor]:
+        """Bone angle: new directions, lengths kept."""
+        before = unit(bones)
+        change = self.angle_net(relative.flatten(1), generator).view_as(bones) * self.bends
+        after = unit(before + change)
+        return after * bones.norm(dim=-1, keepdim=True), 1 - (before * after).sum(-1)
+
+    def stretch(
+        self, bent: Tensor, bones: Tensor, relative: Tensor, generator
+    ) -> tuple[Tensor, Tensor]:
+        """Bone length: each bone by up to a fifth, left and right alike."""
+        lengths = bones.norm(dim=-1)
+        raw = self.length_net(torch.cat([relative.flatten(1), lengths], dim=1), generator)
+        raw = (raw + raw[:, list(self.skeleton.bone_mirror)]) / 2
+        ratio = LENGTH_CHANGE * torch.tanh(raw) * self.stretches
+        return bent * (1 + ratio)[..., None], ratio
+
+    def rotation(self, relative: Tensor, generator) -> Float[Tensor, "n 3 3"]:
+        """Camera view: about a random heading, turned on by the network as axis and angle."""
+        n, device = len(relative), relative.device
+        heading = torch.rand(n, generator=generator, device=device) * (2 * math.pi)
+        upright = torch.zeros(n, 3, device=device)
+        upright[:, 1] = heading
+        raw = self.view_net(relative.flatten(1), generator)
+        turn = math.pi / 2 * torch.tanh(raw)
+        return roma.rotvec_to_rotmat(turn) @ roma.rotvec_to_rotmat(upright)
+
+    def camera(self, relative: Tensor, focal: Tensor, generator) -> Camera:
+        """Camera position and focal length: the root's place in the image, and its depth.
+
+        Depth grows with the focal length, so that people keep the sizes that pictures show.
+        """
+        n, device = len(relative), relative.device
+        if self.vary_focal:
+            low, high = (math.log(f) for f in FOCAL)
+            u = torch.rand(n, 1, generator=generator, device=device)
+            focal = torch.exp(low + (high - low) * u).expand(-1, 2)
+        center = CENTER_SPREAD * torch.randn(n, 2, generator=generator, device=device)
+        raw = self.position_net(relative.flatten(1), generator)
+        depth = NEAREST_ROOT + focal.mean(1, keepdim=True) * 2 * torch.sigmoid(raw[:, 2:])
+        place = 0.8 * torch.tanh(raw[:, :2])
+        translation = torch.cat([(place - center) / focal * depth, depth], dim=1)
+        return Camera(focal, center, translation)
+
+
+def in_view(pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, " n"]:
+    """1 for poses that stand wholly inside a square image, else 0: fakes that teach nothing."""
+    return (pose2d.abs() <= 1).all(dim=-1).all(dim=-1).to(pose2d.dtype)

@@ -1,0 +1,72 @@
+"""A model of 2D detectors: what a pose looks like after one of them, and how sure it is."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from camerapose.skeleton import MADE_CONFIDENCE, Skeleton, convert
+
+#: Joints of Human3.6M that detectors of other formats lack.
+MADE_JOINTS = ("pelvis", "spine", "thorax", "neck_nose", "head")
+
+
+def detect(
+    pose2d: Float[Tensor, "n joints 2"],
+    confidence: Float[Tensor, "n joints"],
+    skeleton: Skeleton,
+    level: float = 0.08,
+    missing: float = 0.04,
+    made: float = 0.5,
+    generator: torch.Generator | None = None,
+) -> tuple[Float[Tensor, "n joints 2"], Float[Tensor, "n joints"]]:
+    """2D poses as a detector might give them.
+
+    Each pose draws how hard it is, each joint how hard it is in that pose; the error is Gaussian
+    with that spread, and the confidence falls with the spread, not with the error. Some joints
+    are missing (confidence 0, never more than half of a pose). In some poses the joints that
+    detectors of other formats lack are made from the others, as `skeleton.convert` makes them;
+    the head, which then comes from the face, is displaced at random.
+
+    Args:
+        pose2d: in the person's own coordinates (spread one).
+        confidence: of the exact joints; joints of confidence 0 stay so.
+        level: median spread of the error.
+        missing: probability of a joint to be missing.
+        made: probability of a pose to have its trunk and head made from other joints.
+    """
+    n, joints, _ = pose2d.shape
+    device = pose2d.device
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, device=device)
+
+    def chance(probability, *shape):
+        return torch.rand(*shape, generator=generator, device=device) < probability
+
+    pose2d, confidence = _without_trunk(pose2d, confidence, skeleton, chance(made, n, 1), normal)
+    spread = level * torch.exp(0.6 * normal(n, 1) + 0.5 * normal(n, joints))
+    outlier = chance(0.01, n, joints)
+    spread = torch.where(outlier, spread * 6, spread).clamp(max=1.0)
+    seen = ~chance(missing, n, joints)
+    seen = seen | (seen.sum(1, keepdim=True) < (joints + 1) // 2)
+    noisy = pose2d + spread[..., None] * normal(n, joints, 2)
+    return noisy, confidence * torch.exp(-3 * spread).clamp(min=0.05) * seen
+
+
+def _without_trunk(pose2d, confidence, skeleton, chosen, normal):
+    """In the chosen poses, trunk and head as made from hips, shoulders and face."""
+    made = [skeleton.index(j) for j in MADE_JOINTS if j in skeleton.joints]
+    limbs = [j for j in skeleton.joints if j not in MADE_JOINTS]
+    if not made or not {"left_hip", "right_hip", "left_shoulder", "right_shoulder"} <= set(limbs):
+        return pose2d, confidence
+    body = Skeleton("limbs_and_head", (*limbs, "head"), (None, *[limbs[0]] * len(limbs)))
+    kept = [skeleton.index(j) for j in body.joints]
+    head = pose2d[:, kept].clone()
+    head[:, -1] = head[:, -1] + 0.15 * normal(len(pose2d), 2)
+    converted, sure = convert(head, confidence[:, kept], body, skeleton)
+    is_head = torch.tensor([j == "head" for j in skeleton.joints], device=pose2d.device)
+    sure = torch.where(is_head, sure * MADE_CONFIDENCE, sure)
+    return (
+        torch.where(chosen[..., None], converted, pose2d),
+        torch.where(chosen, sure, confidence),
+    )

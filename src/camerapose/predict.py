@@ -1,0 +1,457 @@
+"""Files to files: an image, a folder, a video or keypoints in; 3D poses and pictures out."""
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from PIL import Image
+from tqdm import tqdm
+
+from camerapose import media, plugins
+from camerapose.camera import denormalize
+from camerapose.poses import Poses
+from camerapose.predictor import MIN_JOINTS, PoseWarning, Predictor, outside
+from camerapose.skeleton import Skeleton
+
+__all__ = ["Predictor", "predict", "to_json"]
+
+#: People that are lifted at once.
+BATCH = 64
+#: Moments of a video in its picture, and images of a folder that get one.
+ROWS, MOST_PICTURES = 5, 20
+#: Longer side, pixels, of the frames that are kept for the picture.
+KEPT_PIXELS = 1920
+
+
+def predict(
+    input: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    weights: str | os.PathLike | None = None,
+    detector: str = "blazepose",
+    model: str = "auto",
+    skeleton: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    max_people: int = 1,
+    start: int | None = None,
+    end: int | None = None,
+    stride: int = 1,
+    picture: bool = True,
+    threads: int | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] = print,
+) -> Poses:
+    """Lift an image, a folder of images, a video or keypoints, and write what was found.
+
+    Writes `poses.npz` (`Poses.load` reads it), `poses.json` (see `to_json`) and pictures. Video is
+    streamed. If the input breaks in the middle, or the user interrupts, what was done is written
+    first and the error raised then.
+
+    Args:
+        input: a path; see `camerapose.media.kind`.
+        out: a folder; made if it is not there.
+        weights: see `Predictor`.
+        detector: the plug-in that finds 2D keypoints; not used for keypoints.
+        model: the detector's model; "auto" takes BlazePose's heavy for images, full for video.
+        skeleton: joint format of keypoints where their file doesn't say it.
+        image_size: (width, height) of keypoints' images where their file doesn't say it.
+        max_people: in one frame.
+        start, end, stride: which frames, as in `range`.
+        picture: draw CameraPose's Fig. 8: of an image, of a folder's first images
+            (`MOST_PICTURES`), of `ROWS` moments of a video.
+        progress: show a progress bar on a terminal.
+        say: is given a line of text now and then.
+
+    Returns:
+        All poses, with labels frame, person, image and (video) time; none if nobody was found.
+
+    Raises:
+        FileNotFoundError, ValueError: the input, the weights or a setting can't be used.
+        OSError: the folder can't be written.
+    """
+    source, out = Path(input), Path(out)
+    kind = media.kind(source)
+    info = None if kind == "keypoints" else media.probe(source)
+    predictor = Predictor(weights, threads=threads)
+    _make_folder(out)
+    work = _Work(predictor)
+    album = _Album()
+    trouble = None
+    try:
+        if info is None:
+            _lift_keypoints(source, work, skeleton, image_size, slice(start, end, stride))
+        else:
+            shots = media.frames(source, start=start, end=end, stride=stride)
+            finder = _detector(detector, model, max_people, kind == "video", threads)
+            bar = tqdm(shots, total=_count(info, start, end, stride), unit="frame",
+                       disable=None if progress else True)  # fmt: skip
+            _lift_frames(bar, finder, work, album, video=kind == "video")
+    except BaseException as error:
+        if not work.frames:  # broken from the start: nothing to save
+            raise
+        trouble = error
+    work.finish()
+    poses = work.poses()
+    for line in work.report():
+        say(line)
+    files = [out / "poses.npz", out / "poses.json"]
+    _write(files[0], lambda: poses.save(files[0], **work.detected()))
+    _write(files[1], lambda: _write_text(files[1], to_json(poses)))
+    if picture and len(poses):
+        files += _draw(poses, kind, source, out, album)
+    say("wrote " + ", ".join(str(file) for file in files))
+    if trouble is not None:
+        raise trouble
+    return poses
+
+
+class _Work:
+    """People found so far, lifted in batches."""
+
+    def __init__(self, predictor: Predictor):
+        self.predictor = predictor
+        self.frames = self.with_people = self.left_out = self.outside = 0
+        self._began = time.monotonic()
+        self._waiting: list[dict[str, Any]] = []
+        self._parts: list[Poses] = []
+        self._detected: list[tuple[np.ndarray, np.ndarray]] = []
+        self._format = ""
+
+    def add(self, frame: media.Frame, people: Sequence[Any], skeleton: str, video: bool) -> None:
+        """The people that a detector found in a frame."""
+        height, width = frame.image.shape[:2]
+        self.frames += 1
+        self.with_people += bool(people)
+        self._format = skeleton
+        for place, person in enumerate(people):
+            labels = {"frame": frame.index, "person": getattr(person, "person", place),
+                      "image": frame.name}  # fmt: skip
+            if video:
+                labels["time"] = frame.time
+            self._waiting.append(
+                {"keypoints": person.keypoints, "confidence": person.confidence,
+                 "size": (width, height), "labels": labels}
+            )  # fmt: skip
+        if len(self._waiting) >= BATCH:
+            self.finish()
+
+    def finish(self) -> None:
+        """Lift those who wait."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        columns = {name: np.stack([row[name] for row in waiting])
+                   for name in ("keypoints", "confidence", "size")}  # fmt: skip
+        names = waiting[0]["labels"]
+        labels = {name: np.array([row["labels"][name] for row in waiting]) for name in names}
+        lifted = self.lift(
+            columns["keypoints"], columns["confidence"], columns["size"], self._format, labels
+        )
+        self._detected.append((columns["keypoints"][lifted], columns["confidence"][lifted]))
+
+    def lift(
+        self, keypoints: Any, confidence: Any, size: Any, skeleton: str | Skeleton, labels: Any
+    ) -> Bool[np.ndarray, " n"]:
+        """Lift those of whom enough is seen; tells who they were."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PoseWarning)  # `report` tells it once for all
+            good = self.predictor.usable(keypoints, confidence, skeleton)
+            poses = self.predictor(
+                keypoints[good], confidence[good], image_size=size[good], skeleton=skeleton
+            )
+        points = denormalize(poses.pose2d, poses.image_size)
+        self.outside += int(outside(points, poses.image_size).sum())
+        self.left_out += int((~good).sum())
+        labels = {name: np.asarray(column)[good] for name, column in labels.items()}
+        self._parts.append(replace(poses, labels=labels))
+        return good
+
+    def poses(self) -> Poses:
+        if self._parts:
+            return Poses.cat(self._parts)
+        joints = self.predictor.skeleton.n_joints
+        return self.predictor(
+            np.zeros((0, joints, 2)), image_size=(1, 1), skeleton=self.predictor.skeleton
+        )
+
+    def detected(self) -> dict[str, Any]:
+        """What the detector found, in its own joints and in pixels, beside the poses."""
+        if not self._detected:
+            return {}
+        points, confidence = (np.concatenate(part) for part in zip(*self._detected, strict=True))
+        return {"detected_keypoints": points, "detected_confidence": confidence,
+                "detected_skeleton": self._format}  # fmt: skip
+
+    def report(self) -> Iterator[str]:
+        seconds = time.monotonic() - self._began
+        n, rate = sum(len(part) for part in self._parts), self.frames / seconds
+        yield (
+            f"{_n(self.frames, 'frame')} in {seconds:.1f} s ({rate:.1f} a second), "
+            f"{self.with_people} of them with somebody: {_n(n, 'pose')}"
+        )
+        if self.left_out:
+            yield (
+                f"{_n(self.left_out, 'person', 'people')} left out: fewer than {MIN_JOINTS} joints "
+                "were seen of them"
+            )
+        if self.outside:
+            yield (
+                f"{_n(self.outside, 'pose')} wholly outside the image: is the image size right? "
+                "Their 3D is a guess"
+            )
+        if n:
+            error = np.concatenate([part.reprojection_error for part in self._parts])
+            yield f"mean reprojection error {error.mean():.1f} px"
+        else:
+            yield "nobody was found, so the files hold no poses"
+
+
+class _Album:
+    """Some frames of a video of unknown length, evenly spread over what has been seen of it."""
+
+    def __init__(self, most: int = 24):
+        self.images: dict[int, np.ndarray] = {}
+        self._most, self._step, self._count = most, 1, 0
+
+    def offer(self, frame: media.Frame) -> None:
+        if self._count % self._step == 0:
+            self.images[frame.index] = _smaller(frame.image)
+        self._count += 1
+        if len(self.images) > self._most:  # keep every other one from now on
+            self._step *= 2
+            self.images = dict(list(self.images.items())[::2])
+
+
+def _lift_frames(
+    frames: Iterable[media.Frame], detector: Any, work: _Work, album: _Album, video: bool
+) -> None:
+    for frame in frames:
+        people = detector(frame.image, track=video)
+        work.add(frame, people, detector.skeleton, video)
+        if video and people:
+            album.offer(frame)
+
+
+def _lift_keypoints(
+    path: Path, work: "_Work", skeleton: str | None, image_size: Any, chosen: slice
+) -> None:
+    """Lift people whose 2D somebody else's program has found."""
+    given = plugins.load("datasets", "keypoints").load(
+        path, skeleton=skeleton, image_size=image_size
+    )
+    if given.image_size is None:
+        raise ValueError(
+            f"{path} does not say how large its images are, and without that the camera can't be "
+            "predicted; give --image-size WIDTH HEIGHT."
+        )
+    given = _numbered(given)
+    frames = np.unique(given.labels["frame"])[chosen]
+    given = given[np.isin(given.labels["frame"], frames)]
+    work.frames = work.with_people = len(frames)
+    points = denormalize(given.pose2d, given.image_size)
+    work.lift(points, given.confidence, given.image_size, given.skeleton, given.labels)
+
+
+def _numbered(poses: Poses) -> Poses:
+    """The same with labels frame (by image, where frames are not numbered) and person."""
+    labels = dict(poses.labels)
+    if "frame" not in labels:
+        images = labels.get("image", np.arange(len(poses)))
+        _, first, inverse = np.unique(images, return_index=True, return_inverse=True)
+        labels["frame"] = np.argsort(np.argsort(first))[inverse]
+    if "person" not in labels:
+        seen: dict[Any, int] = {}
+        numbers = []
+        for frame in labels["frame"].tolist():
+            numbers.append(seen.get(frame, 0))
+            seen[frame] = numbers[-1] + 1
+        labels["person"] = np.array(numbers, dtype=int)
+    return replace(poses, labels=labels)
+
+
+def _detector(name: str, model: str, max_people: int, video: bool, threads: int | None) -> Any:
+    arguments: dict[str, Any] = {"max_people": max_people, "threads": threads}
+    if model != "auto":
+        arguments["model"] = model
+    elif name == "blazepose":
+        arguments |= {"model": "full"} if video else {"model": "heavy", "fallback": True}
+    return plugins.load("detectors", name).Detector(**arguments)
+
+
+def _count(info: media.Info, start: int | None, end: int | None, stride: int) -> int | None:
+    if info.count is None:
+        return None
+    return len(range(start or 0, min(end or info.count, info.count), stride))
+
+
+# --- results ------------------------------------------------------------------------------------
+
+
+def to_json(poses: Poses) -> str:
+    """Poses as JSON, one pose a line. Pixels and metres; null where there is nothing.
+
+    {"format": "camerapose", "version": 1, "skeleton", "joints": [names],
+     "units": {...}, "poses": [{
+        "frame", "time" (seconds), "person", "image", "image_size": [width, height],
+        "keypoints": [[x, y] or null], "refined": [[x, y]], "confidence": [...],
+        "pose3d": [[x, y, z]] camera frame (x right, y down, z forward), absolute,
+        "camera": {"focal": [fx, fy], "center": [cx, cy], "translation": [x, y, z] of the root},
+        "reprojection": [[x, y]], "reprojection_error"}]}
+    """
+    head = {
+        "format": "camerapose",
+        "version": 1,
+        "skeleton": poses.skeleton.name,
+        "joints": list(poses.skeleton.joints),
+        "units": {
+            "keypoints": "pixel", "refined": "pixel", "reprojection": "pixel",
+            "reprojection_error": "pixel", "focal": "pixel", "center": "pixel",
+            "pose3d": "metre", "translation": "metre", "time": "second",
+        },
+    }  # fmt: skip
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in _json_rows(poses))
+    return json.dumps(head)[:-1] + ', "poses": [\n' + lines + "\n]}\n"
+
+
+def _json_rows(poses: Poses) -> Iterator[dict[str, Any]]:
+    if not len(poses):
+        return
+    size = poses.image_size
+    pixels = {
+        "keypoints": poses.pose2d,
+        "refined": poses.refined2d,
+        "reprojection": poses.reprojection,
+    }
+    pixels = {name: _rounded(denormalize(points, size), 2) for name, points in pixels.items()}
+    camera = poses.camera.in_pixels(size)
+    cameras = {"focal": _rounded(camera.focal, 2), "center": _rounded(camera.center, 2),
+               "translation": _rounded(camera.translation, 4)}  # fmt: skip
+    confidence, pose3d = _rounded(poses.confidence, 3), _rounded(poses.pose3d, 4)
+    error = _rounded(poses.reprojection_error, 2)
+    for i in range(len(poses)):
+        row: dict[str, Any] = {"frame": None, "time": None, "person": None, "image": None}
+        row |= {name: column[i].item() for name, column in poses.labels.items()}
+        seen = poses.confidence[i] > 0
+        yield row | {
+            "image_size": [int(v) for v in size[i]],
+            "keypoints": [
+                p if s else None for p, s in zip(pixels["keypoints"][i], seen, strict=True)
+            ],
+            "refined": pixels["refined"][i],
+            "confidence": confidence[i],
+            "pose3d": pose3d[i],
+            "camera": {name: column[i] for name, column in cameras.items()},
+            "reprojection": pixels["reprojection"][i],
+            "reprojection_error": error[i],
+        }
+
+
+def _rounded(values: Any, digits: int) -> list:
+    return np.round(np.asarray(values, dtype=np.float64), digits).tolist()
+
+
+def _draw(poses: Poses, kind: str, source: Path, out: Path, album: _Album) -> list[Path]:
+    """The pictures of a run; their paths."""
+    from camerapose import visualize
+
+    frames = poses.labels["frame"]
+    if kind == "video":
+        shown = [index for index in album.images if (frames == index).any()]
+        rows = [
+            visualize.Row(
+                poses[frames == index], album.images[index],
+                _clock(float(poses.labels["time"][frames == index][0])),
+            )
+            for index in _spread(shown)
+        ]  # fmt: skip
+        pages = {out / "poses.png": rows}
+    elif kind == "keypoints":
+        rows = [visualize.Row(poses[frames == i], None, _name(poses, i)) for i in
+                _spread(np.unique(frames).tolist())]  # fmt: skip
+        pages = {out / "poses.png": rows}
+    else:
+        folder = source if source.is_dir() else source.parent
+        pages = {}
+        for index in np.unique(frames)[:MOST_PICTURES]:
+            name = str(poses.labels["image"][frames == index][0])
+            image = media.read_image(folder / name)
+            path = out / f"{Path(name).stem}_poses.png"
+            pages[path] = [visualize.Row(poses[frames == index], _smaller(image), name)]
+    return [
+        _write(path, lambda: visualize.save_figure(visualize.sheet(rows), path))  # noqa: B023
+        for path, rows in pages.items()
+        if rows
+    ]
+
+
+def _name(poses: Poses, frame: int) -> str:
+    """What a row of keypoints without a picture is called: its image, or its frame."""
+    names = poses.labels.get("image")
+    name = "" if names is None else str(names[poses.labels["frame"] == frame][0])
+    return name or f"frame {frame}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+def _spread(values: Sequence[int]) -> list[int]:
+    """At most `ROWS` of them, evenly spread: the middles of as many equal parts."""
+    n = min(ROWS, len(values))
+    return [values[int((i + 0.5) * len(values) / n)] for i in range(n)]
+
+
+def _smaller(image: np.ndarray) -> np.ndarray:
+    """The image, shrunk if it is very large; pictures are scaled to the image's true size."""
+    if max(image.shape[:2]) <= KEPT_PIXELS:
+        return image
+    small = Image.fromarray(image)
+    small.thumbnail((KEPT_PIXELS, KEPT_PIXELS), reducing_gap=2.0)
+    return np.asarray(small)
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def _make_folder(out: Path) -> None:
+    """Make the folder and see that it can be written, before anything long begins."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".camerapose"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OSError(
+            f"{out} can't be used as the output folder ({error.strerror or error}); "
+            "give another with --out."
+        ) from error
+
+
+def _write(path: Path, act: Callable[[], Any]) -> Path:
+    """Do what writes `path`; a failure says which file and leaves no half one."""
+    try:
+        act()
+    except OSError as error:
+        path.with_name(path.name + ".part").unlink(missing_ok=True)
+        raise OSError(
+            f"{path} can't be written ({error.strerror or error}). Files written before are whole; "
+            "make room, or give another folder with --out."
+        ) from error
+    return path
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _n(count: int, one: str, many: str | None = None) -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

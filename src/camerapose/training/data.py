@@ -1,0 +1,149 @@
+"""What the stages learn from: 2D-3D pairs and 2D-only poses, as big `Poses` on the device."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from camerapose import skeleton as skeletons
+from camerapose.cache import cached
+from camerapose.camera import Camera
+from camerapose.config import Config, Noise
+from camerapose.datasets import human36m, mpii, synthetic
+from camerapose.noise import detect
+from camerapose.poses import Poses
+from camerapose.skeleton import Skeleton
+from camerapose.virtual_camera import VirtualCamera
+
+#: A 2D-only person with fewer annotated joints than this is not learned from.
+FEWEST_JOINTS = 8
+#: Interpolated joints that no straight line between others goes through: they have no 2D truth.
+GUESSED = ("spine",)
+#: Validation looks at no more than so many poses, evenly spread.
+VALIDATION_POSES = 2000
+
+
+class TrainingData(NamedTuple):
+    """Everything on the device. `detected` has the rows of `pairs`; `wild` is 2D only, its
+    confidences are those of the annotation."""
+
+    pairs: Poses
+    detected: Poses | None
+    wild: Poses | None
+    complete: Tensor | None  # rows of `wild` with every joint annotated
+    validation: Poses | None
+    wild_validation: Poses | None
+
+
+def load(config: Config, device: torch.device) -> TrainingData:
+    """Read what the configuration names. FileNotFoundError says what is missing and where."""
+    target = skeletons.get(config.data.skeleton)
+    learned = tuple(s for s in config.data.subjects if s not in config.data.held_out)
+    parts, detected, validation = [], None, None
+    if config.data.human36m:
+        options = dict(skeleton=target.name, frame_step=config.data.frame_step)
+        read = _human36m(config.data.human36m)
+        parts.append(read(subjects=learned, **options))
+        if config.data.detections:
+            if config.data.synthetic:
+                raise ValueError("data.detections and data.synthetic can't be used together yet")
+            found = read(subjects=learned, detections=config.data.detections, **options)
+            detected = _on(replace(found, pose3d=None, camera=None), device)
+        if config.data.held_out:
+            validation = _few(read(subjects=config.data.held_out, **options))
+    if config.data.synthetic:
+        made = synthetic.load(n=config.data.synthetic, seed=config.seed, skeleton=target.name)
+        parts.append(made)
+        if validation is None:
+            validation = synthetic.load(n=256, seed=config.seed + 1, skeleton=target.name)
+    if not parts:
+        raise ValueError(
+            "nothing to learn 3D from: set data.human36m to the folder with data_3d_h36m.npz, "
+            "or data.synthetic to a number of made poses"
+        )
+    wild, wild_validation = _wild(config, target)
+    complete = None
+    if wild is not None:
+        wild = _on(wild, device)
+        complete = (wild.confidence > 0).all(1).nonzero()[:, 0]
+    return TrainingData(
+        pairs=_on(Poses.cat(parts) if len(parts) > 1 else parts[0], device),
+        detected=detected,
+        wild=wild,
+        complete=complete,
+        validation=validation and _on(validation, device),
+        wild_validation=wild_validation and _on(wild_validation, device),
+    )
+
+
+def _human36m(root: str):
+    return lambda **options: cached(human36m.load, Path(root), **options)
+
+
+def _wild(config: Config, target: Skeleton) -> tuple[Poses | None, Poses | None]:
+    """MPII's train and valid people; None, said in words, where they are not to be had."""
+    if not config.data.mpii:
+        return None, None
+    try:
+        splits = [cached(mpii.load, Path(config.data.mpii), split=s) for s in ("train", "valid")]
+    except FileNotFoundError as error:
+        print(f"training without 2D-only data: {error}", file=sys.stderr)
+        return None, None
+    few = [p[(p.confidence > 0).sum(1) >= FEWEST_JOINTS].convert(target) for p in splits]
+    return few[0], _few(few[1])
+
+
+def _few(poses: Poses) -> Poses:
+    return poses[:: max(1, len(poses) // VALIDATION_POSES)]
+
+
+def _on(poses: Poses, device: torch.device) -> Poses:
+    """On the device, without labels, and with the camera as a network can say it: no distortion
+    (seven numbers have none), no world."""
+    camera = poses.camera
+    if camera is not None:
+        root = poses.root_position
+        camera = Camera(camera.focal, camera.center, root)
+    return replace(poses, camera=camera, labels={}, image_size=None).to_torch(device)
+
+
+def mirror_half(poses: Poses, *others: Poses | None) -> list[Poses | None]:
+    """The first half of each batch mirrored. Rows are shuffled, so every pose is, half the time."""
+    half = len(poses) // 2
+    return [p and Poses.cat([p[:half].mirror(), p[half:]]) for p in (poses, *others)]
+
+
+def observe(
+    exact: Poses, detected: Poses | None, noise: Noise, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """What a detector would have given: exact, really detected or noisy 2D, with confidence."""
+    view = VirtualCamera.on(exact.pose2d, exact.confidence)
+    noisy, confidence = detect(
+        view.enter(exact.pose2d),
+        exact.confidence,
+        exact.skeleton,
+        noise.level,
+        noise.missing,
+        noise.made,
+        generator,
+    )
+    pose2d = view.leave(noisy)
+    lot = torch.rand(len(exact), 1, generator=generator, device=pose2d.device)
+    if detected is not None:
+        real = lot < noise.exact + noise.detected
+        pose2d = torch.where(real[..., None], detected.pose2d, pose2d)
+        confidence = torch.where(real, detected.confidence, confidence)
+    as_is = lot < noise.exact
+    pose2d = torch.where(as_is[..., None], exact.pose2d, pose2d)
+    return pose2d, torch.where(as_is, exact.confidence, confidence)
+
+
+def truth_weight(poses: Poses) -> Tensor:
+    """Weight of each joint's 2D as truth: its confidence, but 0 for joints that are guessed."""
+    known = [float(c not in GUESSED) for c in poses.skeleton.joints]
+    weight = torch.tensor(known, device=poses.confidence.device)
+    # a set in whose format the joint exists gives it in full
+    return torch.where(poses.confidence < 1, poses.confidence * weight, poses.confidence)

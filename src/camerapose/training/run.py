@@ -1,0 +1,304 @@
+"""A training run: one folder, three stages, resumable anywhere.
+
+RUN/config.toml            the resolved configuration
+RUN/training.pt            everything to go on from: networks, optimisers, random states, place
+RUN/metrics.jsonl          one line an interval: mean losses; one line an epoch: validation
+RUN/tensorboard/           the same, for TensorBoard
+RUN/pictures/              a few validation poses after each epoch
+RUN/checkpoint/            model.safetensors (evaluate, train on) and model.onnx (Predictor)
+RUN/log.txt                what was said in words
+"""
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from camerapose import config as settings
+from camerapose import skeleton as skeletons
+from camerapose.config import Config, Schedule
+from camerapose.discriminators import Discriminator2D, Discriminator3D
+from camerapose.generator import Generator
+from camerapose.model import build
+from camerapose.training import data
+from camerapose.training.health import Health
+from camerapose.training.joint import joint
+from camerapose.training.refine import refine
+from camerapose.training.validate import draw, validate
+from camerapose.training.warmup import warmup
+
+STAGES = {"refine": refine, "warmup": warmup, "joint": joint}
+#: Iterations whose mean losses make one line of metrics.jsonl.
+LOG_EVERY = 50
+
+
+def train(config: Config, out: Path | str) -> Path:
+    """Train all stages in a folder; repeated after an interruption it goes on.
+
+    Returns:
+        The folder `checkpoint` of the finished run.
+    """
+    run = Run(settings.check(config), Path(out))
+    for name, stage in STAGES.items():
+        if name not in run.done:
+            stage(run)
+            run.end_stage(name)
+    return run.finish()
+
+
+class Run:
+    """What the stages share: data, networks, the place in the schedule, the log.
+
+    On the CPU the same configuration gives the same weights, bit for bit, however often the run
+    is interrupted: data order follows from seed and epoch, and every other random number from
+    states that are saved.
+    """
+
+    def __init__(self, config: Config, out: Path):
+        self.config, self.out = config, out
+        _prepare_folder(config, out)
+        self.device = _device(config.device)
+        torch.manual_seed(config.seed)
+        self.rng = torch.Generator(self.device).manual_seed(config.seed)
+        skeleton = skeletons.get(config.data.skeleton)
+        sizes = dataclasses.asdict(config.model)
+        self.networks: dict[str, nn.Module] = {
+            "model": build(skeleton, **sizes),
+            "generator": Generator(skeleton, vary_focal=config.adversary.vary_focal),
+            "d2d": Discriminator2D(skeleton, layout=config.adversary.layout),
+            "d3d": Discriminator3D(skeleton),
+        }
+        for network in self.networks.values():
+            network.to(self.device).train()
+        self.model = self.networks["model"]
+        players = {k: v for k, v in self.networks.items() if k != "model"}
+        self.optimizers = {
+            k: torch.optim.Adam(v.parameters(), lr=config.adversary.lr, fused=True)
+            for k, v in players.items()
+        }
+        self.health = Health(players, dict(self.optimizers))
+        self.done: list[str] = []
+        self.stage, self.epoch, self.step, self.iteration = "", 0, 0, 0
+        self.sums: dict[str, tuple[Tensor, int]] = {}
+        self._resume()
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.tensorboard = SummaryWriter(out / "tensorboard", purge_step=self.iteration + 1)
+        self.data = data.load(config, self.device)
+        self.saved_at = time.monotonic()
+
+    # --- the loop that every stage runs in
+
+    def batches(self, stage: str, schedule: Schedule, parameters: Any) -> Iterator[Tensor]:
+        """Rows of the pairs, batch by batch, epoch by epoch, from where the run stands.
+
+        Sets the learning rate of the optimiser `model` (made here), saves, validates, reports.
+
+        Args:
+            parameters: what this stage trains.
+        """
+        size = min(schedule.batch, len(self.data.pairs))
+        steps = len(self.data.pairs) // size
+        optimizer = torch.optim.AdamW(
+            parameters, lr=schedule.lr, weight_decay=self.config.weight_decay, fused=True
+        )
+        self.optimizers["model"] = optimizer
+        if self.stage == stage:  # resumed within it
+            optimizer.load_state_dict(self.loaded["optimizers"]["model"])
+        else:
+            self.stage, self.epoch, self.step = stage, 0, 0
+        self.loaded = None
+        while self.epoch < schedule.epochs:
+            order = self._order(stage)
+            bar = tqdm(
+                total=steps, initial=self.step, desc=f"{stage} {self.epoch + 1}/{schedule.epochs}",
+                unit="it", dynamic_ncols=True, mininterval=1.0,
+            )  # fmt: skip
+            while self.step < steps:
+                self.progress = (self.epoch + self.step / steps) / max(schedule.epochs, 1)
+                optimizer.param_groups[0]["lr"] = learning_rate(schedule, self.progress)
+                yield order[self.step * size : (self.step + 1) * size]
+                self.step += 1
+                self.iteration += 1
+                bar.update()
+                if self.iteration % LOG_EVERY == 0:
+                    bar.set_postfix(self._flush(), refresh=False)
+                if time.monotonic() - self.saved_at > self.config.checkpoint_minutes * 60:
+                    self.save()
+            bar.close()
+            self.epoch, self.step = self.epoch + 1, 0
+            self._end_epoch()
+
+    def log(self, terms: dict[str, Tensor]) -> None:
+        """Take note of one iteration's losses; their means are written every `LOG_EVERY`."""
+        for name, value in terms.items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (total + value.detach(), count + 1)
+
+    def say(self, sentence: str) -> None:
+        """A sentence for people: on the screen, in log.txt and in metrics.jsonl."""
+        tqdm.write(f"{self.stage}, iteration {self.iteration}: {sentence}")
+        with open(self.out / "log.txt", "a") as file:
+            file.write(f"{self.stage} {self.epoch + 1}, iteration {self.iteration}: {sentence}\n")
+        self._write({"said": sentence})
+
+    def end_stage(self, name: str) -> None:
+        self.done.append(name)
+        self.stage, self.epoch, self.step = "", 0, 0
+        self.save()
+
+    def finish(self) -> Path:
+        """Write the model for evaluation and prediction; the folder it stands in."""
+        from camerapose.export import export_model, save_model
+
+        folder = self.out / "checkpoint"
+        folder.mkdir(exist_ok=True)
+        card = {"config": settings.as_dict(self.config), "stages": self.done}
+        save_model(self.model, folder / "model.safetensors", self.config.model, card)
+        export_model(self.model, folder / "model.onnx", card)
+        self.tensorboard.close()
+        tqdm.write(f"finished: {folder} (camerapose evaluate {folder})")
+        return folder
+
+    # --- saving and going on
+
+    def save(self) -> None:
+        """Write everything, whole or not at all."""
+        self._flush()
+        state = {
+            "config": settings.as_dict(self.config),
+            "done": list(self.done),
+            "place": (self.stage, self.epoch, self.step, self.iteration),
+            "networks": {k: v.state_dict() for k, v in self.networks.items()},
+            "optimizers": {k: v.state_dict() for k, v in self.optimizers.items()},
+            "health": self.health.state_dict(),
+            "random": {
+                "rng": self.rng.get_state(),
+                "torch": torch.get_rng_state(),
+                "cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+            },
+        }
+        temporary = self.out / "training.pt.part"
+        torch.save(state, temporary)
+        os.replace(temporary, self.out / "training.pt")
+        self.saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        self.loaded = None
+        path = self.out / "training.pt"
+        if not path.exists():
+            (self.out / "metrics.jsonl").unlink(missing_ok=True)
+            return
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.done = state["done"]
+        self.stage, self.epoch, self.step, self.iteration = state["place"]
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.health.load_state_dict(state["health"])
+        self.rng.set_state(state["random"]["rng"].cpu())
+        torch.set_rng_state(state["random"]["torch"].cpu())
+        for i, cuda in enumerate(state["random"]["cuda"]):
+            torch.cuda.set_rng_state(cuda.cpu(), i)
+        self.loaded = state
+        _truncate(self.out / "metrics.jsonl", self.iteration)
+        tqdm.write(f"going on in {self.out}: {self.stage or 'next stage'}, iteration {self.iteration}")
+
+    def _order(self, stage: str) -> Tensor:
+        """The epoch's order of the pairs: of seed, stage and epoch alone."""
+        seed = (self.config.seed * 1000 + list(STAGES).index(stage)) * 100_000 + self.epoch
+        order = torch.randperm(len(self.data.pairs), generator=torch.Generator().manual_seed(seed))
+        return order.to(self.device)
+
+    def _end_epoch(self) -> None:
+        self._flush()
+        if self.stage != "refine":
+            values = validate(self.model, self.data)
+            self._write({"validation": values})
+            tqdm.write(
+                f"{self.stage} epoch {self.epoch}: "
+                + ", ".join(f"{k} {v:.4g}" for k, v in values.items())
+            )
+            for name, value in values.items():
+                self.tensorboard.add_scalar(f"validation/{name}", value, self.iteration)
+            draw(self.model, self.data, self.config.pictures, self._picture())
+        self.save()
+
+    def _picture(self) -> Path:
+        return self.out / "pictures" / f"{self.stage}-{self.epoch:03d}.png"
+
+    def _flush(self) -> dict[str, float]:
+        """Write the mean losses since the last time; they are given back for the bar."""
+        means = {name: float(total) / count for name, (total, count) in self.sums.items()}
+        self.sums = {}
+        if means:
+            self._write({"loss": means})
+            for name, value in means.items():
+                self.tensorboard.add_scalar(f"{self.stage}/{name}", value, self.iteration)
+        return {name: f"{value:.4f}" for name, value in means.items()}
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        place = {"stage": self.stage, "epoch": self.epoch, "iteration": self.iteration}
+        with open(self.out / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(place | entry) + "\n")
+
+
+def learning_rate(schedule: Schedule, progress: float) -> float:
+    """The rate at some share (0 to 1) of the stage."""
+    if schedule.decay == "linear":
+        return schedule.lr * (1 - progress)
+    if schedule.decay == "one_cycle":
+        if progress < 0.1:
+            return schedule.lr * (0.04 + 0.96 * progress / 0.1)
+        return schedule.lr * (0.0005 + 0.9995 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9)) / 2)
+    passed = sum(progress * schedule.epochs >= m for m in schedule.milestones)
+    return schedule.lr * 0.1**passed
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError("device = 'cuda' but torch sees no GPU here; use device = 'cpu' or 'auto'")
+    return torch.device(name)
+
+
+def _prepare_folder(config: Config, out: Path) -> None:
+    """Make the folder; ValueError if it holds a run of other settings."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "pictures").mkdir(exist_ok=True)
+    path = out / "config.toml"
+    text = settings.to_toml(config)
+    if path.exists() and (out / "training.pt").exists():
+        old, new = settings.as_dict(settings.read(path)), settings.as_dict(config)
+        differing = [k for k in new if new[k] != old[k]]
+        if differing:
+            raise ValueError(
+                f"{out} holds a run with other settings of {', '.join(differing)}; go on with its "
+                f"own ({path}) or choose another --out"
+            )
+    path.write_text(text)
+
+
+def _truncate(path: Path, iteration: int) -> None:
+    """Leave out lines of iterations that are going to be done again."""
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if _iteration(line) <= iteration]
+        path.write_text("".join(kept))
+
+
+def _iteration(line: str) -> float:
+    try:
+        return json.loads(line)["iteration"]
+    except (json.JSONDecodeError, KeyError):
+        return math.inf

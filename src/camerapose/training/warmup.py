@@ -1,0 +1,58 @@
+"""Stage 2: lifter and camera branch beside generator and discriminators, on pairs alone, so that
+the adversarial game stands on firm ground (section 4.3, step 2)."""
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from camerapose.poses import Poses
+from camerapose.training.data import mirror_half
+from camerapose.training.steps import adversarial_update, made_pairs, pair_terms, update
+
+if TYPE_CHECKING:
+    from camerapose.training.run import Run
+
+
+def warmup(run: "Run") -> None:
+    """Minimise L_phi (Eq. 16) on annotated pairs, and play the game on the side."""
+    pairs, detected = run.data.pairs, run.data.detected
+    for rows in run.batches("warmup", run.config.warmup, run.model.parameters()):
+        exact, found = pairs[rows], detected and detected[rows]
+        if run.config.mirror:
+            exact, found = mirror_half(exact, found)
+        play(run, exact, wild_rows=None, feedback=None)
+        learn_pairs(run, exact, found, made=0.0)
+
+
+def play(run: "Run", exact: Poses, wild_rows: torch.Tensor | None, feedback: float | None) -> None:
+    """Generator and discriminators take their turn, every so often."""
+    settings = run.config.adversary
+    if settings.share == 0 or run.iteration % settings.every:
+        return
+    some = exact[torch.randperm(len(exact), generator=run.rng, device=run.device)[: settings.batch]]
+    wild2d = None if wild_rows is None else run.data.wild.pose2d[wild_rows]
+    watched = adversarial_update(
+        run.networks, run.optimizers, run.health.paused, some, wild2d, settings, feedback, run.rng
+    )
+    for sentence in run.health.watch(**{k: v for k, v in watched.items() if k != "generator"}):
+        run.say(sentence)
+    run.log({f"game_{name}": value for name, value in watched.items()})
+
+
+def learn_pairs(run: "Run", exact: Poses, found: Poses | None, made: float) -> None:
+    """One step on L_phi (Eq. 16), over annotated pairs and `made` times as many made ones."""
+    if made > 0:
+        few = exact[: round(made * len(exact))]
+        new = made_pairs(run.networks["generator"], few, run.rng)
+        # A made pose has no detection: it stands as its own, and noise is made for it.
+        found = found and Poses.cat([found, _as_found(new)])
+        exact = Poses.cat([exact, new])
+    terms = pair_terms(
+        run.model, exact, found, run.config.noise, run.config.weights, run.rng
+    )
+    update(run.optimizers["model"], sum(terms.values()), run.model)
+    run.log(terms)
+
+
+def _as_found(new: Poses) -> Poses:
+    return Poses(new.skeleton, new.pose2d, new.confidence)
