@@ -1,7 +1,7 @@
-"""Third-party files that the package uses but does not carry: detector models and a sample video.
+"""Third-party files that the package uses but does not carry: detector models, a sample video.
 
-Each is fetched once, through a package client, out of a published package into the user's cache, and
-is used only if its SHA-256 is the pinned one.  `asset(name)` is the whole interface.
+Each is fetched once, through a package client, out of a published package into the user's cache,
+and is used only if its SHA-256 is the pinned one.  `asset(name)` is the whole interface.
 """
 
 import contextlib
@@ -84,12 +84,13 @@ def cache_dir() -> Path:
 def asset(name: str) -> Path:
     """Path of a third-party file in the cache, fetched now if it is not there.
 
-    Everything else that the same package holds of `ASSETS` is taken along.  A file in the cache whose
-    sum is wrong counts as absent.  Interrupting it leaves no half file.
+    Everything else that the same package holds of `ASSETS` is taken along.  A file in the cache
+    whose sum is wrong counts as absent.  Interrupting it leaves no half file.
 
     Raises:
         ValueError: no such asset.
-        FileNotFoundError: it cannot be had; the message says what was tried and how to give it by hand.
+        FileNotFoundError: it cannot be had; the message says what was tried, and how to give it
+            by hand.
         OSError: the cache folder cannot be written.
     """
     if name not in ASSETS:
@@ -116,7 +117,8 @@ def _fetch(package: Package) -> None:
     """Put all of the package's assets into the cache."""
     started = time.monotonic()
     _say(
-        f"fetching {package.spec} (about {package.size} MB, {package.licence}) with {package.tool} ..."
+        f"fetching {package.spec} with {package.tool} "
+        f"(about {package.size} MB, {package.licence}) ..."
     )
     with tempfile.TemporaryDirectory(prefix="camerapose-") as folder:
         archive = _download(package, Path(folder))
@@ -140,7 +142,7 @@ def _download(package: Package, folder: Path) -> Path:
         archives = [p for p in folder.iterdir() if p.suffix in (".whl", ".tgz")]
         if done.returncode == 0 and archives:
             return archives[0]
-        said = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        said = [line[:200] for line in (done.stderr or done.stdout).strip().splitlines()[-3:]]
         reasons.append(f"`{' '.join(command)}` ended with {done.returncode}: {' / '.join(said)}")
     raise _Failed("; ".join(reasons) or f"there is no {package.tool} on this machine")
 
@@ -201,15 +203,13 @@ def _store(path: Path, content: bytes) -> None:
 
 
 def _by_hand(name: str, path: Path, reason: str) -> str:
-    a = ASSETS[name]
-    where = (
-        "https://pypi.org/project/" if a.package.tool == "pip" else "https://www.npmjs.com/package/"
-    )
+    package, member, sha256 = ASSETS[name]
+    registry = "npm" if package.tool == "npm" else "PyPI"
     return (
-        f"{name} could not be fetched. Tried {a.package.spec}: {reason}.\n"
-        f"To give it by hand: on a machine that can, run `{_example(a.package)}` (or take the archive "
-        f"from {where}), unpack it (a .whl is a zip file), and copy {a.member} to {path} "
-        f"(SHA-256 {a.sha256})."
+        f"{name} could not be fetched. Tried {package.spec}: {reason}.\n"
+        f"To give it by hand: on a machine that can, run `{_example(package)}` "
+        f"(or take the archive from {registry}'s pages), unpack it (a .whl is a zip file), "
+        f"and copy {member} in it to {path} (SHA-256 {sha256})."
     )
 
 

@@ -2,10 +2,11 @@
 
 import os
 import sys
+import tomllib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import Positional, arg
@@ -82,51 +83,94 @@ def predict(
     return 0 if len(poses) else NOBODY
 
 
-def train(config: Positional[Path], out: Path) -> int:
+def train(
+    config: Positional[Path],
+    out: Path,
+    set: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE ...")] = (),
+) -> int:
     """Train refinement, warm-up and joint stage.
 
     Repeat the command to go on after an interruption:
 
         camerapose train configs/smoke.toml --out runs/smoke      synthetic poses, under a minute
         camerapose train configs/quick.toml --out runs/quick      Human3.6M and MPII
+        camerapose train configs/quick.toml --out runs/q3 --set joint.epochs=3 data.mpii=/d/mpii
 
     Args:
         config: TOML with what differs from the paper's settings.
-        out: run folder: checkpoints, metrics.jsonl, pictures, model.onnx.
+        out: run folder: metrics.jsonl, pictures, and checkpoint/ with model.onnx at the end.
+        set: settings that differ from the file's, by their names in it.
     """
+    from camerapose import config as settings
     from camerapose.training.run import train as run
 
-    run(config, out)
+    chosen = settings.read(config)
+    for item in set:
+        chosen = settings.update(chosen, _assignment(item), "--set")
+    print(f"wrote {run(chosen, out)}")
     return 0
 
 
+def _assignment(item: str) -> dict[str, Any]:
+    """`joint.epochs=3` as nested tables; what is no TOML value is a string."""
+    key, equals, value = item.partition("=")
+    if not equals:
+        raise ValueError(f"--set takes KEY=VALUE, such as joint.epochs=3; it got {item!r}")
+    try:
+        return tomllib.loads(f"{key} = {value}")
+    except tomllib.TOMLDecodeError:
+        return tomllib.loads(f"{key} = {_quoted(value)}")
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; its escapes are JSON's."""
+    import json
+
+    return json.dumps(text)
+
+
 def evaluate(
-    weights: Positional[Path], root: Path, dataset: Annotated[str, arg(metavar="NAME")] = "human36m", json: MaybePath = None
+    weights: Positional[str],
+    root: Path,
+    dataset: Annotated[str, arg(metavar="NAME")] = "human36m",
+    detections: MaybeName = None,
+    subjects: tuple[str, ...] = ("S9", "S11"),
+    frame_step: int = 1,
+    mirror: bool = False,
+    json: MaybePath = None,
 ) -> int:
     """Print errors by action and over all, with the protocol they were measured by.
 
     Args:
-        weights: a checkpoint or run folder.
+        weights: a run folder, a checkpoint folder or a .safetensors file; "bundled" for those of
+            this package.
         root: folder of the data set's files.
-        dataset: the data set's adapter.
+        dataset: human36m (3D) or mpii (reprojection only).
+        detections: NAME of data_2d_h36m_NAME.npz to take as 2D; without it ground truth.
+        subjects: of Human3.6M.
+        frame_step: take every so many frames.
+        mirror: average over the mirrored input.
         json: also write the numbers here.
     """
-    from camerapose.evaluate import evaluate_command
+    from camerapose.evaluate import evaluate as run
 
-    evaluate_command(weights, dataset=dataset, root=root, json=json)
+    run(weights, dataset, root, detections=detections, subjects=subjects, frame_step=frame_step,
+        mirror=mirror, json_file=json)  # fmt: skip
     return 0
 
 
-def export(checkpoint: Positional[Path], out: Path) -> int:
+def export(checkpoint: Positional[Path], out: Path, half: bool = False) -> int:
     """Write a checkpoint's networks as one ONNX graph, which `camerapose predict` runs.
 
     Args:
         checkpoint: a checkpoint or run folder.
         out: the .onnx file to write.
+        half: store weights in half precision.
     """
-    from camerapose.export import export as run
+    from camerapose.export import export_model, load_model
 
-    run(checkpoint, out)
+    export_model(load_model(checkpoint), out, half=half)
+    print(f"wrote {out}")
     return 0
 
 

@@ -121,9 +121,9 @@ class Adversary:
 class Weights:
     """Weights of the losses (Eqs. 16, 17 and section 4.3)."""
 
-    refine: float = 1.0
-    """L_ref, on pairs."""
-    refine_wild: float = 1.0
+    refine: float = 10.0
+    """L_ref, on pairs (not printed in the paper; its Eq. 4 divides by the joints twice)."""
+    refine_wild: float = 10.0
     """L_ref, on 2D-only data."""
     camera: float = 0.01
     """L_cam."""

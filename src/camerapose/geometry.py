@@ -96,7 +96,7 @@ def pose_from_bones(
     """The pose whose `bone_vectors` these are; its root joint at `root` (None: the origin)."""
     paths = constant(_paths, skeleton, bones.device, bones.dtype)
     with torch.autocast(bones.device.type, enabled=False):  # bfloat16 would cost millimetres
-        pose = paths @ bones
+        pose = torch.einsum("jb,...bd->...jd", paths, bones)  # one product, where @ loops
     return pose if root is None else pose + root[..., None, :]
 
 

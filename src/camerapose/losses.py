@@ -42,7 +42,7 @@ PROPORTIONS: dict[tuple[str, str], tuple[float, float]] = {
     ("neck_nose", "thorax"): (0.050, 0.075),
     ("head", "neck_nose"): (0.050, 0.130),
     ("upper_neck", "thorax"): (0.040, 0.075),
-    ("head_top", "upper_neck"): (0.120, 0.150),
+    ("head_top", "upper_neck"): (0.050, 0.150),
     ("shoulder", "thorax"): (0.080, 0.129),
     ("elbow", "shoulder"): (0.150, 0.186),
     ("wrist", "elbow"): (0.136, 0.150),

@@ -99,16 +99,16 @@ def frames(
 ) -> Iterator[Frame]:
     """Frames of an image, a folder of images (sorted by name, numbers in it by value) or a video.
 
-    One frame is in memory at a time.  A camera's turn of the image (EXIF, video metadata) is undone.
-    Grey, palette, 16-bit and transparent images (on white) become 8-bit RGB.
+    One frame is in memory at a time.  A camera's turn of the image (EXIF, video metadata) is
+    undone.  Grey, palette, 16-bit and transparent images (on white) become 8-bit RGB.
 
     Args:
         start, end, stride: which frames, as in `range`: numbers of frames from 0, without `end`.
 
     Raises:
         FileNotFoundError, ValueError: nothing there, or nothing in it can be read; a bad range.
-        IncompleteInput: some images of a folder, or part of a video, cannot be read.  It comes after
-            all frames that can.
+        IncompleteInput: some images of a folder, or part of a video, cannot be read.  It comes
+            after all frames that can.
     """
     path, form = Path(path), kind(path)
     start = 0 if start is None else start

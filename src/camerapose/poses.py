@@ -55,7 +55,7 @@ class Poses:
 
     def __getitem__(self, index: Any) -> "Poses":
         """Some poses: a slice, a mask or an array of indices (one index: a list of it)."""
-        rows = np.asarray(index) if self.labels and is_torch_array(index) else index
+        rows = index.cpu().numpy() if is_torch_array(index) else index
         return replace(
             self._map(lambda column: column[index]),
             labels={name: column[rows] for name, column in self.labels.items()},
@@ -231,4 +231,24 @@ class Poses:
                 f"{path} is an .npz without {', '.join(sorted(missing))}; it holds "
                 f"{', '.join(sorted(columns)) or 'nothing'}. Give a file written by Poses.save"
             )
-        return Poses.from_columns(skeletons.get(str(columns["skeleton"])), columns)
+        skeleton = skeletons.get(str(columns.pop("skeleton")))
+        _check_shapes(path, skeleton, columns)
+        return Poses.from_columns(skeleton, columns)
+
+
+def _check_shapes(path: Any, skeleton: Skeleton, columns: Mapping[str, np.ndarray]) -> None:
+    """ValueError if a file's columns do not fit together; what else it holds is no matter."""
+    n, joints = len(columns["confidence"]) if columns["confidence"].ndim else 0, skeleton.n_joints
+    fitting = {
+        "pose2d": (n, joints, 2), "confidence": (n, joints), "pose3d": (n, joints, 3),
+        "refined2d": (n, joints, 2), "image_size": (n, 2), "camera_focal": (n, 2),
+        "camera_center": (n, 2), "camera_translation": (n, 3), "camera_rotation": (n, 3, 3),
+        "camera_distortion": (n, 5),
+    }  # fmt: skip
+    for name, column in columns.items():
+        wanted = fitting.get(name, (n, *column.shape[1:]) if "label_" in name else column.shape)
+        if column.shape != wanted:
+            raise ValueError(
+                f"{path} holds {name} of shape {column.shape}; {n} poses of {skeleton.name} have "
+                f"{wanted}. Give a file written by Poses.save"
+            )

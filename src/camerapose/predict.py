@@ -27,7 +27,7 @@ BATCH = 64
 #: Moments of a video in its picture, and images of a folder that get one.
 ROWS, MOST_PICTURES = 5, 20
 #: Longer side, pixels, of the frames that are kept for the picture.
-KEPT_PIXELS = 1920
+KEPT_PIXELS = 1600
 
 
 def predict(
@@ -93,11 +93,12 @@ def predict(
             bar = tqdm(shots, total=_count(info, start, end, stride), unit="frame",
                        disable=None if progress else True)  # fmt: skip
             _lift_frames(bar, finder, work, album, video=kind == "video")
+        work.finish()
     except BaseException as error:
         if not work.frames:  # broken from the start: nothing to save
             raise
         trouble = error
-    work.finish()
+        work.finish()
     poses = work.poses()
     for line in work.report():
         say(line)
@@ -216,7 +217,7 @@ class _Work:
 class _Album:
     """Some frames of a video of unknown length, evenly spread over what has been seen of it."""
 
-    def __init__(self, most: int = 24):
+    def __init__(self, most: int = 12):
         self.images: dict[int, np.ndarray] = {}
         self._most, self._step, self._count = most, 1, 0
 
@@ -229,9 +230,7 @@ class _Album:
             self.images = dict(list(self.images.items())[::2])
 
 
-def _lift_frames(
-    frames: Iterable[media.Frame], detector: Any, work: _Work, album: _Album, video: bool
-) -> None:
+def _lift_frames(frames: Iterable, detector: Any, work: _Work, album: _Album, video: bool) -> None:
     for frame in frames:
         people = detector(frame.image, track=video)
         work.add(frame, people, detector.skeleton, video)
@@ -449,7 +448,7 @@ def _write(path: Path, act: Callable[[], Any]) -> Path:
 
 def _write_text(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(text.encode())
     os.replace(temporary, path)
 
 

@@ -23,6 +23,8 @@ BUNDLED, GRAPH = "camerapose.onnx", "model.onnx"
 OUTPUTS = ("refined2d", "pose3d", "focal", "center", "translation")
 #: With fewer joints of the network's skeleton seen, a body is anybody's guess.
 MIN_JOINTS = 4
+#: Joints within so many pixels of each other stand in one place.
+SAME_PLACE = 1e-3
 #: Some detectors report scores a little outside [0, 1]; these are clipped, others refused.
 LOWEST, HIGHEST = -0.1, 1.5
 #: Poses that go through the graph at once.
@@ -166,12 +168,13 @@ def find_weights(weights: str | os.PathLike | None) -> Path:
         return path
     path = Path(weights)
     if path.is_dir():
-        for folder in (path, *path.resolve().parents[:2]):
+        for folder in (path, path / "checkpoint"):
             if (folder / GRAPH).is_file():
                 return folder / GRAPH
         raise FileNotFoundError(
-            f"The folder {path} holds no {GRAPH}. A training writes it at the end of each stage; "
-            f"from a checkpoint, `camerapose export CHECKPOINT --out {path / GRAPH}` makes it."
+            f"The folder {path} holds no {GRAPH}. A training that has ended leaves one in its "
+            f"checkpoint folder; `camerapose export {path} --out {path / GRAPH}` makes it from a "
+            "checkpoint."
         )
     if not path.is_file():
         raise FileNotFoundError(
@@ -308,7 +311,7 @@ def _usable(
 ) -> Bool[np.ndarray, " n"]:
     """Enough joints are seen, and not all in one place."""
     low, high = points.min(1), points.max(1)
-    return ((seen > 0).sum(1) >= MIN_JOINTS) & ((high - low) > 0).any(1)
+    return ((seen > 0).sum(1) >= MIN_JOINTS) & ((high - low) > SAME_PLACE).any(1)
 
 
 def _too_few(bad: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> str:

@@ -191,7 +191,51 @@ BLAZEPOSE_33 = _skeleton(
     "left_foot_index:left_heel right_foot_index:right_heel",
 )
 
-FORMATS = {s.name: s for s in (H36M_16, H36M_17, MPII_16, COCO_17, BLAZEPOSE_33)}
+_ARMS_NECK = (
+    "right_shoulder:thorax right_elbow:right_shoulder right_wrist:right_elbow "
+    "left_shoulder:thorax left_elbow:left_shoulder left_wrist:left_elbow "
+)
+_LEGS_PELVIS = (
+    "right_hip:pelvis right_knee:right_hip right_ankle:right_knee "
+    "left_hip:pelvis left_knee:left_hip left_ankle:left_knee "
+)
+#: OpenPose's default; its neck is the middle of the shoulders, which is `thorax` here.
+BODY_25 = _skeleton(
+    "body_25",
+    "nose:thorax thorax:pelvis "
+    + _ARMS_NECK
+    + "pelvis "
+    + _LEGS_PELVIS
+    + "right_eye:nose left_eye:nose right_ear:right_eye left_ear:left_eye "
+    "left_big_toe:left_ankle left_small_toe:left_ankle left_heel:left_ankle "
+    "right_big_toe:right_ankle right_small_toe:right_ankle right_heel:right_ankle",
+)
+#: OpenPose's COCO model: COCO's joints in another order, and the neck.
+OPENPOSE_18 = _skeleton(
+    "openpose_18",
+    "nose:thorax thorax "
+    + _ARMS_NECK
+    + _LEGS_PELVIS.replace(":pelvis", ":thorax")
+    + "right_eye:nose left_eye:nose right_ear:right_eye left_ear:left_eye",
+)
+#: Halpe body of AlphaPose (Fang et al., 2022).
+HALPE_26 = _skeleton(
+    "halpe_26",
+    "nose:thorax left_eye:nose right_eye:nose left_ear:left_eye right_ear:right_eye "
+    "left_shoulder:thorax right_shoulder:thorax left_elbow:left_shoulder "
+    "right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow "
+    "left_hip:pelvis right_hip:pelvis left_knee:left_hip right_knee:right_hip "
+    "left_ankle:left_knee right_ankle:right_knee head_top:thorax thorax:pelvis pelvis "
+    "left_big_toe:left_ankle right_big_toe:right_ankle left_small_toe:left_ankle "
+    "right_small_toe:right_ankle left_heel:left_ankle right_heel:right_ankle",
+)
+
+FORMATS = {
+    s.name: s
+    for s in (
+        H36M_16, H36M_17, MPII_16, COCO_17, BLAZEPOSE_33, BODY_25, OPENPOSE_18, HALPE_26,
+    )
+}  # fmt: skip
 
 
 def get(name: str) -> Skeleton:

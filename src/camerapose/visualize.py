@@ -32,18 +32,25 @@ LEFT, RIGHT, TRUNK = "#0072B2", "#E0560B", "#2E3440"
 PEOPLE = ("#0072B2", "#E0560B", "#009E73", "#CC79A7", "#B58900", "#56B4E9")
 TRUTH = "#A3A9B4"
 INK, FAINT = "#20242C", "#8A909C"
-FLOOR, GRID = "#F1F3F6", "#FFFFFF"
+FLOOR, GRID, SHADOW = "#F4F5F8", "#DFE3E9", "#CDD2DB"
 
 WIDTH = 12.0  # inches
 GAP, MARGIN, HEADER, CAPTION, FOOTER = 0.10, 0.08, 0.34, 0.26, 0.28  # inches
 TALLEST, WIDEST = 1.18, 0.62  # a panel's height over its width
-CELL = 0.25  # of the floor's grid, metres
 MOST_PIXELS = 900  # an image panel's longer side; more would only make the file bigger
 
 #: Azimuth and elevation, degrees: where the two 3D views look from.
 FRONT, SIDE = (0.0, 12.0), (78.0, 12.0)
+#: How thick bones are drawn, and how large heads, metres; how much paler the farthest bone is.
+BONE, HEAD, PALEST = 0.055, 0.15, 0.45
+#: Cells of the floor's grid, metres, for floors up to a half width.
+CELLS = ((1.3, 0.25), (2.6, 0.5), (np.inf, 1.0))
 #: Room around someone's keypoints, as a share of their extent: wished, and the least.
 ROOM, LEAST_ROOM = 0.22, 0.06
+
+
+#: A name, a hex code or red, green and blue.
+Color = str | tuple[float, ...]
 
 
 class Row(NamedTuple):
@@ -136,7 +143,7 @@ def comparison(truth: Poses, predicted: Poses, path: str | os.PathLike | None = 
     return figure
 
 
-def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 130) -> Path:
+def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 110) -> Path:
     """Write a figure as .png (or what the ending says); whole or not at all."""
     path = Path(path)
     buffer = io.BytesIO()
@@ -239,7 +246,7 @@ def _colors(poses: Poses, several: bool) -> list[str | None]:
     return [PEOPLE[int(number) % len(PEOPLE)] for number in numbers]
 
 
-def _bone_colors(skeleton: Skeleton, color: str | None) -> list[str]:
+def _bone_colors(skeleton: Skeleton, color: str | None) -> list[Color]:
     """Each bone's colour, by the side of its outer joint."""
     if color is None:
         sides = {"left": LEFT, "right": RIGHT}
@@ -252,12 +259,12 @@ def _bone_colors(skeleton: Skeleton, color: str | None) -> list[str]:
     ]
 
 
-def _joint_colors(skeleton: Skeleton, color: str | None) -> list[str]:
+def _joint_colors(skeleton: Skeleton, color: str | None) -> list[Color]:
     bones = dict(zip(skeleton.bone_names, _bone_colors(skeleton, color), strict=True))
     return [bones.get(joint, color or TRUNK) for joint in skeleton.joints]
 
 
-def _lighter(color: str, share: float) -> tuple[float, ...]:
+def _lighter(color: Color, share: float) -> Color:
     """The colour mixed with white."""
     return tuple(1 - (1 - channel) * (1 - share) for channel in to_rgb(color))
 
@@ -332,10 +339,12 @@ def _window(
         wished, least = (shaped(high - low) for low, high in boxes)
         fitting = wished * min(1, *(size / wished))
         extent = np.maximum(fitting, least)
-        overlap = (center > -extent / 2).all() and (center < size + extent / 2).all()
-        if overlap:  # no ground beyond the border while there is image on the other side
-            half = np.minimum(extent, size) / 2
-            center = np.clip(center, half, size - half)
+        # No ground beyond the border while there is image on the other side ...
+        half = np.minimum(extent, size) / 2
+        center = np.clip(center, half, size - half)
+        # ... but nobody is cut off.
+        low, high = boxes[1]
+        center = np.clip(center, high - extent / 2, low + extent / 2)
     (x0, y0), (x1, y1) = center - extent / 2, center + extent / 2
     return float(x0), float(y0), float(x1), float(y1)
 
@@ -429,21 +438,6 @@ def _draw_2d(
 # --- 3D panels ----------------------------------------------------------------------------------
 
 
-def _seen_from(points: Any, azimuth: float, elevation: float) -> np.ndarray:
-    """Camera frame (y down, z forward) to a viewer's right, up and depth, orthographic.
-
-    The viewer walks `azimuth` degrees around the people (0: the camera's side; 90: the right of
-    the image, so that what is far from the camera is on the right) and rises by `elevation`.
-    """
-    a, e = np.radians([azimuth, elevation])
-    x, y, z = np.moveaxis(np.asarray(points, dtype=float), -1, 0)
-    right = x * np.cos(a) + z * np.sin(a)
-    away = z * np.cos(a) - x * np.sin(a)
-    return np.stack(
-        [right, away * np.sin(e) - y * np.cos(e), away * np.cos(e) + y * np.sin(e)], axis=-1
-    )
-
-
 def _draw_3d(
     ax: Axes,
     view: tuple[float, float],
@@ -451,100 +445,120 @@ def _draw_3d(
     skeleton: Skeleton,
     camera: bool = False,
 ) -> None:
-    """Bodies on a floor with a grid, upright and with equal axes."""
+    """Bodies on a floor with a grid, upright, with equal axes."""
     ax.set_aspect("equal")
     if not bodies:
         return
-    everyone = np.concatenate([body.points for body in bodies])
-    floor = everyone[:, 1].max() + 0.02
-    low, high = _floor_box(everyone)
-    _draw_floor(ax, view, low, high, floor)
+    stage = _Stage(ax, view, np.concatenate([body.points for body in bodies]))
+    stage.draw_floor()
     for body in bodies:
-        _draw_shadow(ax, view, body, skeleton, floor)
-    for body in sorted(bodies, key=lambda b: -_seen_from(b.points, *view)[:, 2].mean()):
-        _draw_body(ax, view, body, skeleton)
+        stage.draw_shadow(body, skeleton)
+    for body in sorted(bodies, key=lambda b: -stage.see(b.points)[:, 2].mean()):
+        stage.draw_body(body, skeleton)
     if camera:
-        _point_to_camera(ax, view, low, high, floor)
-    _fit(ax, view, everyone, low, high, floor)
+        stage.point_to_camera()
 
 
-def _floor_box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (x, z) of the floor shown: whole cells, around everyone, never too small."""
-    ground = points[:, [0, 2]]
-    center = (ground.min(0) + ground.max(0)) / 2
-    half = np.maximum((ground.max(0) - ground.min(0)) / 2 + 0.1, 3 * CELL)
-    half = np.ceil(half / CELL) * CELL
-    return center - half, center + half
+class _Stage:
+    """A view of a piece of floor and of who stands on it: orthographic, lengths true.
 
+    The viewer walks `azimuth` degrees around the people (0: the camera's side; 90: the right of
+    the image, so that what is far from the camera is on the right) and rises by `elevation`.
+    "Floor" is the plane of the camera's x and z below the lowest joint.
+    """
 
-def _draw_floor(ax: Axes, view, low: np.ndarray, high: np.ndarray, y: float) -> None:
-    corners = [
-        (low[0], y, low[1]),
-        (high[0], y, low[1]),
-        (high[0], y, high[1]),
-        (low[0], y, high[1]),
-    ]
-    ax.add_patch(Polygon(_seen_from(corners, *view)[:, :2], fc=FLOOR, ec="none", zorder=0))
-    lines = [[(x, y, low[1]), (x, y, high[1])] for x in np.arange(low[0], high[0] + 1e-6, CELL)]
-    lines += [[(low[0], y, z), (high[0], y, z)] for z in np.arange(low[1], high[1] + 1e-6, CELL)]
-    flat = _seen_from(lines, *view)[..., :2]
-    ax.add_collection(LineCollection(list(flat), colors="#DDE1E7", linewidths=0.8, zorder=1))
+    def __init__(self, ax: Axes, view: tuple[float, float], everyone: Float[np.ndarray, "m 3"]):
+        self.ax = ax
+        self._angles = np.radians(view)
+        self.floor = everyone[:, 1].max() + 0.02
+        ground = everyone[:, [0, 2]]
+        half = (ground.max(0) - ground.min(0)) / 2 + 0.1
+        self.cell = next((cell for limit, cell in CELLS if half.max() < limit), CELLS[-1][1])
+        half = np.ceil(np.maximum(half, 0.75) / self.cell) * self.cell
+        middle = (ground.max(0) + ground.min(0)) / 2
+        self.low, self.high = middle - half, middle + half
+        self._fit(everyone)
 
+    def see(self, points: Any) -> np.ndarray:
+        """Camera frame (y down, z forward) to the viewer's right, up and depth."""
+        a, e = self._angles
+        x, y, z = np.moveaxis(np.asarray(points, dtype=float), -1, 0)
+        right = x * np.cos(a) + z * np.sin(a)
+        away = z * np.cos(a) - x * np.sin(a)
+        return np.stack(
+            [right, away * np.sin(e) - y * np.cos(e), away * np.cos(e) + y * np.sin(e)], axis=-1
+        )
 
-def _draw_shadow(ax: Axes, view, body: Body, skeleton: Skeleton, y: float) -> None:
-    """The body straight down on the floor: it shows depth and which foot stands."""
-    ground = body.points.copy()
-    ground[:, 1] = y
-    flat = _seen_from(ground, *view)[:, :2]
-    lines = [flat[[child, parent]] for child, parent in skeleton.bones]
-    ax.add_collection(
-        LineCollection(lines, colors="#C6CCD5", linewidths=6, capstyle="round", zorder=2)
-    )
+    def _fit(self, everyone: np.ndarray) -> None:
+        """Limits that hold bodies and floor, in the panel's shape."""
+        x, z = (self.low[0], self.high[0]), (self.low[1], self.high[1])
+        corners = [(x[i], self.floor, z[k]) for i in (0, 1) for k in (0, 1)]
+        flat = np.concatenate([self.see(corners), self.see(everyone)])[:, :2]
+        room = 0.07 * (flat.max(0) - flat.min(0))[1]
+        low, high = flat.min(0) - (0.08, 1.4 * room), flat.max(0) + (0.08, 1.4 * room)
+        box = self.ax.get_window_extent()
+        tall = box.height / box.width
+        extent = np.maximum(high - low, (high - low)[::-1] * (1 / tall, tall))
+        middle = (low + high) / 2
+        self.ax.set_xlim(middle[0] - extent[0] / 2, middle[0] + extent[0] / 2)
+        self.ax.set_ylim(middle[1] - extent[1] / 2, middle[1] + extent[1] / 2)
+        self.points_per_metre = box.width / extent[0] * 72 / self.ax.figure.dpi
 
+    def draw_floor(self) -> None:
+        (x0, z0), (x1, z1), y = self.low, self.high, self.floor
+        corners = self.see([(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)])
+        self.ax.add_patch(Polygon(corners[:, :2], fc=FLOOR, ec="none", zorder=0))
+        lines = [[(x, y, z0), (x, y, z1)] for x in np.arange(x0, x1 + 1e-6, self.cell)]
+        lines += [[(x0, y, z), (x1, y, z)] for z in np.arange(z0, z1 + 1e-6, self.cell)]
+        self._lines(self.see(lines)[..., :2], GRID, 0.8, 1)
 
-def _draw_body(ax: Axes, view, body: Body, skeleton: Skeleton) -> None:
-    """Bones from far to near, the far ones paler; a white rim where one passes before another."""
-    seen = _seen_from(body.points, *view)
-    depth = seen[:, 2]
-    span = max(float(np.ptp(depth)), 0.2)
-    truth = body.color == TRUTH
-    pieces = []
-    for (child, parent), color in zip(
-        skeleton.bones, _bone_colors(skeleton, body.color), strict=True
-    ):
-        middle = (depth[child] + depth[parent]) / 2
-        pale = 0.0 if truth else 0.45 * (middle - depth.min()) / span
-        pieces.append((middle, seen[[child, parent], :2], _lighter(color, pale)))
-    pieces.sort(key=lambda piece: -piece[0])
-    for _, line, color in pieces:
-        ax.plot(*line.T, color="white", lw=8.5, solid_capstyle="butt", zorder=4)
-        ax.plot(*line.T, color=color, lw=5.5, solid_capstyle="round", zorder=4)
-    head = skeleton.joints.index("head") if "head" in skeleton.joints else None
-    if head is not None:
-        color = _joint_colors(skeleton, body.color)[head]
-        ax.scatter(*seen[head, :2], s=190, color=[_lighter(color, 0)], edgecolors="white",
-                   linewidths=1.2, zorder=4)  # fmt: skip
+    def draw_shadow(self, body: Body, skeleton: Skeleton) -> None:
+        """The body straight down on the floor: it shows depth, and which foot stands."""
+        ground = body.points.copy()
+        ground[:, 1] = self.floor
+        flat = self.see(ground)[:, :2]
+        lines = [flat[[child, parent]] for child, parent in skeleton.bones]
+        self._lines(lines, SHADOW, self._thick(BONE), 2)
 
+    def draw_body(self, body: Body, skeleton: Skeleton) -> None:
+        """Bones from far to near, the far ones paler, each with a white rim before the others."""
+        seen = self.see(body.points)
+        depth = seen[:, 2]
+        span = max(float(np.ptp(depth)), 0.2)
+        truth = body.color == TRUTH
+        colors = _bone_colors(skeleton, body.color)
+        pieces = []
+        for (child, parent), color in zip(skeleton.bones, colors, strict=True):
+            middle = (depth[child] + depth[parent]) / 2
+            pale = 0.0 if truth else PALEST * (middle - depth.min()) / span
+            pieces.append((middle, seen[[child, parent], :2], _lighter(color, pale)))
+        thick = self._thick(BONE * (0.8 if truth else 1))
+        for _, line, color in sorted(pieces, key=lambda piece: -piece[0]):
+            self.ax.plot(*line.T, color="white", lw=thick * 1.5, solid_capstyle="butt", zorder=4)
+            self.ax.plot(*line.T, color=color, lw=thick, solid_capstyle="round", zorder=4)
+        if "head" in skeleton.joints:
+            head = skeleton.index("head")
+            self.ax.scatter(
+                *seen[head, :2], s=self._thick(HEAD) ** 2, edgecolors="white", linewidths=1.2,
+                color=_joint_colors(skeleton, body.color)[head], zorder=4,
+            )  # fmt: skip
 
-def _point_to_camera(ax: Axes, view, low: np.ndarray, high: np.ndarray, y: float) -> None:
-    """An arrow on the floor's near edge that points to where the camera stands."""
-    x = high[0]
-    ends = _seen_from([(x, y, low[1] + 0.9 * CELL), (x, y, low[1])], *view)[:, :2]
-    ax.annotate("", xy=ends[1], xytext=ends[0], zorder=3,
-                arrowprops=dict(arrowstyle="-|>", color=FAINT, lw=1.3, shrinkA=0, shrinkB=0))  # fmt: skip
-    ax.annotate("camera", xy=ends.mean(0), xytext=(0, -5), textcoords="offset points",
-                ha="center", va="top", fontsize=8.5, color=FAINT, zorder=3)  # fmt: skip
+    def point_to_camera(self) -> None:
+        """An arrow along the floor's nearest edge, towards the camera."""
+        (x, y), z = (self.high[0], self.floor), self.low[1]
+        ends = self.see([(x, y, z + 0.35), (x, y, z)])[:, :2]
+        style = {"arrowstyle": "-|>", "color": FAINT, "lw": 1.3, "shrinkA": 0, "shrinkB": 0}
+        self.ax.annotate("", xy=ends[1], xytext=ends[0], arrowprops=style, zorder=3)
+        self.ax.annotate("camera", xy=ends[1], xytext=(0, -4), textcoords="offset points",
+                         ha="left", va="top", fontsize=8.5, color=FAINT, zorder=3)  # fmt: skip
 
+    def _lines(self, lines: Any, color: Color, width: float, zorder: int) -> None:
+        self.ax.add_collection(
+            LineCollection(
+                list(lines), colors=color, linewidths=width, capstyle="round", zorder=zorder
+            )
+        )
 
-def _fit(ax: Axes, view, everyone: np.ndarray, low: np.ndarray, high: np.ndarray, y: float) -> None:
-    """Limits that hold body and floor, in the panel's shape."""
-    corners = [(x, y, z) for x in (low[0], high[0]) for z in (low[1], high[1])]
-    flat = np.concatenate([_seen_from(corners, *view), _seen_from(everyone, *view)])[:, :2]
-    bottom, top = flat.min(0) - (0.08, 0.16), flat.max(0) + (0.08, 0.16)
-    box = ax.get_window_extent()
-    tall = box.height / box.width
-    extent = top - bottom
-    extent = np.maximum(extent, extent[::-1] * (1 / tall, tall))
-    center = (bottom + top) / 2
-    ax.set_xlim(center[0] - extent[0] / 2, center[0] + extent[0] / 2)
-    ax.set_ylim(center[1] - extent[1] / 2, center[1] + extent[1] / 2)
+    def _thick(self, metres: float) -> float:
+        """Line width in points of something so thick."""
+        return max(1.5, metres * self.points_per_metre)

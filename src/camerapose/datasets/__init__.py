@@ -5,13 +5,13 @@ An adapter is a module with one function,
     def load(root, *, ...plain keyword options with defaults...) -> Poses
 
 that reads what stands under `root` in the data set's usual layout and returns everything in one
-`Poses` (numpy, float32): `pose2d` in normalised coordinates (`camerapose.camera.normalize`), joints
-that are not annotated with confidence 0, `pose3d` in the camera frame in metres and absolute,
-`image_size`, and labels to tell poses apart. It keeps the joint format of the data set, or offers
-those that it truly has; other formats are made by `Poses.convert`. Where cameras are known they have
-no rotation, since poses live in the camera's frame, and their translation is the root's place.
-What is missing or unlike the layout is a `FileNotFoundError` or `ValueError` that says what came, what
-was expected and where the data set is to be had.
+`Poses` (numpy, float32): `pose2d` in normalised coordinates (`camerapose.camera.normalize`),
+joints that are not annotated with confidence 0, `pose3d` in the camera frame in metres and
+absolute, `image_size`, and labels to tell poses apart. It keeps the joint format of the data set,
+or offers those that it truly has; other formats are made by `Poses.convert`. Where cameras are
+known they have no rotation, since poses live in the camera's frame, and their translation is the
+root's place. What is missing or unlike the layout is a `FileNotFoundError` or `ValueError` that
+says what came, what was expected and where the data set is to be had.
 
 It may have a second function,
 

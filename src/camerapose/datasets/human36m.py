@@ -335,7 +335,7 @@ def _layout(metadata: Any, joints: int, file: str) -> Skeleton:
     known = [s for s in skeletons.FORMATS.values() if s.n_joints == joints]
     symmetry = metadata.get("keypoints_symmetry")
     if symmetry is not None:
-        left = set(np.asarray(symmetry)[0].tolist())
+        left = set(np.asarray(symmetry[0]).tolist())
         same = [s for s in known if {s.index(j) for j in s.joints if "left_" in j} == left]
         known = same or known
     name = str(metadata.get("layout_name", ""))

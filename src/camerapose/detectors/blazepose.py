@@ -1,12 +1,12 @@
 """BlazePose: 33 landmarks of a person, from the original .tflite files by LiteRT.
 
-Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020.  Two networks: one finds
-people (as a face box, the middle of the hips and a point on the circle around the whole body), the
-other finds landmarks in an upright square crop of one person.  Strides, windows and margins are those
-that MediaPipe's pose graph runs these files with.  Otherwise than there, people are also searched for
-in parts of the image (small ones are found), a crop that was found is corrected once by its own
-landmarks, a pose whose heatmaps are flat is dropped, and nothing is smoothed over time: what comes
-back is what was seen in this image.
+Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020.  Two networks: one
+finds people (as a face box, the middle of the hips and a point on the circle around the whole
+body), the other finds landmarks in an upright square crop of one person.  Strides, windows and
+margins are those that MediaPipe's pose graph runs these files with.  Otherwise than there, people
+are also searched for in parts of the image (small ones are found), a crop that was found is
+corrected once by its own landmarks, a pose whose heatmaps are flat is dropped, and nothing is
+smoothed over time: what comes back is what was seen in this image.
 """
 
 import os
@@ -34,9 +34,7 @@ CROP_SIZE = 256
 CROP_MARGIN = 1.25
 POSE_SCORE = 0.5  # of the network's flag; below it the crop holds nobody
 BODY = slice(11, 33)  # landmarks below the head
-BODY_SCORE = (
-    0.4  # their mean confidence; below it the crop is not on a person, whatever the flag says
-)
+BODY_SCORE = 0.4  # their mean confidence; below it nobody is there, whatever the flag says
 SAME_CROP = 0.5  # overlap from which two new crops show one person
 SAME_BODY = 0.6  # overlap from which two poses are one person's
 SAME_TRACK = 0.3  # overlap of crops from which somebody found again is who was just lost
@@ -68,9 +66,9 @@ class Roi(NamedTuple):
 
     @classmethod
     def from_alignment(cls, center: Float[Any, "2"], on_circle: Float[Any, "2"]) -> "Roi":
-        """The crop of somebody with hips at `center`, whose circle passes `on_circle`, above the head.
+        """The crop of somebody with hips at `center` and whose circle passes `on_circle`.
 
-        What points from one to the other points up in the crop.
+        The second is above the head: what points from one to the other points up in the crop.
         """
         dx, dy = float(on_circle[0] - center[0]), float(on_circle[1] - center[1])
         size = 2 * CROP_MARGIN * float(np.hypot(dx, dy))
@@ -139,9 +137,9 @@ class Detector:
     def __call__(self, image: np.ndarray, *, track: bool = False) -> list[Detection]:
         """People in one image, the most prominent one first.
 
-        With `track` each person's crop follows from the frame before.  People are searched for where
-        nobody is tracked, and now and then where fewer than `max_people` are.  Nobody in sight gives
-        an empty list.
+        With `track` each person's crop follows from the frame before.  People are searched for when
+        somebody is lost or nobody tracked, and now and then while fewer than `max_people` are.
+        Nobody in sight gives an empty list.
         """
         _check_image(image)
         if not track:
@@ -178,7 +176,9 @@ class Detector:
         short = min(width, height)
         levels = []
         if now or not people or len(people) < len(self._before):
-            levels.append([(0, 0, width, height), *tiles(width, height, short)])
+            levels.append([(0, 0, width, height)])
+            if short >= SMALLEST_TILE:
+                levels[-1] += tiles(width, height, short)
         if now and short >= 2 * SMALLEST_TILE:
             levels.append(tiles(width, height, short // 2))
         for parts in levels:
@@ -197,7 +197,7 @@ class Detector:
         return self._next_person - 1
 
     def _search(self, image: np.ndarray, parts: list[tuple[int, int, int, int]]) -> list[Roi]:
-        """Crops of the people in these parts of the image, each person once, most prominent first."""
+        """Crops of people in these parts of the image, each once, the most prominent first."""
         found = []
         for x0, y0, x1, y1 in dict.fromkeys(parts):
             tensor, scale, offset = letterbox(np.ascontiguousarray(image[y0:y1, x0:x1]))
@@ -279,8 +279,9 @@ def decode(
 ) -> list[tuple[float, Float[np.ndarray, "6 2"]]]:
     """The person detector's outputs as people: a score and six points in its pixels.
 
-    Points: the face box's two corners, middle of the hips, a point on the body's circle, and the same
-    two for the upper body.  Boxes that overlap are one person, averaged with their scores as weights.
+    Points: the face box's two corners, middle of the hips, a point on the body's circle, and the
+    same two for the upper body.  Boxes that overlap are one person, averaged with their scores as
+    weights.
     """
     scores = _sigmoid(logits)
     keep = np.flatnonzero(scores >= DETECTOR_SCORE)

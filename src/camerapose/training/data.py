@@ -12,7 +12,7 @@ from camerapose import skeleton as skeletons
 from camerapose.cache import cached
 from camerapose.camera import Camera
 from camerapose.config import Config, Noise
-from camerapose.datasets import human36m, mpii, synthetic
+from camerapose.datasets import human36m, mpii
 from camerapose.noise import detect
 from camerapose.poses import Poses
 from camerapose.skeleton import Skeleton
@@ -55,6 +55,8 @@ def load(config: Config, device: torch.device) -> TrainingData:
         if config.data.held_out:
             validation = _few(read(subjects=config.data.held_out, **options))
     if config.data.synthetic:
+        from camerapose.datasets import synthetic
+
         made = synthetic.load(n=config.data.synthetic, seed=config.seed, skeleton=target.name)
         parts.append(made)
         if validation is None:

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 
 def warmup(run: "Run") -> None:
-    """Minimise L_phi (Eq. 16) on annotated pairs, and play the game on the side."""
+    """Minimise L_phi (Eq. 16) on annotated pairs, and play the game on the side.
+
+    The refinement network rests: a lifter that knows nothing yet would only unteach it.
+    """
     pairs, detected = run.data.pairs, run.data.detected
-    for rows in run.batches("warmup", run.config.warmup, run.model.parameters()):
+    model = run.model
+    learning = [*model.lifter.parameters(), *model.camera_branch.parameters()]
+    for rows in run.batches("warmup", run.config.warmup, learning):
         exact, found = pairs[rows], detected and detected[rows]
         if run.config.mirror:
             exact, found = mirror_half(exact, found)

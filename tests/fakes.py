@@ -1,0 +1,44 @@
+"""Stand-ins that several test files share: a person, a detector, a video."""
+
+from types import SimpleNamespace
+
+import av
+import numpy as np
+
+SIZE = (640, 480)
+#: A standing person in COCO's joints, pixels of an image of that size.
+PERSON = np.array(
+    [[320, 90], [325, 85], [315, 85], [332, 88], [308, 88], [350, 130], [290, 130], [365, 190],
+     [275, 190], [370, 245], [270, 245], [340, 250], [300, 250], [345, 330], [295, 330],
+     [348, 410], [292, 410]], float
+)  # fmt: skip
+
+
+class Detector:
+    """Finds `PERSON`, as large as the image, in every image that is not black."""
+
+    skeleton = "coco_17"
+
+    def __init__(self, model="full", max_people=1, threads=None, fallback=False):
+        self.max_people = max_people
+
+    def __call__(self, image, *, track=False):
+        if image.mean() < 20:
+            return []
+        points = PERSON * (np.array(image.shape[1::-1]) / SIZE)
+        found = SimpleNamespace(keypoints=points, confidence=np.full(17, 0.9), person=0)
+        return [found] * self.max_people
+
+
+def write_video(path, n_frames=20, black=(), container=None):
+    with av.open(str(path), "w", format=container) as file:
+        stream = file.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for i in range(n_frames):
+            value = 0 if i in black else 120 + i
+            image = np.full((64, 96, 3), value, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                file.mux(packet)
+        for packet in stream.encode():
+            file.mux(packet)
+    return path

@@ -1,0 +1,399 @@
+"""Prediction from Python and from files, with a detector that needs no files of its own."""
+
+import errno
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fakes import PERSON, SIZE, Detector, write_video
+from PIL import Image
+
+from camerapose import Poses, Predictor, media
+from camerapose import predict as prediction
+from camerapose import skeleton as skeletons
+from camerapose.camera import denormalize
+from camerapose.predict import predict, to_json
+from camerapose.predictor import PoseWarning
+
+
+@pytest.fixture(scope="module")
+def predictor(graph):
+    return Predictor(graph, threads=1)
+
+
+def run(path, out, graph, **options):
+    """Without pictures, unless a test is about them."""
+    return predict(path, out, weights=graph, progress=False, threads=1,
+                   **{"picture": False, "say": lambda line: None} | options)  # fmt: skip
+
+
+class TestPredictor:
+    def test_columns(self, predictor):
+        poses = predictor(PERSON[None], image_size=SIZE)
+        assert poses.skeleton == skeletons.H36M_16
+        assert poses.pose3d.shape == (1, 16, 3) and poses.pose3d.dtype == np.float32
+        assert poses.camera.in_pixels(poses.image_size).focal == pytest.approx(np.full((1, 2), 640))
+        np.testing.assert_allclose(poses.root_position, poses.camera.translation)
+        assert poses.reprojection_error == pytest.approx(0, abs=0.01)
+
+    def test_2d_is_what_was_given(self, predictor):
+        poses = predictor(PERSON[None], image_size=SIZE)
+        given = denormalize(poses.pose2d, poses.image_size)[0]
+        for joint in ("left_wrist", "right_knee"):
+            np.testing.assert_allclose(
+                given[poses.skeleton.index(joint)],
+                PERSON[skeletons.COCO_17.index(joint)],
+                atol=1e-3,
+            )
+
+    def test_one_person_needs_no_first_axis(self, predictor):
+        one = predictor(PERSON, np.ones(17), image_size=SIZE)
+        np.testing.assert_array_equal(one.pose3d, predictor(PERSON[None], image_size=SIZE).pose3d)
+
+    def test_takes_torch_and_returns_numpy(self, predictor):
+        torch = pytest.importorskip("torch")
+        keypoints = torch.tensor(PERSON[None], requires_grad=True)
+        poses = predictor(keypoints, torch.ones(1, 17), image_size=torch.tensor(SIZE))
+        np.testing.assert_array_equal(poses.pose3d, predictor(PERSON[None], image_size=SIZE).pose3d)
+
+    def test_people_are_lifted_each_by_itself(self, predictor, monkeypatch):
+        many = PERSON + np.arange(7)[:, None, None]
+        sizes = np.tile(SIZE, (7, 1))
+        together = predictor(many, image_size=sizes)
+        monkeypatch.setattr("camerapose.predictor.CHUNK", 3)
+        np.testing.assert_allclose(predictor(many, image_size=sizes).pose3d, together.pose3d)
+        alone = predictor(many[4:5], image_size=SIZE)
+        np.testing.assert_allclose(alone.pose3d, together.pose3d[4:5], rtol=1e-5)
+
+    def test_nobody(self, predictor):
+        poses = predictor(np.zeros((0, 17, 2)), image_size=SIZE)
+        assert len(poses) == 0 and poses.pose3d.shape == (0, 16, 3)
+        assert poses.reprojection_error.shape == (0,)
+
+    @pytest.mark.parametrize("way", ["nan", "confidence 0", "confidence nan"])
+    def test_missing_joints_are_not_read(self, predictor, way):
+        keypoints, confidence = PERSON[None].copy(), np.ones((1, 17))
+        wrist = skeletons.COCO_17.index("left_wrist")
+        if way == "nan":
+            keypoints[0, wrist] = np.nan
+        else:
+            keypoints[0, wrist] = 1e6
+            confidence[0, wrist] = 0 if way == "confidence 0" else np.nan
+        poses = predictor(keypoints, confidence, image_size=SIZE)
+        assert poses.confidence[0, poses.skeleton.index("left_wrist")] == 0
+        other = PERSON[None].copy()
+        other[0, wrist] = 0
+        confidence[0, wrist] = 0
+        same = predictor(other, confidence, image_size=SIZE)
+        np.testing.assert_array_equal(poses.pose3d, same.pose3d)
+        assert np.isfinite(poses.pose2d).all() and poses.reprojection_error < 0.01
+
+    def test_infinite_keypoints_count_as_missing_with_a_warning(self, predictor):
+        keypoints = PERSON[None].copy()
+        keypoints[0, 9, 1] = np.inf
+        with pytest.warns(PoseWarning, match="infinite coordinates in pose 0"):
+            poses = predictor(keypoints, image_size=SIZE)
+        assert poses.confidence[0, poses.skeleton.index("left_wrist")] == 0
+
+    def test_scores_a_little_above_one_are_clipped(self, predictor):
+        assert predictor(PERSON, np.full(17, 1.04), image_size=SIZE).confidence.max() == 1
+
+    def test_person_outside_the_image_is_lifted_with_a_warning(self, predictor):
+        with pytest.warns(PoseWarning, match="pose 1 lies wholly outside"):
+            poses = predictor(np.stack([PERSON, PERSON + 1000, PERSON]), image_size=SIZE)
+        assert np.isfinite(poses.pose3d).all() and poses.reprojection_error[1] < 0.01
+
+    def test_normalised_coordinates_are_noticed(self, predictor):
+        with pytest.warns(PoseWarning, match="wants pixels"):
+            predictor(PERSON / 640, image_size=SIZE)
+
+    def test_usable_tells_who_can_be_lifted(self, predictor):
+        confidence = np.ones((3, 17))
+        confidence[0], confidence[1, :14] = 0, 0
+        np.testing.assert_array_equal(
+            predictor.usable(np.stack([PERSON] * 3), confidence), [False, False, True]
+        )
+
+
+class TestBadKeypoints:
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"keypoints": PERSON[None, :16]}, "16 joints but coco_17 has 17.*h36m_16 and mpii_16"),
+            ({"keypoints": PERSON[None, :14]}, "14 joints but coco_17 has 17.*Known formats"),
+            ({"skeleton": "coco_18"}, "unknown skeleton 'coco_18'.*did you mean 'coco_17'"),
+            ({"keypoints": np.zeros((1, 17, 3))}, "three numbers a joint"),
+            ({"keypoints": np.zeros(17)}, "give \\(people, joints, 2\\)"),
+            ({"confidence": np.ones((1, 16))}, "give one number a joint"),
+            ({"confidence": np.full((1, 17), 87.0)}, "divided by 100"),
+            ({"confidence": np.full((1, 17), -1.0)}, "give 0 .not seen. to 1"),
+            ({"confidence": np.zeros((1, 17))}, "Of pose 0 no joint is seen"),
+            ({"keypoints": np.full((1, 17, 2), np.nan)}, "Of pose 0 no joint is seen"),
+            ({"keypoints": np.full((1, 17, 2), 7.0)}, "all joints stand in one place"),
+            ({"image_size": 640}, "give .width, height."),
+            ({"image_size": (0, 480)}, "is no .width, height."),
+            ({"image_size": np.ones((3, 2))}, "one row for each of the 1 people"),
+        ],
+    )
+    def test_says_what_came_and_what_would_do(self, predictor, change, message):
+        arguments = {"keypoints": PERSON[None], "confidence": np.ones((1, 17)),
+                     "image_size": SIZE, "skeleton": "coco_17"} | change  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            predictor(arguments.pop("keypoints"), arguments.pop("confidence"), **arguments)
+
+    def test_too_few_joints(self, predictor):
+        confidence = np.ones((2, 17))
+        confidence[1, :14] = 0
+        with pytest.raises(ValueError, match="Of pose 1 fewer than 4 joints of h36m_16"):
+            predictor(np.stack([PERSON] * 2), confidence, image_size=SIZE)
+
+
+class TestWeights:
+    def test_run_and_checkpoint_folders(self, graph, tmp_path):
+        folder = tmp_path / "run" / "checkpoint"
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(graph.read_bytes())
+        for path in (tmp_path / "run", folder, str(folder / "model.onnx")):
+            assert Predictor(path, threads=1).path == folder / "model.onnx"
+
+    def test_none_in_the_package(self, monkeypatch):
+        monkeypatch.setattr("camerapose.predictor.BUNDLED", "absent.onnx")
+        with pytest.raises(FileNotFoundError, match="carries no weights.*camerapose train"):
+            Predictor()
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="no weights at"):
+            Predictor(tmp_path / "absent.onnx")
+        with pytest.raises(FileNotFoundError, match="holds no model.onnx.*camerapose export"):
+            Predictor(tmp_path)
+
+    def test_checkpoint_instead_of_a_graph(self, tmp_path):
+        (tmp_path / "model.safetensors").write_bytes(b"x")
+        with pytest.raises(ValueError, match="camerapose export"):
+            Predictor(tmp_path / "model.safetensors")
+
+    def test_no_onnx(self, tmp_path):
+        (tmp_path / "a.onnx").write_text("no graph at all")
+        with pytest.raises(ValueError, match="can't be read as an ONNX graph"):
+            Predictor(tmp_path / "a.onnx")
+
+    def test_foreign_graph(self, make_graph):
+        text = """
+            <ir_version: 8, opset_import: ["": 17]>
+            other (float[n,16,2] image) => (float[n,16,2] heat) { heat = Identity (image) }"""
+        with pytest.raises(ValueError, match="none of camerapose: it lacks center, confidence"):
+            Predictor(make_graph(text))
+
+    def test_graph_of_another_skeleton(self, make_graph):
+        with pytest.raises(ValueError, match="takes 16 joints but names .* coco_17, which has 17"):
+            Predictor(make_graph(skeleton="coco_17"))
+        with pytest.raises(ValueError, match="unknown skeleton 'hand_21'"):
+            Predictor(make_graph(skeleton="hand_21"))
+
+
+class TestFiles:
+    def test_image(self, detector, graph, tmp_path):
+        Image.new("RGB", SIZE, "white").save(tmp_path / "man.jpg")
+        lines = []
+        poses = run(tmp_path / "man.jpg", tmp_path / "out", graph, picture=True, say=lines.append)
+        assert len(poses) == 1 and poses.labels["image"][0] == "man.jpg"
+        written = {path.name for path in (tmp_path / "out").iterdir()}
+        assert written == {"poses.npz", "poses.json", "man_poses.png"}
+        assert "man_poses.png" in lines[-1] and "1 pose" in lines[0]
+        assert Image.open(tmp_path / "out" / "man_poses.png").width > 1000
+
+    def test_video(self, detector, graph, tmp_path):
+        video = write_video(tmp_path / "walk.mp4", black=(3, 4))
+        poses = run(video, tmp_path / "out", graph, picture=True, max_people=2)
+        assert len(poses) == 36
+        assert sorted(set(range(20)) - set(poses.labels["frame"])) == [3, 4]
+        np.testing.assert_allclose(poses.labels["time"], poses.labels["frame"] / 10, atol=1e-6)
+        assert (tmp_path / "out" / "poses.png").exists()
+        back = Poses.load(tmp_path / "out" / "poses.npz")
+        np.testing.assert_array_equal(back.pose3d, poses.pose3d)
+        with np.load(tmp_path / "out" / "poses.npz") as file:
+            assert file["detected_keypoints"].shape == (36, 17, 2)
+            assert file["detected_skeleton"] == "coco_17"
+
+    def test_part_of_a_video(self, detector, graph, tmp_path):
+        video = write_video(tmp_path / "walk.mp4")
+        poses = run(video, tmp_path / "out", graph, start=4, end=12, stride=3)
+        np.testing.assert_array_equal(poses.labels["frame"], [4, 7, 10])
+
+    def test_folder_writes_nothing_over_its_images(self, detector, graph, tmp_path):
+        for name in ("a.png", "b.png"):
+            Image.new("RGB", SIZE, "white").save(tmp_path / name)
+        before = (tmp_path / "a.png").read_bytes()
+        poses = run(tmp_path, tmp_path, graph, picture=True)
+        assert list(poses.labels["image"]) == ["a.png", "b.png"]
+        assert (tmp_path / "a.png").read_bytes() == before
+        assert (tmp_path / "b_poses.png").exists()
+
+    def test_batches_change_nothing(self, detector, graph, tmp_path, monkeypatch):
+        video = write_video(tmp_path / "walk.mp4")
+        whole = run(video, tmp_path / "a", graph)
+        monkeypatch.setattr(prediction, "BATCH", 3)
+        np.testing.assert_allclose(run(video, tmp_path / "b", graph).pose3d, whole.pose3d)
+
+    def test_keypoints_of_our_own(self, predictor, graph, tmp_path):
+        given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
+        given.save(tmp_path / "k.npz")
+        poses = run(tmp_path / "k.npz", tmp_path / "out", graph, picture=True)
+        np.testing.assert_allclose(poses.pose3d, given.pose3d, rtol=1e-4)
+        assert (tmp_path / "out" / "poses.png").exists()
+
+    def test_json_goes_in_again(self, predictor, graph, tmp_path):
+        given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
+        (tmp_path / "k.json").write_text(to_json(given))
+        poses = run(tmp_path / "k.json", tmp_path / "out", graph)
+        np.testing.assert_allclose(poses.pose3d, given.pose3d, atol=0.01)
+
+    def test_nobody_found(self, detector, graph, tmp_path):
+        Image.new("RGB", SIZE, "black").save(tmp_path / "night.png")
+        lines = []
+        poses = run(tmp_path / "night.png", tmp_path / "out", graph, picture=True, say=lines.append)
+        assert len(poses) == 0 and any("nobody was found" in line for line in lines)
+        assert json.loads((tmp_path / "out" / "poses.json").read_text())["poses"] == []
+        assert len(Poses.load(tmp_path / "out" / "poses.npz")) == 0
+
+    def test_people_hardly_seen_are_left_out(self, detector, graph, tmp_path, monkeypatch):
+        Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
+        find = Detector.__call__
+
+        def faint(self, image, *, track=False):
+            (found,) = find(self, image)
+            return [found, SimpleNamespace(keypoints=PERSON, confidence=np.zeros(17), person=1)]
+
+        monkeypatch.setattr(Detector, "__call__", faint)
+        lines = []
+        poses = run(tmp_path / "a.png", tmp_path / "out", graph, say=lines.append)
+        assert len(poses) == 1 and any("1 person left out" in line for line in lines)
+
+
+class TestJson:
+    def test_content(self, predictor):
+        keypoints, confidence = PERSON[None], np.ones((1, 17))
+        confidence[0, 9] = 0
+        poses = predictor(keypoints, confidence, image_size=SIZE)
+        content = json.loads(to_json(poses))
+        assert content["format"] == "camerapose" and content["skeleton"] == "h36m_16"
+        (row,) = content["poses"]
+        wrist = content["joints"].index("left_wrist")
+        assert row["keypoints"][wrist] is None and row["confidence"][wrist] == 0
+        assert row["image_size"] == [640, 480]
+        np.testing.assert_allclose(row["pose3d"], poses.pose3d[0], atol=1e-4)
+        np.testing.assert_allclose(row["camera"]["focal"], [640, 640])
+        np.testing.assert_allclose(row["camera"]["center"], [320, 240])
+        np.testing.assert_allclose(row["camera"]["translation"], row["pose3d"][0])
+        assert {"frame", "time", "person", "image"} <= set(row)
+
+    def test_camera_and_3d_give_the_reprojection(self, predictor):
+        (row,) = json.loads(to_json(predictor(PERSON, image_size=SIZE)))["poses"]
+        points, camera = np.array(row["pose3d"]), row["camera"]
+        pixels = points[:, :2] / points[:, 2:] * camera["focal"] + camera["center"]
+        np.testing.assert_allclose(pixels, row["reprojection"], atol=0.1)
+
+
+class TestBadInput:
+    def test_text_named_mp4(self, graph, tmp_path):
+        (tmp_path / "a.mp4").write_text("this is no video\n" * 50)
+        with pytest.raises(ValueError, match="cannot be read as a video"):
+            run(tmp_path / "a.mp4", tmp_path / "out", graph)
+        assert not (tmp_path / "out").exists()
+
+    def test_empty_video(self, graph, tmp_path):
+        (tmp_path / "a.mp4").write_bytes(b"")
+        with pytest.raises(ValueError, match="It is empty"):
+            run(tmp_path / "a.mp4", tmp_path / "out", graph)
+
+    def test_truncated_video_leaves_what_was_done(self, detector, graph, tmp_path):
+        whole = write_video(tmp_path / "walk.mkv", 40).read_bytes()
+        (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(media.IncompleteInput):
+            run(tmp_path / "cut.mkv", tmp_path / "out", graph)
+        done = Poses.load(tmp_path / "out" / "poses.npz")
+        assert 0 < len(done) < 40
+        assert len(json.loads((tmp_path / "out" / "poses.json").read_text())["poses"]) == len(done)
+
+    @pytest.mark.parametrize("trouble", [KeyboardInterrupt, RuntimeError])
+    def test_interrupted(self, detector, graph, tmp_path, monkeypatch, trouble):
+        video, find, seen = write_video(tmp_path / "walk.mp4"), Detector.__call__, []
+
+        def interrupted(self, image, *, track=False):
+            seen.append(image)
+            if len(seen) == 8:
+                raise trouble
+            return find(self, image)
+
+        monkeypatch.setattr(Detector, "__call__", interrupted)
+        with pytest.raises(trouble):
+            run(video, tmp_path / "out", graph, picture=True)
+        assert len(Poses.load(tmp_path / "out" / "poses.npz")) == 7
+        assert (tmp_path / "out" / "poses.png").exists()
+
+    def test_corrupt_npz(self, graph, tmp_path):
+        np.savez(tmp_path / "a.npz", x=np.zeros(100))
+        content = (tmp_path / "a.npz").read_bytes()
+        (tmp_path / "a.npz").write_bytes(content[:150])
+        with pytest.raises(ValueError, match="a.npz"):
+            run(tmp_path / "a.npz", tmp_path / "out", graph)
+
+    def test_pickle_that_is_no_data_set(self, graph, tmp_path):
+        for name in ("a.npz", "a.pkl"):
+            (tmp_path / name).write_bytes(pickle.dumps({"some": "thing"}))
+            with pytest.raises(ValueError, match=name):
+                run(tmp_path / name, tmp_path / "out", graph)
+
+    def test_keypoints_without_image_size(self, graph, tmp_path):
+        poses = Poses(skeletons.COCO_17, PERSON[None] / 320 - 1, np.ones((1, 17)))
+        poses.save(tmp_path / "a.npz")
+        with pytest.raises(ValueError, match="image.size"):
+            run(tmp_path / "a.npz", tmp_path / "out", graph)
+
+    def test_output_folder_that_is_a_file(self, detector, graph, tmp_path):
+        Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
+        (tmp_path / "out").write_text("a file")
+        with pytest.raises(OSError, match="can't be used as the output folder.*--out"):
+            run(tmp_path / "a.png", tmp_path / "out", graph)
+
+    @pytest.mark.parametrize("full_from", ["poses.npz", "poses.json", "a_poses.png"])
+    def test_full_disk(self, detector, graph, tmp_path, monkeypatch, full_from):
+        Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
+        write = Path.write_bytes
+
+        def full(path, content):
+            if path.name.startswith(full_from):
+                write(path, content[:10])
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            return write(path, content)
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match=f"{full_from} can't be written .No space left"):
+            run(tmp_path / "a.png", tmp_path / "out", graph, picture=True)
+        written = {path.name for path in (tmp_path / "out").iterdir()}
+        order = ["poses.npz", "poses.json", "a_poses.png"]
+        assert written == set(order[: order.index(full_from)])
+
+
+def test_torch_is_not_imported():
+    code = (
+        "import sys, camerapose; from camerapose import Predictor; import camerapose.predict, "
+        "camerapose.visualize, camerapose.cli; from camerapose import plugins; "
+        "[plugins.load('detectors', n) for n in plugins.available('detectors')]; "
+        "plugins.load('datasets', 'keypoints'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_example_runs(graph):
+    example = Path(__file__).parents[1] / "examples" / "predict_keypoints.py"
+    done = subprocess.run(
+        [sys.executable, str(example), str(graph)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "m from the camera" in done.stdout
