@@ -417,25 +417,29 @@ def test_real_poses_stand_before_their_cameras(read_once):
     assert poses.pose3d[..., 2].min() > 1.5 and poses.pose3d[..., 2].max() < 9
     assert np.median(poses.root_position[:, 2]) == pytest.approx(5, abs=0.4)
     head, pelvis = H36M_16.index("head"), H36M_16.index("pelvis")
-    walking = np.isin(poses.labels["action"], ["Walking", "Walking 1"])
     above = poses.pose3d[:, head, 1] < poses.pose3d[:, pelvis, 1]
-    assert above[walking].all()
+    assert above.mean() > 0.97
 
 
 @needs_data
 def test_stacked_hourglass_sees_what_the_cameras_project(read_once):
-    poses = human36m.load(
-        REAL, subjects=human36m.SUBJECTS, frame_step=20, detections="sh_pt_mpii", skeleton="h36m_17"
-    )
-    seen, exact = (denormalize(p, poses.image_size) for p in (poses.pose2d, poses.reprojection))
-    # What it detects, as the field maps it: upper neck to neck and nose, head top to head.
-    detected = [j for j in H36M_17.joints if j not in ("spine", "neck_nose")]
-    places = [H36M_17.index(j) for j in detected]
-    distance = np.linalg.norm(seen - exact, axis=-1)[:, places]
-    assert np.median(distance) == pytest.approx(9.9, abs=0.4)
+    options = dict(subjects=human36m.SUBJECTS, frame_step=50, skeleton="h36m_17")
+    poses = human36m.load(REAL, detections="sh_pt_mpii", **options)
+    exact = denormalize(poses.reprojection, poses.image_size)
+    positions = read_once(REAL / "data_2d_h36m_sh_pt_mpii.npz", "positions_2d")
+    rows = [(s, a) for s in options["subjects"] for a in sorted(positions[s])]
+    views = [positions[s][a] for s, a in rows if (s, a) not in human36m.LEFT_OUT]
+    given = np.concatenate([view[::50] for four in views for view in four])
+    # Which of the 17 the field takes each detected joint for.
+    mapped = [3, 2, 1, 4, 5, 6, 0, 8, 9, 10, 16, 15, 14, 11, 12, 13]
+    distance = np.linalg.norm(given - exact[:, mapped], axis=-1)
+    assert np.median(distance) == pytest.approx(9.9, abs=0.2)
     for camera in range(4):
-        rows = poses.labels["camera"] == camera
-        assert np.median(distance[rows]) < 12
+        assert np.median(distance[poses.labels["camera"] == camera]) < 12
+    seen = denormalize(poses.pose2d, poses.image_size)
+    for joint in ("left_wrist", "right_knee", "pelvis", "thorax"):
+        column = given[:, MPII_16.index(joint)]
+        np.testing.assert_allclose(seen[:, H36M_17.index(joint)], column, atol=1e-2)
 
 
 @needs_data

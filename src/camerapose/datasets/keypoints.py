@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ _USUAL = {
 #: Sizes to guess from, where neither file nor user says one.
 COMMON_SIZES = [
     size
-    for w, h in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
+    for w, h in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160), (7680, 4320))
     for size in ((w, h), (h, w))
 ]
 
@@ -56,7 +56,7 @@ class _People:
     """What a reader collects, one entry a person in every list."""
 
     format: str
-    keypoints: list[Sequence[float]] = field(default_factory=list)  # x y score x y score ...
+    keypoints: list[list[float]] = field(default_factory=list)  # x y score x y score ...
     place: list[str] = field(default_factory=list)  # for messages
     image: list[str] = field(default_factory=list)
     frame: list[int | None] = field(default_factory=list)
@@ -70,7 +70,7 @@ class _People:
                 size = tuple(_checked_size(size))
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{place}: {error}") from error
-        self.keypoints.append(keypoints)
+        self.keypoints.append(_floats(keypoints, place))
         self.place.append(place)
         self.image.append(image)
         self.frame.append(frame)
@@ -78,9 +78,7 @@ class _People:
         self.size.append(size)
 
 
-def load(
-    path: str | Path, *, skeleton: str | None = None, image_size: Sequence[int] | None = None
-) -> Poses:
+def load(path: str | Path, *, skeleton: str | None = None, image_size: Any = None) -> Poses:
     """Read keypoints in any of `FORMATS`.
 
     A joint that is missing, NaN or infinite has confidence 0; scores are cut to [0, 1]. COCO's
@@ -111,7 +109,7 @@ def load(
             f"{path} ({FORMATS[people.format]}) holds no people; give a file with at least one"
         )
     target = _skeleton_of(people, wanted, path)
-    x_y_score = _numbers(people, target, path)
+    x_y_score = _numbers(people, target)
     points, score = x_y_score[..., :2], x_y_score[..., 2]
     seen = np.isfinite(x_y_score).all(axis=-1) & (score > 0)
     points = np.where(seen[..., None], points, 0).astype(np.float32)
@@ -153,7 +151,7 @@ def _exists(path: Path) -> Path:
     return path
 
 
-def _checked_size(size: Sequence[int]) -> np.ndarray:
+def _checked_size(size: Any) -> np.ndarray:
     size = np.asarray(size, np.float32)
     if size.shape != (2,) or not (np.isfinite(size) & (size > 0)).all():
         raise ValueError(
@@ -262,7 +260,7 @@ def _from_results(content: list, form: str, path: Path) -> _People:
 
 def _without_scores(keypoints: list) -> list:
     """COCO's results need no scores, and some programs write zeros: those mean "not said"."""
-    if all(isinstance(k, list) and not any(k[2::3]) for k in keypoints):
+    if not any(any(k[2::3]) for k in keypoints):
         return [
             [v for x, y in zip(k[0::3], k[1::3], strict=False) for v in (x, y, float(bool(x or y)))]
             for k in keypoints
@@ -343,6 +341,8 @@ def _get(entry: Any, key: str, place: str) -> Any:
 
 def _floats(keypoints: Any, place: str) -> list[float]:
     try:
+        if not isinstance(keypoints, (list, np.ndarray)):
+            raise TypeError(f"got {type(keypoints).__name__}")
         return [np.nan if v is None else float(v) for v in keypoints]
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -377,14 +377,13 @@ def _wrong_count(people: _People, i: int, would_do: Iterable[Skeleton]) -> str:
     )
 
 
-def _numbers(people: _People, skeleton: Skeleton, path: Path) -> np.ndarray:
+def _numbers(people: _People, skeleton: Skeleton) -> np.ndarray:
     """x, y, score (n, joints, 3) as in the file; NaN for null."""
-    rows = [_floats(k, p) for k, p in zip(people.keypoints, people.place, strict=True)]
     n = 3 * skeleton.n_joints
-    for i, row in enumerate(rows):
+    for i, row in enumerate(people.keypoints):
         if len(row) != n and WHOLE_BODY.get(len(row) / 3) != skeleton.name:
             raise ValueError(_wrong_count(people, i, [skeleton]))
-    return np.array([row[:n] for row in rows]).reshape(-1, skeleton.n_joints, 3)
+    return np.array([row[:n] for row in people.keypoints]).reshape(-1, skeleton.n_joints, 3)
 
 
 def _sizes(

@@ -9,6 +9,7 @@ Control of Human Movement, Fig. 4.1; ranges of motion: American Academy of Ortho
 Joint Motion (1965), rounded. The angles of the families of poses are our own choice.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,9 +103,9 @@ def load(
     n: int = 20_000,
     seed: int = 0,
     skeleton: str = "h36m_16",
-    focal: tuple[float, float] = (1.0, 4.0),
-    pitch: tuple[float, float] = (-10.0, 45.0),
-    height: tuple[float, float] = (0.2, 0.95),
+    focal: Sequence[float | int] = (1, 4),
+    pitch: Sequence[float | int] = (-10, 45),
+    height: Sequence[float | int] = (0.2, 0.95),
 ) -> Poses:
     """N people, each in a pose and before a camera of its own; all joints are in the image.
 
@@ -202,7 +203,7 @@ def _draw_angles(random: np.random.Generator, family: np.ndarray) -> dict[str, n
     return drawn
 
 
-def _fold(values: np.ndarray, least: float, most: float) -> np.ndarray:
+def _fold(values: np.ndarray, least: float | int, most: float | int) -> np.ndarray:
     """Values beyond a limit come back by as much: no heap at the limit, as clipping would make."""
     width = most - least
     return least + width - np.abs((values - least) % (2 * width) - width)
@@ -271,7 +272,7 @@ def _swing(frame: np.ndarray, angles: dict[str, np.ndarray], joint: str, sign: f
     return frame @ _turn(1, -sign * angles[f"{joint}_rotation"])
 
 
-def _draw_view(random: np.random.Generator, n: int, pitch: tuple[float, float]) -> np.ndarray:
+def _draw_view(random: np.random.Generator, n: int, pitch: Sequence[float | int]) -> np.ndarray:
     """Rotations (n, 3, 3) from the person's world (y up) to the camera's axes (y down)."""
     down = np.deg2rad(random.uniform(*pitch, n))
     tilt = np.deg2rad(random.normal(0, 3, n))
@@ -284,7 +285,7 @@ def _draw_place(
     body: np.ndarray,
     camera: Camera,
     size: np.ndarray,
-    height: tuple[float, float],
+    height: Sequence[float | int],
 ) -> np.ndarray:
     """Where the root stands (n, 3), so that the person fits into the image at a random place.
 

@@ -70,6 +70,7 @@ class Lifter(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
+        nn.init.normal_(self.layers[-1].weight, std=1e-3)
 
     def forward(self, pose2d: Float[Tensor, "n j 2"]) -> Float[Tensor, "n j 3"]:
         return insert_root(self.layers(pose2d).unflatten(-1, (-1, 3)), self.skeleton)
