@@ -23,6 +23,9 @@ STIFF = ("spine", "thorax")
 FIXED_LENGTH = ("thorax",)
 #: A bone becomes at most this much longer or shorter.
 LENGTH_CHANGE = 0.2
+#: The network turns the view by at most this about each axis (radians), on from a random heading:
+#: cameras look down and up at people, but seldom at people on their heads.
+LARGEST_TURN = math.pi / 4
 #: Range of generated focal lengths, normalised units: fields of view of 90 to 28 degrees.
 FOCAL = (1.0, 4.0)
 #: Spread of generated principal points about the image's middle, normalised units.
@@ -142,7 +145,7 @@ class Generator(nn.Module):
         upright = torch.zeros(n, 3, device=device)
         upright[:, 1] = heading
         raw = self.view_net(relative.flatten(1), generator)
-        turn = math.pi / 2 * torch.tanh(raw)
+        turn = LARGEST_TURN * torch.tanh(raw)
         return roma.rotvec_to_rotmat(turn) @ roma.rotvec_to_rotmat(upright)
 
     def camera(self, relative: Tensor, focal: Tensor, generator) -> Camera:

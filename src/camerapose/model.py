@@ -23,6 +23,10 @@ class Lifted(NamedTuple):
     center: Float[Tensor, "n 2"]
     translation: Float[Tensor, "n 3"]
 
+    def rows(self, which: slice) -> "Lifted":
+        """Some of the poses."""
+        return Lifted(*(column[which] for column in self))
+
     @property
     def camera(self) -> Camera:
         return Camera(self.focal, self.center, self.translation)

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.geometry import insert_root
-from camerapose.lifters.mlp import ResidualBlock, dense
+from camerapose.lifters.mlp import SMALL, ResidualBlock, dense
 from camerapose.skeleton import Skeleton
 
 
@@ -31,6 +31,7 @@ class Lifter(nn.Module):
             *[ResidualBlock(width, dropout, bias=False) for _ in range(blocks)],
             nn.Linear(width, 3 * (skeleton.n_joints - 1)),
         )
+        nn.init.normal_(self.layers[-1].weight, std=SMALL)
 
     def forward(self, pose2d: Float[Tensor, "n j 2"]) -> Float[Tensor, "n j 3"]:
         return insert_root(self.layers(pose2d).unflatten(-1, (-1, 3)), self.skeleton)

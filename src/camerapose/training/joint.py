@@ -4,25 +4,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from camerapose.poses import Poses
 from camerapose.training.data import mirror_half
-from camerapose.training.steps import update, wild_terms
-from camerapose.training.warmup import learn_pairs, play
+from camerapose.training.warmup import learn, play
 
 if TYPE_CHECKING:
     from camerapose.training.run import Run
 
 
 def joint(run: "Run") -> None:
-    """In each iteration: the game, then L_phi (Eq. 16) on pairs, then L_phi' (Eq. 17) on 2D."""
-    config, pairs, detected, wild = run.config, run.data.pairs, run.data.detected, run.data.wild
+    """In each iteration the game, then a step on pairs, made pairs and 2D-only poses together."""
+    config, pairs, detected = run.config, run.data.pairs, run.data.detected
     for rows in run.batches("joint", config.joint, run.model.parameters()):
         exact, found = pairs[rows], detected and detected[rows]
         if config.mirror:
             exact, found = mirror_half(exact, found)
         play(run, exact, complete_wild(run), feedback=run.progress)
-        learn_pairs(run, exact, found, config.adversary.share)
-        if wild is not None:
-            learn_wild(run)
+        learn(run, exact, found, config.adversary.share, some_wild(run))
 
 
 def complete_wild(run: "Run") -> torch.Tensor | None:
@@ -30,21 +28,16 @@ def complete_wild(run: "Run") -> torch.Tensor | None:
     complete = run.data.complete
     if complete is None or len(complete) == 0:
         return None
-    return complete[_draw(run, len(complete), run.config.wild_batch)]
+    return complete[_draw(run, len(complete))]
 
 
-def learn_wild(run: "Run") -> None:
-    """One step on L_phi' (Eq. 17): 2D annotations move the lifter and the camera branch."""
-    wild = run.data.wild[_draw(run, len(run.data.wild), run.config.wild_batch)]
-    if run.config.mirror:
-        (wild,) = mirror_half(wild)
-    discriminators = {name: run.networks[name] for name in ("d2d", "d3d")}
-    terms, _ = wild_terms(
-        run.model, wild, discriminators, run.config.noise, run.config.weights, run.rng
-    )
-    update(run.optimizers["model"], sum(terms.values()), run.model)
-    run.log(terms)
+def some_wild(run: "Run") -> Poses | None:
+    """Some 2D-only poses; none where there are none."""
+    if run.data.wild is None or run.config.wild_batch == 0:
+        return None
+    wild = run.data.wild[_draw(run, len(run.data.wild))]
+    return mirror_half(wild)[0] if run.config.mirror else wild
 
 
-def _draw(run: "Run", n: int, count: int) -> torch.Tensor:
-    return torch.randint(n, (count,), generator=run.rng, device=run.device)
+def _draw(run: "Run", n: int) -> torch.Tensor:
+    return torch.randint(n, (run.config.wild_batch,), generator=run.rng, device=run.device)

@@ -3,8 +3,6 @@
 Each returns its named terms; the stages weigh and sum them in plain sight.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -12,12 +10,12 @@ from torch import Tensor, nn
 
 from camerapose import losses
 from camerapose.camera import Camera
-from camerapose.config import Adversary, Noise, Weights
+from camerapose.config import Adversary, Weights
 from camerapose.generator import Generated, Generator, in_view
 from camerapose.geometry import root_relative
 from camerapose.model import CameraPose, Lifted
 from camerapose.poses import Poses
-from camerapose.training.data import observe, truth_weight
+from camerapose.training.data import truth_weight
 from camerapose.training.health import variety
 from camerapose.virtual_camera import VirtualCamera
 
@@ -29,22 +27,6 @@ FEEDBACK_ANGLE = ((3.0, 5.0), 2.0)
 FEEDBACK_VIEW = (17.0, 15.0)
 
 
-@contextmanager
-def frozen_statistics(model: nn.Module) -> Iterator[None]:
-    """Batch norm uses its running statistics and learns none, while all else trains.
-
-    2D-only and made poses have other statistics than the pairs that evaluation looks like.
-    """
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d) and m.training]
-    for norm in norms:
-        norm.eval()
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.train()
-
-
 def refinement_term(refined2d: Tensor, seen: Tensor, exact: Poses, weight: Tensor) -> Tensor:
     """L_ref in the person's own coordinates, so that near and far people count alike."""
     view = VirtualCamera.on(exact.pose2d, exact.confidence)
@@ -53,17 +35,16 @@ def refinement_term(refined2d: Tensor, seen: Tensor, exact: Poses, weight: Tenso
 
 
 def pair_terms(
-    model: CameraPose,
-    pairs: Poses,
-    detected: Poses | None,
-    noise: Noise,
-    weights: Weights,
-    rng: torch.Generator,
+    lifted: Lifted, confidence: Tensor, pairs: Poses, weights: Weights
 ) -> dict[str, Tensor]:
-    """L_phi (Eq. 16), weighted: refinement, camera, reprojection and 3D on full labels."""
-    pose2d, confidence = observe(pairs, detected, noise, rng)
-    lifted = model(pose2d, confidence)
-    camera, skeleton = pairs.camera, model.skeleton
+    """L_phi (Eq. 16), weighted: refinement, camera, reprojection and 3D on full labels.
+
+    Args:
+        lifted: what the model made of the observed 2D.
+        confidence: of the observed 2D.
+        pairs: the truth.
+    """
+    camera, skeleton = pairs.camera, pairs.skeleton
     distance = losses.joint_distance_loss if weights.distance else losses.pose_loss
     predicted = root_relative(lifted.pose3d, skeleton)
     target2d = camera.project(pairs.pose3d)  # as a camera without distortion sees the truth
@@ -82,34 +63,36 @@ def pair_terms(
 
 
 def wild_terms(
-    model: CameraPose,
+    lifted: Lifted,
+    confidence: Tensor,
     wild: Poses,
     discriminators: dict[str, nn.Module],
-    noise: Noise,
     weights: Weights,
-    rng: torch.Generator,
-) -> tuple[dict[str, Tensor], Lifted]:
-    """L_phi' (Eq. 17), weighted: what 2D annotations alone can teach. Reads no 3D label."""
-    pose2d, confidence = observe(wild, None, noise, rng)
-    with frozen_statistics(model):
-        lifted = model(pose2d, confidence)
+) -> dict[str, Tensor]:
+    """L_phi' (Eq. 17), weighted: what 2D annotations alone can teach. Reads no 3D label.
+
+    Args:
+        lifted: what the model made of the observed 2D.
+        confidence: of the observed 2D.
+        wild: the annotations.
+        discriminators: `d2d` and `d3d`, which judge where their weight is not 0.
+    """
     weight = truth_weight(wild)
     reprojection = lifted.reprojection
+    body = root_relative(lifted.pose3d, wild.skeleton)
     terms = {
         "refine_wild": weights.refine_wild
         * refinement_term(lifted.refined2d, confidence, wild, weight),
         "reprojection_wild": weights.reprojection_wild
         * losses.reprojection_loss(reprojection, wild.pose2d, weight),
-        "prior_wild": weights.prior_wild
-        * losses.bone_prior_loss(root_relative(lifted.pose3d, model.skeleton), model.skeleton),
+        "prior_wild": weights.prior_wild * losses.bone_prior_loss(body, wild.skeleton),
     }
-    if weights.d2d_wild and "d2d" in discriminators:
+    if weights.d2d_wild:
         scores = discriminators["d2d"](reprojection)
         terms["d2d_wild"] = weights.d2d_wild * losses.adversarial_loss(scores)
-    if weights.d3d_wild and "d3d" in discriminators:
-        scores = discriminators["d3d"](lifted.pose3d)
-        terms["d3d_wild"] = weights.d3d_wild * losses.adversarial_loss(scores)
-    return terms, lifted
+    if weights.d3d_wild:
+        terms["d3d_wild"] = weights.d3d_wild * losses.adversarial_loss(discriminators["d3d"](body))
+    return terms
 
 
 def made_pairs(generator: Generator, pairs: Poses, rng: torch.Generator) -> Poses:

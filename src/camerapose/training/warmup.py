@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from camerapose.poses import Poses
-from camerapose.training.data import mirror_half
-from camerapose.training.steps import adversarial_update, made_pairs, pair_terms, update
+from camerapose.training.data import mirror_half, observe
+from camerapose.training.steps import (
+    adversarial_update,
+    made_pairs,
+    pair_terms,
+    update,
+    wild_terms,
+)
 
 if TYPE_CHECKING:
     from camerapose.training.run import Run
@@ -26,7 +32,7 @@ def warmup(run: "Run") -> None:
         if run.config.mirror:
             exact, found = mirror_half(exact, found)
         play(run, exact, wild_rows=None, feedback=None)
-        learn_pairs(run, exact, found, made=0.0)
+        learn(run, exact, found, made=0.0, wild=None)
 
 
 def play(run: "Run", exact: Poses, wild_rows: torch.Tensor | None, feedback: float | None) -> None:
@@ -44,20 +50,34 @@ def play(run: "Run", exact: Poses, wild_rows: torch.Tensor | None, feedback: flo
     run.log({f"game_{name}": value for name, value in watched.items()})
 
 
-def learn_pairs(run: "Run", exact: Poses, found: Poses | None, made: float) -> None:
-    """One step on L_phi (Eq. 16), over annotated pairs and `made` times as many made ones."""
+def learn(run: "Run", exact: Poses, found: Poses | None, made: float, wild: Poses | None) -> None:
+    """One step down L_phi + L_phi' (Eqs. 2, 16, 17).
+
+    Pairs, made pairs and 2D-only poses pass through the networks in one batch: batch norm then
+    sees in training the very mixture whose statistics it keeps.
+
+    Args:
+        found: real detections for the rows of `exact`.
+        made: so many made pairs beside each annotated one.
+        wild: 2D only.
+    """
+    config, noise = run.config, run.config.noise
     if made > 0:
         few = exact[: round(made * len(exact))]
         new = made_pairs(run.networks["generator"], few, run.rng)
-        # A made pose has no detection: it stands as its own, and noise is made for it.
-        found = found and Poses.cat([found, _as_found(new)])
+        # A made pose has no real detection: what is exact stands in for it.
+        found = found and Poses.cat([found, Poses(new.skeleton, new.pose2d, new.confidence)])
         exact = Poses.cat([exact, new])
-    terms = pair_terms(
-        run.model, exact, found, run.config.noise, run.config.weights, run.rng
-    )
+    pose2d, confidence = observe(exact, found, noise, run.rng)
+    n = len(exact)
+    if wild is not None:
+        seen, sure = observe(wild, None, noise, run.rng)
+        pose2d, confidence = torch.cat([pose2d, seen]), torch.cat([confidence, sure])
+    lifted = run.model(pose2d, confidence)
+    terms = pair_terms(lifted.rows(slice(n)), confidence[:n], exact, config.weights)
+    if wild is not None:
+        terms |= wild_terms(
+            lifted.rows(slice(n, None)), confidence[n:], wild, run.networks, config.weights
+        )
     update(run.optimizers["model"], sum(terms.values()), run.model)
     run.log(terms)
-
-
-def _as_found(new: Poses) -> Poses:
-    return Poses(new.skeleton, new.pose2d, new.confidence)
