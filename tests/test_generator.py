@@ -111,7 +111,7 @@ def test_noise_is_of_the_level_asked_for_and_confidence_falls_with_it():
         assert error.median() == pytest.approx(level * math.sqrt(2 * math.log(2)), rel=0.15)
         sure, unsure = confidence > confidence.median(), confidence < confidence.median()
         assert error[sure].mean() < 0.7 * error[unsure].mean()
-        assert 0 < confidence.min() and confidence.max() <= 1
+        assert confidence.min() > 0 and confidence.max() <= 1
 
 
 def test_confidence_does_not_know_the_error_that_was_drawn():

@@ -127,9 +127,7 @@ class Camera:
         """
         size = _image_size(image_size, self.focal)[..., 0, :]
         width = size[..., :1]
-        return replace(
-            self, focal=self.focal * width / 2, center=(self.center * width + size) / 2
-        )
+        return replace(self, focal=self.focal * width / 2, center=(self.center * width + size) / 2)
 
     @property
     def matrix(self) -> np.ndarray:

@@ -15,6 +15,7 @@ import camerapose
 
 DESCRIPTION = """3D human pose and camera from one image.
 
+    camerapose demo                                 a sample video, to see what it does
     camerapose predict photo.jpg --out result       an image, a folder, a video or keypoints
     camerapose train configs/quick.toml --out runs/quick
     camerapose evaluate runs/quick --dataset human36m --root data/h36m
@@ -101,13 +102,15 @@ def train(
         out: run folder: metrics.jsonl, pictures, and checkpoint/ with model.onnx at the end.
         set: settings that differ from the file's, by their names in it.
     """
+    # Threads that wait without spinning: on a busy machine training is several times faster.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from camerapose import config as settings
     from camerapose.training.run import train as run
 
     chosen = settings.read(config)
     for item in set:
         chosen = settings.update(chosen, _assignment(item), "--set")
-    print(f"wrote {run(chosen, out)}")
+    run(chosen, out)
     return 0
 
 
@@ -159,22 +162,43 @@ def evaluate(
     return 0
 
 
-def export(checkpoint: Positional[Path], out: Path, half: bool = False) -> int:
-    """Write a checkpoint's networks as one ONNX graph, which `camerapose predict` runs.
+def export(checkpoint: Positional[Path], out: Path, half: bool = False, license: str = "") -> int:
+    """Write a checkpoint as one ONNX graph, which `camerapose predict` runs, and beside it the
+    .safetensors from which evaluation and training go on.
 
     Args:
-        checkpoint: a checkpoint or run folder.
+        checkpoint: a run folder, a checkpoint folder or a .safetensors file.
         out: the .onnx file to write.
         half: store weights in half precision.
+        license: of the weights; without it what the checkpoint says.
     """
-    from camerapose.export import export_model, load_model
+    from camerapose.export import export_checkpoint
 
-    export_model(load_model(checkpoint), out, half=half)
-    print(f"wrote {out}")
+    for file in export_checkpoint(checkpoint, out, half=half, license=license):
+        print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
-COMMANDS = {"predict": predict, "train": train, "evaluate": evaluate, "export": export}
+def demo(out: Path = Path("demo")) -> int:
+    """Predict the people of a sample video; the video and the detector are fetched once.
+
+    Args:
+        out: folder for poses.npz, poses.json and the picture.
+    """
+    from camerapose.demo import demo as run
+
+    run(out)
+    print(f"look at {out / 'poses.png'}")
+    return 0
+
+
+COMMANDS = {
+    "predict": predict,
+    "demo": demo,
+    "train": train,
+    "evaluate": evaluate,
+    "export": export,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -240,9 +240,7 @@ def check(config: Config) -> Config:
     for name in ("refine", "warmup", "joint"):
         stage: Schedule = getattr(config, name)
         if stage.decay not in ("steps", "linear", "one_cycle"):
-            raise ValueError(
-                f"{name}.decay = {stage.decay!r}; it takes steps, linear or one_cycle"
-            )
+            raise ValueError(f"{name}.decay = {stage.decay!r}; it takes steps, linear or one_cycle")
         if stage.epochs < 0 or stage.batch < 2 or stage.lr <= 0:
             raise ValueError(
                 f"{name} needs epochs >= 0, batch >= 2 and lr > 0; it has epochs {stage.epochs}, "

@@ -30,9 +30,7 @@ COLUMNS = {
 TEST_SUBJECTS = ("S9", "S11")
 
 
-def lift(
-    model: CameraPose, poses: Poses, mirror: bool = False, batch: int = 8192
-) -> Poses:
+def lift(model: CameraPose, poses: Poses, mirror: bool = False, batch: int = 8192) -> Poses:
     """Lift the 2D of `poses`, in eval mode and without gradient.
 
     Args:
@@ -92,9 +90,7 @@ def measure(
         truth = root_relative(poses.pose3d, poses.skeleton)
         for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"):
             found[name] = getattr(metrics, name)(body, truth)
-        found["root_error"] = metrics.root_error(
-            predicted.pose3d, poses.pose3d, poses.skeleton
-        )
+        found["root_error"] = metrics.root_error(predicted.pose3d, poses.pose3d, poses.skeleton)
     return {name: found[name] for name in COLUMNS if name in found}
 
 
@@ -188,7 +184,9 @@ def _load(
 def _protocol(dataset: str, subjects: Sequence[str]) -> str:
     if dataset == "mpii":
         return "MPII valid, people with all joints annotated; 2D only"
-    return f"Human3.6M, {' + '.join(subjects)}, every camera; root-relative; all joints, root included"
+    return (
+        f"Human3.6M, {' + '.join(subjects)}, every camera; root-relative; all joints, root included"
+    )
 
 
 def _summary(values: dict[str, np.ndarray], actions: np.ndarray | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def save_model(
     settings: Model,
     card: dict[str, Any] | None = None,
     half: bool = False,
+    license: str = "",
 ) -> None:
     """Write weights and what is needed to build the model again, whole or not at all.
 
@@ -35,6 +36,7 @@ def save_model(
         settings: the sizes it was built with.
         card: what to tell about it, plain JSON.
         half: floating point weights in half precision.
+        license: of the weights.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if half:
@@ -47,6 +49,7 @@ def save_model(
         "camerapose_version": camerapose.__version__,
         "skeleton": model.skeleton.name,
         "model": json.dumps(dataclasses.asdict(settings)),
+        "license": license,
         "card": json.dumps(card or {}),
     }
     _write(Path(path), save(state, metadata))
@@ -77,6 +80,25 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
     model = build(found, **dataclasses.asdict(settings))
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return model.eval()
+
+
+def export_checkpoint(
+    checkpoint: Path | str, out: Path | str, half: bool = False, license: str = ""
+) -> tuple[Path, Path]:
+    """Write a checkpoint as an ONNX graph and, beside it, as safetensors; both files."""
+    source, graph = find_model(Path(checkpoint)), Path(out)
+    weights = graph.with_suffix(".safetensors")
+    if graph.suffix != ".onnx" or weights.resolve() == source.resolve():
+        raise ValueError(
+            f"can't write to {out}: give a file ending in .onnx, and not the one beside {source}"
+        )
+    model, (metadata, _) = load_model(source), _read(source)
+    settings = update(Model(), json.loads(metadata["model"]), str(source))
+    card, license = json.loads(metadata["card"]), license or metadata.get("license", "")
+    graph.parent.mkdir(parents=True, exist_ok=True)
+    export_model(model, graph, card, half, license)
+    save_model(model, weights, settings, card, half, license)
+    return graph, weights
 
 
 def find_model(path: Path) -> Path:

@@ -55,8 +55,8 @@ class Lifter(nn.Module):
     """2D pose to root-relative 3D pose in metres.
 
     Source: "A simple yet effective baseline for 3d human pose estimation", Fig. 2: 4.29 M
-    parameters with the defaults and 16 joints. Kaiming initialisation, as theirs and PoseAug's, but for the
-    last layer.
+    parameters with the defaults and 16 joints. Kaiming initialisation, as theirs
+    and PoseAug's, but for the last layer.
 
     Args:
         blocks: residual blocks ("stages").

@@ -57,9 +57,13 @@ class Health:
         means = {name: float(value) for name, value in self.means.items()}
         tensors = [p for net in self.networks.values() for p in net.parameters()]
         finite = all(bool(p.isfinite().all()) for p in tensors)
-        if not finite or any(value != value or abs(value) == float("inf") for value in means.values()):
+        if not finite or any(
+            value != value or abs(value) == float("inf") for value in means.values()
+        ):
             self._restore()
-            return ["generator or discriminators are no longer finite: back to their last healthy state"]
+            return [
+                "generator or discriminators are no longer finite: back to their last healthy state"
+            ]
         for name in ("d2d", "d3d"):
             gap = means[f"{name}_real"] - means[f"{name}_fake"]
             if not self.paused[name] and gap > WON:

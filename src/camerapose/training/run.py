@@ -211,7 +211,9 @@ class Run:
             torch.cuda.set_rng_state(cuda.cpu(), i)
         self.loaded = state
         _truncate(self.out / "metrics.jsonl", self.iteration)
-        tqdm.write(f"going on in {self.out}: {self.stage or 'next stage'}, iteration {self.iteration}")
+        tqdm.write(
+            f"going on in {self.out}: {self.stage or 'next stage'}, iteration {self.iteration}"
+        )
 
     def _order(self, stage: str) -> Tensor:
         """The epoch's order of the pairs: of seed, stage and epoch alone."""
@@ -259,7 +261,9 @@ def learning_rate(schedule: Schedule, progress: float) -> float:
     if schedule.decay == "one_cycle":
         if progress < 0.1:
             return schedule.lr * (0.04 + 0.96 * progress / 0.1)
-        return schedule.lr * (0.0005 + 0.9995 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9)) / 2)
+        return schedule.lr * (
+            0.0005 + 0.9995 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9)) / 2
+        )
     passed = sum(progress * schedule.epochs >= m for m in schedule.milestones)
     return schedule.lr * 0.1**passed
 
