@@ -112,12 +112,14 @@ def test_a_joint_that_cannot_be_made_is_zero():
     assert (score[:, eye] == 0).all() and (points[:, eye] == 0).all()
 
 
-def test_mpii_to_16_joints_as_the_field_does_it():
+def test_mpii_to_16_joints_as_the_field_does_it_but_for_the_head():
+    """Human3.6M's head is inside the skull: between MPII's upper neck and its head top."""
     points, confidence = points_of(MPII_16)
     new, _ = skeletons.convert(points, confidence, MPII_16, H36M_16)
     spine = points[:, 6] + 0.476 * (points[:, 7] - points[:, 6])
     expected = points[:, [6, 2, 1, 0, 3, 4, 5, 6, 7, 9, 13, 14, 15, 12, 11, 10]]
     expected[:, 7] = spine
+    expected[:, 9] = 0.6 * points[:, 9] + 0.4 * points[:, 8]
     np.testing.assert_allclose(new, expected, atol=1e-12)
 
 

@@ -3,7 +3,11 @@
 import dataclasses
 import io
 import json
+import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -161,16 +165,17 @@ def export_model(
     joints = model.skeleton.n_joints
     example = (torch.randn(2, joints, 2), torch.rand(2, joints))
     batch = torch.export.Dim("n", min=1)
-    program = torch.onnx.export(
-        _Graph(model),
-        example,
-        input_names=["pose2d", "confidence"],
-        output_names=["refined2d", "pose3d", "focal", "center", "translation", "reprojection"],
-        dynamic_shapes=({0: batch}, {0: batch}),
-        dynamo=True,
-        optimize=True,
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            _Graph(model).eval(),
+            example,
+            input_names=["pose2d", "confidence"],
+            output_names=["refined2d", "pose3d", "focal", "center", "translation", "reprojection"],
+            dynamic_shapes=({0: batch}, {0: batch}),
+            dynamo=True,
+            optimize=True,
+            verbose=False,
+        )
     model.train(was_training).to(device)
     buffer = io.BytesIO()
     program.save(buffer)
@@ -189,6 +194,18 @@ def export_model(
         entry.key, entry.value = key, value
     onnx.checker.check_model(graph)
     _write(Path(path), graph.SerializeToString())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on packages and names that are not ours."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    logger.setLevel(level)
 
 
 def _halve(graph: Any) -> None:

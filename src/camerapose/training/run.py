@@ -13,8 +13,11 @@ import dataclasses
 import json
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +50,30 @@ def train(config: Config, out: Path | str) -> Path:
         The folder `checkpoint` of the finished run.
     """
     run = Run(settings.check(config), Path(out))
-    for name, stage in STAGES.items():
-        if name not in run.done:
-            stage(run)
-            run.end_stage(name)
+    with _polite_interruption(run):
+        for name, stage in STAGES.items():
+            if name not in run.done:
+                stage(run)
+                run.end_stage(name)
     return run.finish()
+
+
+@contextmanager
+def _polite_interruption(run: "Run") -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run after the iteration at hand, with everything saved."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        run.stopping = True
+
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Run:
@@ -86,6 +108,7 @@ class Run:
         }
         self.health = Health(players, dict(self.optimizers))
         self.done: list[str] = []
+        self.stopping = False
         self.stage, self.epoch, self.step, self.iteration = "", 0, 0, 0
         self.sums: dict[str, tuple[Tensor, int]] = {}
         self._resume()
@@ -131,6 +154,10 @@ class Run:
                 bar.update()
                 if self.iteration % LOG_EVERY == 0:
                     bar.set_postfix(self._flush(), refresh=False)
+                if self.stopping:
+                    self.save()
+                    bar.close()
+                    raise KeyboardInterrupt
                 if time.monotonic() - self.saved_at > self.config.checkpoint_minutes * 60:
                     self.save()
             bar.close()

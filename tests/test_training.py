@@ -1,0 +1,293 @@
+"""A whole training, much reduced: its folder, its repetition, and that a kill changes nothing."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from fakes import PERSON, SIZE
+from PIL import Image
+from safetensors.torch import load_file
+from test_human36m import tree_3d, write_2d
+from test_mpii import person, write_json
+
+import camerapose.export
+from camerapose import Predictor, config
+from camerapose.training.run import train
+
+ROOT = Path(__file__).parents[1]
+SMOKE = ROOT / "configs" / "smoke.toml"
+STAGES = ("refine", "warmup", "joint")
+#: What makes configs/smoke.toml small. `lifter_arguments` is one value: all of it stands here.
+SMALL = {
+    "pictures": 1,
+    "wild_batch": 16,
+    "data": {"synthetic": 512},
+    "model": {
+        "lifter_arguments": {"width": 32, "dropout": 0.1},
+        "refiner_hidden": 32,
+        "camera_hidden": 32,
+    },
+    **{stage: {"epochs": 1, "batch": 128} for stage in STAGES},
+    "adversary": {"batch": 16, "every": 1},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(tmp_path_factory):
+    """One thread, so that sums have one order; and a cache of our own."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMERAPOSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def mpii(tmp_path_factory):
+    """Forty people of 2D alone; every third lacks a joint."""
+    root = tmp_path_factory.mktemp("mpii")
+    people = [person(f"{i}.jpg", i, missing=(9,) if i % 3 == 0 else ()) for i in range(40)]
+    write_json(root, people, "train")
+    return write_json(root, people[:8], "valid")
+
+
+@pytest.fixture(scope="module")
+def small(mpii):
+    """Settings of a training of seconds."""
+    chosen = config.update(config.read(SMOKE), SMALL, "the test")
+    return config.update(chosen, {"data": {"mpii": str(mpii)}}, "the test")
+
+
+@pytest.fixture(scope="module")
+def finished(small, tmp_path_factory):
+    """The folder of a finished run."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    assert train(small, out) == out / "checkpoint"
+    return out
+
+
+@pytest.fixture
+def no_graph(monkeypatch):
+    """Leaves out the ONNX export, which takes longer than the training."""
+    monkeypatch.setattr(camerapose.export, "export_model", lambda *_, **__: None)
+
+
+def changed(settings, **differences):
+    return config.update(settings, differences, "the test")
+
+
+def metrics(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(out):
+    return load_file(out / "checkpoint" / "model.safetensors")
+
+
+def same(a, b):
+    """Whether nested tensors are equal, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+class TestFolder:
+    def test_configuration(self, finished, small):
+        assert config.read(finished / "config.toml") == small
+
+    def test_losses_of_every_stage_are_finite(self, finished):
+        lines = [line for line in metrics(finished) if "loss" in line]
+        assert {line["stage"] for line in lines} == set(STAGES)
+        assert all(math.isfinite(v) for line in lines for v in line["loss"].values())
+        named = {stage: set() for stage in STAGES}
+        for line in lines:
+            named[line["stage"]] |= set(line["loss"])
+        pairs = {"refine", "camera", "reprojection", "pose"}
+        wild = {"refine_wild", "reprojection_wild", "prior_wild", "d2d_wild"}
+        assert named["refine"] == {"refine"}
+        assert pairs <= named["warmup"] and not wild & named["warmup"]
+        assert pairs | wild <= named["joint"]
+        assert {"game_d2d_real", "game_d3d_fake", "game_variety"} <= named["warmup"]
+
+    def test_validation_after_each_epoch_of_the_lifter(self, finished):
+        lines = [line for line in metrics(finished) if "validation" in line]
+        assert [line["stage"] for line in lines] == ["warmup", "joint"]
+        expected = {"mpjpe", "pa_mpjpe", "root_error", "focal_error", "wild_reprojection"}
+        assert all(set(line["validation"]) == expected for line in lines)
+        assert all(math.isfinite(v) for line in lines for v in line["validation"].values())
+
+    def test_tensorboard(self, finished):
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        events = EventAccumulator(str(finished / "tensorboard"))
+        events.Reload()
+        tags = events.Tags()["scalars"]
+        assert {"refine/refine", "joint/pose", "validation/mpjpe"} <= set(tags)
+
+    def test_pictures(self, finished):
+        names = {path.name for path in (finished / "pictures").iterdir()}
+        assert names == {"warmup-001.png", "joint-001.png"}
+        for name in names:
+            with Image.open(finished / "pictures" / name) as picture:
+                picture.load()
+
+    def test_graph_runs_in_the_predictor(self, finished):
+        poses = Predictor(finished / "checkpoint")(PERSON[None], image_size=SIZE)
+        model = camerapose.export.load_model(finished)
+        with torch.inference_mode():
+            lifted = model(torch.tensor(poses.pose2d), torch.tensor(poses.confidence))
+        assert poses.skeleton.name == "h36m_16"
+        torch.testing.assert_close(
+            torch.tensor(poses.pose3d), lifted.pose3d.clone(), atol=1e-4, rtol=1e-4
+        )
+
+
+class TestRepeated:
+    @pytest.fixture(autouse=True)
+    def quick(self, no_graph):
+        pass
+
+    def test_same_seed_same_weights(self, finished, small, tmp_path):
+        train(small, tmp_path)
+        assert same(weights(tmp_path), weights(finished))
+
+    def test_other_seed_other_weights(self, finished, small, tmp_path):
+        train(changed(small, seed=1), tmp_path)
+        assert not same(weights(tmp_path), weights(finished))
+
+    def test_finished_run_is_left_as_it_is(self, finished, small):
+        before, lines = weights(finished), metrics(finished)
+        began = time.monotonic()
+        train(small, finished)
+        assert time.monotonic() - began < 5
+        assert same(weights(finished), before) and metrics(finished) == lines
+
+    def test_other_settings_in_its_folder(self, finished, small):
+        with pytest.raises(ValueError, match=r"other settings of joint; .*choose another --out"):
+            train(changed(small, joint={"epochs": 2}), finished)
+
+
+class TestData:
+    @pytest.fixture(autouse=True)
+    def quick(self, no_graph):
+        pass
+
+    def test_without_human36m(self, small, tmp_path):
+        absent = tmp_path / "nowhere"
+        with pytest.raises(FileNotFoundError, match=r"data_3d_h36m\.npz") as error:
+            train(changed(small, data={"human36m": str(absent)}), tmp_path / "run")
+        assert str(absent) in str(error.value)
+
+    def test_without_anything(self, small, tmp_path):
+        with pytest.raises(ValueError, match="nothing to learn 3D from"):
+            train(changed(small, data={"synthetic": 0}), tmp_path)
+
+    def test_without_mpii_it_trains_and_says_so(self, small, tmp_path, capsys):
+        few = changed(small, data={"mpii": str(tmp_path / "nowhere"), "synthetic": 64})
+        train(few, tmp_path / "run")
+        said = capsys.readouterr().err
+        assert "training without 2D-only data" in said and str(tmp_path / "nowhere") in said
+        joint = [line for line in metrics(tmp_path / "run") if line["stage"] == "joint"]
+        assert "pose" in joint[0]["loss"] and "reprojection_wild" not in joint[0]["loss"]
+
+    def test_human36m_with_detections_and_no_validation(self, small, tmp_path):
+        """Nobody is held out: nothing to look at, and nothing breaks."""
+        import numpy as np
+        from test_human36m import tree_2d
+
+        np.savez_compressed(tmp_path / "data_3d_h36m.npz", positions_3d=tree_3d())
+        write_2d(tmp_path, tree_2d())
+        data = {"human36m": str(tmp_path), "detections": "det", "subjects": ["S1"],
+                "synthetic": 0, "mpii": False}  # fmt: skip
+        few = changed(small, data=data, **{stage: {"batch": 32} for stage in STAGES})
+        train(few, tmp_path / "run")
+        assert [line["validation"] for line in metrics(tmp_path / "run") if "validation" in line] == [
+            {},
+            {},
+        ]
+
+
+#: The command without its last step, the ONNX export, which takes longer than the rest.
+COMMAND = """
+import sys
+import camerapose.export
+camerapose.export.export_model = lambda *_, **__: None
+from camerapose.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(out, mpii):
+    """`camerapose train` in a process of its own; saves after almost every iteration."""
+    settings = [
+        "pictures=0", "wild_batch=16", "checkpoint_minutes=0.0005", "data.synthetic=512",
+        f"data.mpii={mpii}", "model.lifter_arguments={width=32,dropout=0.1}",
+        "model.refiner_hidden=32", "model.camera_hidden=32",
+        *(f"{stage}.{key}" for stage in STAGES for key in ("epochs=2", "batch=64")),
+        "adversary.batch=16", "adversary.every=1",
+    ]  # fmt: skip
+    arguments = ["train", str(SMOKE), "--out", str(out), "--set", *settings]
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, said
+
+
+def kill_inside(process, out, stage):
+    """SIGKILL as soon as the stage has reported three times; it saves right after reporting."""
+    try:
+        while _reports(out / "metrics.jsonl", stage) < 3:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.002)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _reports(path, stage):
+    lines = path.read_text().splitlines() if path.exists() else []
+    return sum(f'"stage": "{stage}"' in line for line in lines)
+
+
+def saved(out):
+    return torch.load(out / "training.pt", weights_only=True)
+
+
+@pytest.mark.slow
+def test_a_kill_in_each_stage_changes_nothing(mpii, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    unbroken = start(whole, mpii)
+    for stage in STAGES:
+        kill_inside(start(broken, mpii), broken, stage)
+        at, epoch, step, _ = saved(broken)["place"]
+        assert at == stage and 0 < 8 * epoch + step < 16, "the kill missed the stage's middle"
+        assert not (broken / "checkpoint").exists()
+    finish(start(broken, mpii))
+    finish(unbroken)
+
+    expected, found = saved(whole), saved(broken)
+    assert same(weights(broken), weights(whole))
+    for part in ("networks", "optimizers", "random", "health", "place"):
+        assert same(found[part], expected[part]), part
+    looks = [[m for m in metrics(out) if "validation" in m] for out in (broken, whole)]
+    assert looks[0] == looks[1] and len(looks[0]) == 4
