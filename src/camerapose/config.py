@@ -1,15 +1,16 @@
 """The one truth about settings: defaults are the paper's, a TOML file lists differences.
 
-`camerapose train CONFIG --help` lists every field with its meaning; a field on the command line
+Each field's meaning stands under it. On the command line `camerapose train CONFIG --set KEY=VALUE`
 wins over the file.
 """
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 
 @dataclass
@@ -182,7 +183,7 @@ def read(path: Path | str) -> Config:
     """The defaults with a TOML file's differences. ValueError names file, key and nearest field."""
     path = Path(path)
     try:
-        differences = tomllib.loads(path.read_text())
+        differences = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no configuration at {path}; give a .toml such as configs/quick.toml"
@@ -198,7 +199,8 @@ def update(config: Any, differences: dict[str, Any], source: str, prefix: str = 
     Args:
         source: where the differences come from, for the error.
     """
-    names = [f.name for f in dataclasses.fields(config)]
+    types = {f.name: f.type for f in dataclasses.fields(config)}
+    names = list(types)
     changes = {}
     for key, value in differences.items():
         if key not in names:
@@ -213,18 +215,21 @@ def update(config: Any, differences: dict[str, Any], source: str, prefix: str = 
                 raise ValueError(f"{source}: {prefix}{key} is a table; write [{prefix}{key}]")
             changes[key] = update(old, value, source, f"{prefix}{key}.")
         else:
-            changes[key] = _checked(old, value, f"{source}: {prefix}{key}", key)
+            changes[key] = _checked(old, value, f"{source}: {prefix}{key}", key, types[key])
     return dataclasses.replace(config, **changes)
 
 
-def _checked(old: Any, value: Any, where: str, key: str) -> Any:
+def _checked(old: Any, value: Any, where: str, key: str, annotation: Any) -> Any:
     """The value in the field's type; ValueError if it is of another kind."""
     if isinstance(old, tuple) and isinstance(value, list):
+        kind = get_args(annotation)[0]
+        if any(type(v) is not kind for v in value):
+            raise ValueError(f"{where} = {value!r}; it takes a list, each a {kind.__name__}")
         return tuple(value)
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if key in ("human36m", "mpii", "detections"):  # the optional ones: false says "do without"
-        if value is False:
+        if value is False or value is None:
             return None
         old = ""
     if type(value) is not type(old):
@@ -241,16 +246,22 @@ def check(config: Config) -> Config:
         stage: Schedule = getattr(config, name)
         if stage.decay not in ("steps", "linear", "one_cycle"):
             raise ValueError(f"{name}.decay = {stage.decay!r}; it takes steps, linear or one_cycle")
-        if stage.epochs < 0 or stage.batch < 2 or stage.lr <= 0:
+        if stage.epochs < 0 or stage.batch < 2 or not 0 < stage.lr < math.inf:
             raise ValueError(
                 f"{name} needs epochs >= 0, batch >= 2 and lr > 0; it has epochs {stage.epochs}, "
                 f"batch {stage.batch}, lr {stage.lr}"
             )
-    tested = {"S9", "S11"} & set(config.data.subjects)
-    if tested:
+    for name in ("subjects", "held_out"):
+        tested = {"S9", "S11"} & set(getattr(config.data, name))
+        if tested:
+            raise ValueError(
+                f"data.{name} has {', '.join(sorted(tested))}: that is Human3.6M's test set; "
+                "it takes some of S1, S5, S6, S7, S8"
+            )
+    if not 0 <= config.adversary.share <= 1 or config.adversary.every < 1:
         raise ValueError(
-            f"data.subjects has {', '.join(sorted(tested))}: that is Human3.6M's test set; "
-            "learn from S1, S5, S6, S7, S8"
+            f"adversary.share = {config.adversary.share} and every = {config.adversary.every}; "
+            "share takes 0 to 1, every takes 1 or more"
         )
     if config.data.frame_step < 1:
         raise ValueError(f"data.frame_step = {config.data.frame_step}; it takes 1 or more")
@@ -277,7 +288,7 @@ def to_toml(config: Config) -> str:
             return "false"
         if isinstance(v, dict):
             return "{" + ", ".join(f"{k} = {value(x)}" for k, x in v.items()) + "}"
-        return json.dumps(v)
+        return json.dumps(v, ensure_ascii=False)
 
     lines, tables = [], []
     for key, entry in as_dict(config).items():

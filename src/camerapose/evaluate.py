@@ -167,11 +167,10 @@ def _load(
 
     if dataset == "human36m":
         options = dict(subjects=tuple(subjects), frame_step=frame_step, skeleton=skeleton)
-        exact = cached(human36m.load, root, **options)
+        poses = cached(human36m.load, root, detections=detections, **options)
         if detections is None:
-            return exact, None, "ground truth"
-        detected = cached(human36m.load, root, detections=detections, **options)
-        return detected, exact.pose2d, f"detections {detections}"
+            return poses, None, "ground truth"
+        return poses, poses.reprojection, f"detections {detections}"
     if dataset == "mpii":
         if detections is not None:
             raise ValueError("mpii has no detections here; leave --detections out")

@@ -1,5 +1,6 @@
 """A model on disk: safetensors to evaluate and train on from, ONNX to predict with."""
 
+import copy
 import dataclasses
 import io
 import json
@@ -71,9 +72,14 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
         metadata, state = _read(path)
         found = skeletons.get(metadata["skeleton"])
         settings = update(Model(), json.loads(metadata["model"]), str(path))
-    except (KeyError, ValueError, OSError) as error:
+        model = build(found, **dataclasses.asdict(settings))
+        model.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        )
+    except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]  # torch has a line for each of the weights
         raise ValueError(
-            f"{path} is no camerapose checkpoint ({error}); give a model.safetensors that "
+            f"{path} is no camerapose checkpoint ({reason}); give a model.safetensors that "
             "`camerapose train` wrote, or its folder"
         ) from error
     if skeleton is not None and skeleton != found.name:
@@ -81,8 +87,6 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
             f"{path} was trained on {found.name} ({found.n_joints} joints), not on {skeleton}; "
             f"give data in {found.name} or train with data.skeleton = {skeleton!r}"
         )
-    model = build(found, **dataclasses.asdict(settings))
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return model.eval()
 
 
@@ -160,8 +164,7 @@ def export_model(
     """
     import onnx
 
-    was_training, device = model.training, next(model.parameters()).device
-    model = model.eval().cpu()
+    model = copy.deepcopy(model).eval().cpu()
     joints = model.skeleton.n_joints
     example = (torch.randn(2, joints, 2), torch.rand(2, joints))
     batch = torch.export.Dim("n", min=1)
@@ -176,7 +179,6 @@ def export_model(
             optimize=True,
             verbose=False,
         )
-    model.train(was_training).to(device)
     buffer = io.BytesIO()
     program.save(buffer)
     graph = onnx.load_from_string(buffer.getvalue())
@@ -204,8 +206,10 @@ def _quiet() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
-    logger.setLevel(level)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 def _halve(graph: Any) -> None:

@@ -1,5 +1,6 @@
 """CameraPose: refinement network, lifter and camera branch in one (Yang et al., WACV 2023)."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import torch
@@ -96,9 +97,17 @@ def build(
     camera_blocks: int = 2,
 ) -> CameraPose:
     """A `CameraPose` from plain settings; `refiner_hidden` 0 leaves the refiner out."""
+    kind, arguments = load("lifters", lifter).Lifter, lifter_arguments or {}
+    known = list(inspect.signature(kind).parameters)[1:]
+    unknown = set(arguments) - set(known)
+    if unknown:
+        raise ValueError(
+            f"the lifter {lifter} has no argument {', '.join(sorted(unknown))}; "
+            f"it takes {', '.join(known)}"
+        )
     return CameraPose(
         skeleton=skeleton,
-        lifter=load("lifters", lifter).Lifter(skeleton, **(lifter_arguments or {})),
+        lifter=kind(skeleton, **arguments),
         camera_branch=CameraBranch(skeleton, camera_hidden, camera_blocks),
         refiner=Refiner(skeleton, refiner_hidden) if refiner_hidden else None,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,11 +47,11 @@ def load(config: Config, device: torch.device) -> TrainingData:
     if config.data.human36m:
         options = dict(skeleton=target.name, frame_step=config.data.frame_step)
         read = _human36m(config.data.human36m)
-        parts.append(read(subjects=learned, **options))
+        found = read(subjects=learned, detections=config.data.detections, **options)
+        parts.append(exact(found))
         if config.data.detections:
             if config.data.synthetic:
                 raise ValueError("data.detections and data.synthetic can't be used together yet")
-            found = read(subjects=learned, detections=config.data.detections, **options)
             detected = _on(replace(found, pose3d=None, camera=None), device)
         if config.data.held_out:
             validation = _few(read(subjects=config.data.held_out, **options))
@@ -81,6 +82,11 @@ def load(config: Config, device: torch.device) -> TrainingData:
     )
 
 
+def exact(poses: Poses) -> Poses:
+    """The same rows with the exact projection as 2D, whatever 2D was read."""
+    return replace(poses, pose2d=poses.reprojection, confidence=np.ones_like(poses.confidence))
+
+
 def _human36m(root: str):
     return lambda **options: cached(human36m.load, Path(root), **options)
 
@@ -89,13 +95,18 @@ def _wild(config: Config, target: Skeleton) -> tuple[Poses | None, Poses | None]
     """MPII's train and valid people; None, said in words, where they are not to be had."""
     if not config.data.mpii:
         return None, None
+    root = Path(config.data.mpii)
     try:
-        splits = [cached(mpii.load, Path(config.data.mpii), split=s) for s in ("train", "valid")]
+        splits = [cached(mpii.load, root, split="train")]
     except FileNotFoundError as error:
         print(f"training without 2D-only data: {error}", file=sys.stderr)
         return None, None
+    try:
+        splits.append(cached(mpii.load, root, split="valid"))
+    except (FileNotFoundError, ValueError):  # the official .mat has no such split
+        print("MPII without valid.json: nothing to validate 2D-only data on", file=sys.stderr)
     few = [p[(p.confidence > 0).sum(1) >= FEWEST_JOINTS].convert(target) for p in splits]
-    return few[0], _few(few[1])
+    return few[0], _few(few[1]) if len(few) > 1 else None
 
 
 def _few(poses: Poses) -> Poses:

@@ -12,7 +12,7 @@ MEMORY = 0.95
 WON = 0.85
 #: It learns again once the difference has fallen below this.
 EVEN = 0.6
-#: A generator whose poses from one source differ by less than this (metres) has collapsed.
+#: A generator whose poses from a whole batch differ by less than this (metres) has collapsed.
 COLLAPSED = 0.002
 #: Updates between two looks.
 INTERVAL = 50

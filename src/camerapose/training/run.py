@@ -317,7 +317,7 @@ def _prepare_folder(config: Config, out: Path) -> None:
                 f"{out} holds a run with other settings of {', '.join(differing)}; go on with its "
                 f"own ({path}) or choose another --out"
             )
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def _truncate(path: Path, iteration: int) -> None:

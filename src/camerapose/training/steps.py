@@ -214,10 +214,16 @@ def feedback_terms(
 
 
 def update(optimizer: torch.optim.Optimizer, loss: Tensor, network: nn.Module) -> bool:
-    """One step down the gradient, its norm clipped at 1; a step that is not finite is left out."""
-    optimizer.zero_grad(set_to_none=True)
+    """One step down the gradient, its norm clipped at 1; a step that is not finite is left out.
+
+    Args:
+        network: what the loss flows through. Parts of it that the optimiser does not have rest:
+            they don't count in the norm, and no gradient of theirs is left to pile up.
+    """
+    network.zero_grad(set_to_none=True)
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    learning = [p for group in optimizer.param_groups for p in group["params"]]
+    norm = nn.utils.clip_grad_norm_(learning, 1.0)
     finite = bool(norm.isfinite())
     if finite:
         optimizer.step()

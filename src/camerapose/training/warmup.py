@@ -63,7 +63,8 @@ def learn(run: "Run", exact: Poses, found: Poses | None, made: float, wild: Pose
     """
     config, noise = run.config, run.config.noise
     if made > 0:
-        few = exact[: round(made * len(exact))]
+        sources = torch.linspace(0, len(exact) - 1, round(made * len(exact)), device=run.device)
+        few = exact[sources.long()]
         new = made_pairs(run.networks["generator"], few, run.rng)
         # A made pose has no real detection: what is exact stands in for it.
         found = found and Poses.cat([found, Poses(new.skeleton, new.pose2d, new.confidence)])
