@@ -140,7 +140,8 @@ class TestRefused:
         assert f" {key} = " in said and f"is a {came};" in said and f"a {takes} such as" in said
 
     @pytest.mark.parametrize(
-        "text", ["[joint]\nmilestones = ['a']", "[data]\nsubjects = [1]", "[joint]\nmilestones = [1.5]"]
+        "text",
+        ["[joint]\nmilestones = ['a']", "[data]\nsubjects = [1]", "[joint]\nmilestones = [1.5]"],
     )
     def test_wrong_type_in_a_list(self, refused, text):
         assert "each" in refused(text)
@@ -207,8 +208,8 @@ class TestLearningRate:
 
     @pytest.mark.parametrize(
         ("progress", "expected"),
-        [(0, 1), (0.2999, 1), (0.3, 0.1), (0.59, 0.1), (0.6, 0.01), (0.89, 0.01), (0.9, 0.001), (1, 0.001)],
-    )  # fmt: skip
+        [(0, 1), (0.2999, 1), (0.3, 0.1), (0.59, 0.1), (0.6, 0.01), (0.9, 0.001), (1, 0.001)],
+    )
     def test_steps(self, progress, expected):
         assert self.rate(progress, milestones=(30, 60, 90)) == pytest.approx(expected)
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 import camerapose
 from camerapose import Predictor, cli
 from camerapose.config import Model
+from camerapose.datasets import synthetic
 from camerapose.export import (
     UNITS,
     export_checkpoint,
@@ -40,15 +41,14 @@ def make(skeleton=H36M_16, sizes=SIZES, seed=0):
             if name.endswith("running_var"):
                 value.uniform_(0.5, 2)
             elif value.is_floating_point():
-                value.add_(0.05 * torch.randn_like(value))
+                value.add_(0.01 * torch.randn_like(value))
     return model.eval()
 
 
 def observed(n, seed=1):
     """Poses as detectors give them; some joints are missing."""
-    generator = torch.Generator().manual_seed(seed)
-    pose2d = torch.rand(n, 16, 2, generator=generator) * 0.6 - 0.3
-    confidence = torch.rand(n, 16, generator=generator)
+    pose2d = torch.tensor(synthetic.load(n=n, seed=seed).pose2d)
+    confidence = torch.rand(n, 16, generator=torch.Generator().manual_seed(seed))
     return pose2d, torch.where(confidence < 0.3, 0.0, confidence)
 
 
@@ -170,7 +170,9 @@ class TestRefused:
     def test_other_safetensors(self, notes, tmp_path):
         """Another program's, or one whose notes make no model."""
         save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", notes)
-        with pytest.raises(ValueError, match="model.safetensors is no camerapose checkpoint") as error:
+        with pytest.raises(
+            ValueError, match="model.safetensors is no camerapose checkpoint"
+        ) as error:
             load_model(tmp_path)
         assert len(str(error.value)) < 500
 

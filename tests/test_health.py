@@ -106,6 +106,16 @@ def test_a_collapse_is_not_taken_for_healthy(health, game):
     assert not any(health.paused.values())  # the discriminators, too, are those of before
 
 
+def test_a_lost_game_is_not_taken_for_healthy(health, game):
+    """What is learned while a discriminator has won is not where it returns to."""
+    healthy = state(game)
+    for _ in range(3):
+        learn(game)
+        watch(health, d2d_real=1.0, d2d_fake=0.0)
+    (said,) = watch(health, variety=0.0, d2d_real=math.nan)
+    assert "no longer finite" in said and same(state(game), healthy)
+
+
 @pytest.mark.parametrize("name", ["generator", "d2d", "d3d"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_weights_that_are_not_finite_are_restored(health, game, name, bad):
@@ -129,7 +139,9 @@ def test_scores_that_are_not_finite_are_forgotten(health, game):
 
 
 def test_the_state_kept_is_no_view_of_the_networks(health, game):
-    """Restored twice, with learning in between, it is the same state."""
+    """Restored twice, with learning in between, it is the same state, optimisers' and all."""
+    learn(game)
+    watch(health)
     healthy = state(game)
     for _ in range(2):
         learn(game)

@@ -270,9 +270,7 @@ class TestGame:
         assert moved(networks["generator"])
 
     @pytest.mark.parametrize("paused", ["d2d", "d3d"])
-    def test_a_paused_discriminator_does_not_learn(
-        self, networks, optimizers, pairs, rng, paused
-    ):
+    def test_a_paused_discriminator_does_not_learn(self, networks, optimizers, pairs, rng, paused):
         before = {name: state(networks[name]) for name in ("d2d", "d3d")}
         watched = self.play(networks, optimizers, pairs, rng, paused=(paused,))
         assert {name for name in before if unchanged(networks[name], before[name])} == {paused}

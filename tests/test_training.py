@@ -3,22 +3,24 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from fakes import PERSON, SIZE
 from PIL import Image
 from safetensors.torch import load_file
-from test_human36m import tree_3d, write_2d
+from test_human36m import tree_2d, tree_3d, write_2d
 from test_mpii import person, write_json
 
 import camerapose.export
 from camerapose import Predictor, config
-from camerapose.training.run import train
+from camerapose.training.run import Run, train
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ROOT / "configs" / "smoke.toml"
@@ -160,11 +162,11 @@ class TestRepeated:
         pass
 
     def test_same_seed_same_weights(self, finished, small, tmp_path):
-        train(small, tmp_path)
+        train(changed(small, pictures=0), tmp_path)
         assert same(weights(tmp_path), weights(finished))
 
     def test_other_seed_other_weights(self, finished, small, tmp_path):
-        train(changed(small, seed=1), tmp_path)
+        train(changed(small, seed=1, pictures=0), tmp_path)
         assert not same(weights(tmp_path), weights(finished))
 
     def test_finished_run_is_left_as_it_is(self, finished, small):
@@ -177,6 +179,50 @@ class TestRepeated:
     def test_other_settings_in_its_folder(self, finished, small):
         with pytest.raises(ValueError, match=r"other settings of joint; .*choose another --out"):
             train(changed(small, joint={"epochs": 2}), finished)
+
+
+class TestInterrupted:
+    @pytest.mark.parametrize(
+        ("number", "iteration"), [(signal.SIGINT, 2), (signal.SIGTERM, 6), (signal.SIGINT, 11)]
+    )
+    def test_saves_after_the_iteration_at_hand(
+        self, finished, small, tmp_path, no_graph, monkeypatch, number, iteration
+    ):
+        """Each stage has four iterations."""
+        log, handler = Run.log, signal.getsignal(number)
+
+        def log_and_interrupt(run, terms):
+            log(run, terms)
+            if run.iteration == iteration:
+                os.kill(os.getpid(), number)
+
+        monkeypatch.setattr(Run, "log", log_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(changed(small, pictures=0), tmp_path)
+        assert signal.getsignal(number) == handler
+        assert saved(tmp_path)["place"][-1] == iteration + 1
+        monkeypatch.undo()
+        monkeypatch.setattr(camerapose.export, "export_model", lambda *_, **__: None)
+        train(changed(small, pictures=0), tmp_path)
+        assert same(weights(tmp_path), weights(finished))
+
+    def test_between_a_report_and_its_save(self, finished, small, tmp_path, no_graph, monkeypatch):
+        """After a look at the model that no save followed, it looks again, and tells it once."""
+        often, save = changed(small, checkpoint_minutes=1e-9, pictures=0), Run.save
+
+        def save_but_not_after_the_epoch(run):
+            if run.stage == "warmup" and run.epoch == 1:
+                raise OSError("the disk is full")
+            save(run)
+
+        monkeypatch.setattr(Run, "save", save_but_not_after_the_epoch)
+        with pytest.raises(OSError, match="the disk is full"):
+            train(often, tmp_path)
+        monkeypatch.setattr(Run, "save", save)
+        train(often, tmp_path)
+        assert same(weights(tmp_path), weights(finished))
+        looks = [[m for m in metrics(out) if "validation" in m] for out in (tmp_path, finished)]
+        assert looks[0] == looks[1]
 
 
 class TestData:
@@ -204,19 +250,14 @@ class TestData:
 
     def test_human36m_with_detections_and_no_validation(self, small, tmp_path):
         """Nobody is held out: nothing to look at, and nothing breaks."""
-        import numpy as np
-        from test_human36m import tree_2d
-
         np.savez_compressed(tmp_path / "data_3d_h36m.npz", positions_3d=tree_3d())
         write_2d(tmp_path, tree_2d())
         data = {"human36m": str(tmp_path), "detections": "det", "subjects": ["S1"],
                 "synthetic": 0, "mpii": False}  # fmt: skip
         few = changed(small, data=data, **{stage: {"batch": 32} for stage in STAGES})
         train(few, tmp_path / "run")
-        assert [line["validation"] for line in metrics(tmp_path / "run") if "validation" in line] == [
-            {},
-            {},
-        ]
+        looks = [line["validation"] for line in metrics(tmp_path / "run") if "validation" in line]
+        assert looks == [{}, {}]
 
 
 #: The command without its last step, the ONNX export, which takes longer than the rest.
@@ -289,5 +330,9 @@ def test_a_kill_in_each_stage_changes_nothing(mpii, tmp_path):
     assert same(weights(broken), weights(whole))
     for part in ("networks", "optimizers", "random", "health", "place"):
         assert same(found[part], expected[part]), part
+    # nothing that was done again is told twice
+    assert [m["iteration"] for m in metrics(broken)] == sorted(
+        m["iteration"] for m in metrics(broken)
+    )
     looks = [[m for m in metrics(out) if "validation" in m] for out in (broken, whole)]
     assert looks[0] == looks[1] and len(looks[0]) == 4

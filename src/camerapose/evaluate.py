@@ -121,6 +121,10 @@ def evaluate(
     poses, truth2d, source = _load(
         dataset, Path(root), model.skeleton.name, detections, subjects, frame_step
     )
+    if len(poses) == 0:
+        raise ValueError(
+            f"nobody to measure on in the {dataset} under {root}: it takes people with all joints"
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     on_device = poses.to_torch(device)
@@ -221,7 +225,7 @@ def table(result: dict[str, Any]) -> str:
         f"protocol: {result['protocol']}",
         f"joints: {result['skeleton']} ({result['joints']})   2D: {result['source2d']}   "
         f"poses: {result['poses']:,}"
-        + (f" (every {result['frame_step']}th frame)" if result["frame_step"] > 1 else "")
+        + (f" (1 frame in {result['frame_step']})" if result["frame_step"] > 1 else "")
         + ("   test-time mirroring" if result["mirror"] else ""),
         "",
         " " * width + "".join(f"  {head:>11}" for head in heads),

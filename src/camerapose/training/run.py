@@ -41,6 +41,8 @@ from camerapose.training.warmup import warmup
 STAGES = {"refine": refine, "warmup": warmup, "joint": joint}
 #: Iterations whose mean losses make one line of metrics.jsonl.
 LOG_EVERY = 50
+#: Files of the run folder that grow line by line.
+WRITTEN = ("metrics.jsonl", "log.txt")
 
 
 def train(config: Config, out: Path | str) -> Path:
@@ -207,6 +209,7 @@ class Run:
             "networks": {k: v.state_dict() for k, v in self.networks.items()},
             "optimizers": {k: v.state_dict() for k, v in self.optimizers.items()},
             "health": self.health.state_dict(),
+            "written": {name: _size(self.out / name) for name in WRITTEN},
             "random": {
                 "rng": self.rng.get_state(),
                 "torch": torch.get_rng_state(),
@@ -222,7 +225,8 @@ class Run:
         self.loaded = None
         path = self.out / "training.pt"
         if not path.exists():
-            (self.out / "metrics.jsonl").unlink(missing_ok=True)
+            for name in WRITTEN:
+                (self.out / name).unlink(missing_ok=True)
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.done = state["done"]
@@ -237,7 +241,8 @@ class Run:
         for i, cuda in enumerate(state["random"]["cuda"]):
             torch.cuda.set_rng_state(cuda.cpu(), i)
         self.loaded = state
-        _truncate(self.out / "metrics.jsonl", self.iteration)
+        for name, size in state.get("written", {}).items():
+            _shorten(self.out / name, size)
         tqdm.write(
             f"going on in {self.out}: {self.stage or 'next stage'}, iteration {self.iteration}"
         )
@@ -265,7 +270,7 @@ class Run:
     def _picture(self) -> Path:
         return self.out / "pictures" / f"{self.stage}-{self.epoch:03d}.png"
 
-    def _flush(self) -> dict[str, float]:
+    def _flush(self) -> dict[str, str]:
         """Write the mean losses since the last time; they are given back for the bar."""
         means = {name: float(total) / count for name, (total, count) in self.sums.items()}
         self.sums = {}
@@ -320,16 +325,11 @@ def _prepare_folder(config: Config, out: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _truncate(path: Path, iteration: int) -> None:
-    """Leave out lines of iterations that are going to be done again."""
-    if path.exists():
-        lines = path.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if _iteration(line) <= iteration]
-        path.write_text("".join(kept))
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
-def _iteration(line: str) -> float:
-    try:
-        return json.loads(line)["iteration"]
-    except (json.JSONDecodeError, KeyError):
-        return math.inf
+def _shorten(path: Path, size: int) -> None:
+    """Leave out what was written after the last save: it is going to be done again."""
+    if _size(path) > size:
+        os.truncate(path, size)
