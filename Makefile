@@ -18,7 +18,7 @@ demo: .venv/.use
 test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 # Using takes no torch; learning and the tests do.
 .venv/.use: requirements/use.txt pyproject.toml

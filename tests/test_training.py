@@ -336,3 +336,10 @@ def test_a_kill_in_each_stage_changes_nothing(mpii, tmp_path):
     )
     looks = [[m for m in metrics(out) if "validation" in m] for out in (broken, whole)]
     assert looks[0] == looks[1] and len(looks[0]) == 4
+
+
+def test_a_card_names_data_sets_not_folders():
+    """What ships is not to tell where somebody keeps the data."""
+    own = config.update(config.Config(), {"data": {"human36m": "/home/me/h36m"}}, "test")
+    card = camerapose.training.run._without_paths(own)
+    assert card["data"]["human36m"] == "human36m" and "/home" not in json.dumps(card)

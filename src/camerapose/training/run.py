@@ -190,7 +190,7 @@ class Run:
 
         folder = self.out / "checkpoint"
         folder.mkdir(exist_ok=True)
-        card = {"config": settings.as_dict(self.config), "stages": self.done}
+        card = {"config": _without_paths(self.config), "stages": self.done}
         save_model(self.model, folder / "model.safetensors", self.config.model, card)
         export_model(self.model, folder / "model.onnx", card)
         self.tensorboard.close()
@@ -298,6 +298,14 @@ def learning_rate(schedule: Schedule, progress: float) -> float:
         )
     passed = sum(progress * schedule.epochs >= m for m in schedule.milestones)
     return schedule.lr * 0.1**passed
+
+
+def _without_paths(config: Config) -> dict[str, Any]:
+    """The configuration with the names of its data sets, not the folders of this machine."""
+    plain = settings.as_dict(config)
+    for name in ("human36m", "mpii"):
+        plain["data"][name] = name if plain["data"][name] else None
+    return plain
 
 
 def _device(name: str) -> torch.device:
