@@ -8,7 +8,7 @@ import torch
 from camerapose.datasets import synthetic
 from camerapose.generator import FOCAL, LENGTH_CHANGE, STIFF, Generator, in_view
 from camerapose.geometry import bone_lengths, bone_vectors, unit
-from camerapose.noise import detect
+from camerapose.noise import CUT, detect
 from camerapose.skeleton import H36M_16, H36M_17
 
 
@@ -117,7 +117,9 @@ def test_noise_is_of_the_level_asked_for_and_confidence_falls_with_it():
 def test_confidence_does_not_know_the_error_that_was_drawn():
     """Same levels, other errors: within joints of nearly one confidence, the error is Gaussian."""
     exact = torch.zeros(20000, 16, 2)
-    noisy, confidence = detect(exact, torch.ones(20000, 16), H36M_16, 0.08, 0.0, 0.0, rng())
+    noisy, confidence = detect(
+        exact, torch.ones(20000, 16), H36M_16, 0.08, 0.0, 0.0, generator=rng()
+    )
     band = (confidence > 0.78) & (confidence < 0.79)
     x = noisy[band]
     kurtosis = (x**4).mean() / (x**2).mean() ** 2
@@ -130,6 +132,15 @@ def test_missing_joints_have_confidence_zero_and_never_more_than_half():
     )
     gone = (confidence == 0).sum(1)
     assert gone.max() <= 8 and gone.float().mean() > 3
+
+
+def test_whole_limbs_go_together():
+    pose2d, certain = torch.randn(600, 16, 2), torch.ones(600, 16)
+    _, confidence = detect(
+        pose2d, certain, H36M_16, missing=0.0, made=0.0, cut=1.0, generator=rng()
+    )
+    gone = {tuple((row == 0).nonzero()[:, 0].tolist()) for row in confidence}
+    assert gone == {tuple(sorted(H36M_16.index(j) for j in limb)) for limb in CUT}
 
 
 def test_joints_never_annotated_stay_unseen():

@@ -59,12 +59,14 @@ class Noise:
 
     exact: float = 0.5
     """Share of samples that are left exact, as the protocol "ground-truth 2D" has them."""
-    detected: float = 0.25
+    detected: float = 0.15
     """Share of samples that take the real detections, where there are any."""
     level: float = 0.08
     """Typical error of a joint, in units of the person's spread in the image."""
     missing: float = 0.04
     """Probability of a joint to be missing."""
+    cut: float = 0.2
+    """Share of the noisy samples that lack a limb or both legs, as pictures often do."""
     made: float = 0.5
     """Share of the noisy samples whose pelvis, spine, thorax and head are made from other joints,
     as those of a detector with another joint format are."""

@@ -9,6 +9,16 @@ from camerapose.skeleton import MADE_CONFIDENCE, Skeleton, convert
 #: Joints of Human3.6M that detectors of other formats lack.
 MADE_JOINTS = ("pelvis", "spine", "thorax", "neck_nose", "head")
 
+#: Joints that leave the picture, or hide, together.
+CUT = (
+    ("left_knee", "left_ankle"),
+    ("right_knee", "right_ankle"),
+    ("left_knee", "left_ankle", "right_knee", "right_ankle"),
+    ("left_ankle", "right_ankle"),
+    ("left_elbow", "left_wrist"),
+    ("right_elbow", "right_wrist"),
+)
+
 
 def detect(
     pose2d: Float[Tensor, "n joints 2"],
@@ -17,15 +27,17 @@ def detect(
     level: float = 0.08,
     missing: float = 0.04,
     made: float = 0.5,
+    cut: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Float[Tensor, "n joints 2"], Float[Tensor, "n joints"]]:
     """2D poses as a detector might give them.
 
     Each pose draws how hard it is, each joint how hard it is in that pose; the error is Gaussian
     with that spread, and the confidence falls with the spread, not with the error. Some joints
-    are missing (confidence 0, never more than half of a pose). In some poses the joints that
-    detectors of other formats lack are made from the others, as `skeleton.convert` makes them;
-    the head, which then comes from the face, is displaced at random.
+    are missing (confidence 0, never more than half of a pose), sometimes a whole limb. In some
+    poses the joints that detectors of other formats lack are made from the others, as
+    `skeleton.convert` makes them; the head, which then comes from the face, is displaced at
+    random.
 
     Args:
         pose2d: in the person's own coordinates (spread one).
@@ -33,6 +45,7 @@ def detect(
         level: median spread of the error.
         missing: probability of a joint to be missing.
         made: probability of a pose to have its trunk and head made from other joints.
+        cut: probability of a pose to lack a limb or both legs (`CUT`).
     """
     n, joints, _ = pose2d.shape
     device = pose2d.device
@@ -48,6 +61,11 @@ def detect(
     outlier = chance(0.01, n, joints)
     spread = torch.where(outlier, spread * 6, spread).clamp(max=1.0)
     seen = ~chance(missing, n, joints)
+    limbs = torch.tensor(
+        [[j in limb for j in skeleton.joints] for limb in CUT], device=device
+    )  # fmt: skip
+    limb = torch.randint(len(CUT), (n,), generator=generator, device=device)
+    seen = seen & ~(limbs[limb] & chance(cut, n, 1))
     seen = seen | (seen.sum(1, keepdim=True) < (joints + 1) // 2)
     noisy = pose2d + spread[..., None] * normal(n, joints, 2)
     return noisy, confidence * torch.exp(-3 * spread).clamp(min=0.05) * seen

@@ -141,6 +141,7 @@ def observe(
         noise.level,
         noise.missing,
         noise.made,
+        noise.cut,
         generator,
     )
     pose2d = view.leave(noisy)
