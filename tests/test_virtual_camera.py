@@ -75,7 +75,9 @@ def test_an_untrained_camera_branch_reprojects_near_the_person():
     camera = Camera(torch.full((32, 2), 2.0), torch.zeros(32, 2), camera.translation)
     pose2d = camera.project(body + camera.translation[:, None])
     view = VirtualCamera.on(pose2d, torch.ones(32, 16))
-    found = CameraBranch()(view.enter(pose2d), torch.ones(32, 16), body, view)
+    facing = body @ view.turn(camera.focal, camera.center)
+    turned, found = CameraBranch()(view.enter(pose2d), torch.ones(32, 16), facing, view)
+    assert torch.allclose(turned, body, atol=1e-5)
     assert torch.allclose(found.translation, camera.translation, atol=2e-3)
     assert torch.allclose(found.focal, camera.focal)
 
@@ -87,8 +89,8 @@ def test_no_gradient_flows_from_the_camera_branch_into_the_lifted_pose():
     view = VirtualCamera.on(pose2d, torch.ones(4, 16))
     branch = CameraBranch()
     torch.nn.init.normal_(branch.output.weight)
-    found = branch(view.enter(pose2d), torch.ones(4, 16), body, view)
-    sum(x.sum() for x in found).backward()
+    _, camera = branch(view.enter(pose2d), torch.ones(4, 16), body, view)
+    sum(x.sum() for x in camera).backward()
     assert body.grad is None
 
 
@@ -112,12 +114,26 @@ def test_what_stands_at_a_missing_joint_does_not_matter():
 
 
 def test_the_size_of_a_person_in_the_image_changes_depth_not_the_body():
-    """A person seen at half the size about the same place has the same root-relative pose."""
+    """A person seen at half the size about the same place looks the same along their ray."""
     model, pose2d, confidence = small_model(), torch.randn(4, 16, 2), torch.ones(4, 16)
     middle = pose2d.mean(1, keepdim=True)
-    near, far = model(pose2d, confidence), model(middle + (pose2d - middle) / 2, confidence)
-    body = [root_relative(lifted.pose3d, H36M_16) for lifted in (near, far)]
-    assert torch.allclose(*body, atol=1e-4)
+    bodies = []
+    for seen in (pose2d, middle + (pose2d - middle) / 2):
+        lifted = model(seen, confidence)
+        turn = VirtualCamera.on(seen, confidence).turn(lifted.focal, lifted.center)
+        bodies.append(root_relative(lifted.pose3d, H36M_16) @ turn)
+    assert torch.allclose(*bodies, atol=1e-4)
+
+
+def test_turn_looks_through_the_persons_place_and_keeps_level():
+    focal, center = torch.full((5, 2), 1.7), torch.tensor([[0.1, -0.05]]).expand(5, 2)
+    place = torch.rand(5, 1, 2) * 1.6 - 0.8
+    turn = VirtualCamera(place, torch.ones(5, 1, 1)).turn(focal, center)
+    assert torch.allclose(turn @ turn.mT, torch.eye(3).expand(5, 3, 3), atol=1e-6)
+    assert torch.allclose(torch.linalg.det(turn), torch.ones(5), atol=1e-6)
+    ahead = turn @ torch.tensor([0.0, 0.0, 5.0])
+    assert torch.allclose(ahead[:, :2] / ahead[:, 2:] * focal + center, place[:, 0], atol=1e-6)
+    assert torch.allclose(turn[:, 1, 0], torch.zeros(5))
 
 
 def test_the_root_stands_at_the_translation():

@@ -56,22 +56,23 @@ class CameraBranch(nn.Module):
         self,
         person2d: Float[Tensor, "n joints 2"],
         confidence: Float[Tensor, "n joints"],
-        pose3d: Float[Tensor, "n joints 3"],
+        facing: Float[Tensor, "n joints 3"],
         view: VirtualCamera,
-    ) -> CameraParameters:
-        """Predict the camera.
+    ) -> tuple[Float[Tensor, "n joints 3"], CameraParameters]:
+        """Predict the camera, and turn the lifted pose into its frame.
 
         Args:
             person2d: in the person's virtual camera, `view.enter(pose2d)`.
             confidence: of the joints.
-            pose3d: lifted, root-relative, metres; its gradient stops here.
+            facing: lifted, root-relative, metres, as a camera sees it that looks straight at the
+                person. The network's look at it carries no gradient back.
             view: place and size of the person in the image.
 
         Returns:
-            The camera of the image, in normalised image coordinates.
+            The pose in the frame of the image's camera, root-relative; the camera of the image,
+            in normalised image coordinates.
         """
-        pose3d = pose3d.detach()
-        features = [person2d, confidence, pose3d, view.place, view.size.log()]
+        features = [person2d, confidence, facing.detach(), view.place, view.size.log()]
         hidden = self.input(torch.cat([f.flatten(1) for f in features], dim=1))
         for block in self.blocks:
             hidden = hidden + block(hidden)
@@ -81,10 +82,12 @@ class CameraBranch(nn.Module):
         aspect = 0.2 * torch.tanh(raw[:, 1:2])
         focal = PRIOR_FOCAL * torch.exp(zoom + torch.cat([aspect, -aspect], dim=1))
         center = 0.5 * torch.tanh(raw[:, 2:4])
-        fitted = fit_translation(pose3d, view.leave(person2d), confidence, focal, center)
+        pose3d = facing @ view.turn(focal, center).mT
+        fitted = fit_translation(pose3d.detach(), view.leave(person2d), confidence, focal, center)
         depth = fitted[:, 2:] * torch.exp(torch.tanh(raw[:, 6:]))
         direction = fitted[:, :2] / fitted[:, 2:] + 0.1 * raw[:, 4:6]
-        return CameraParameters(focal, center, torch.cat([direction * depth, depth], dim=1))
+        translation = torch.cat([direction * depth, depth], dim=1)
+        return pose3d, CameraParameters(focal, center, translation)
 
 
 def fit_translation(

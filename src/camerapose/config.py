@@ -41,7 +41,7 @@ class Model:
     """The networks' sizes."""
 
     lifter: str = "videopose"
-    """A file of camerapose/lifters: mlp, semgcn, stgcn, videopose."""
+    """A file of camerapose/lifters: mlp, parts, semgcn, stgcn, videopose."""
     lifter_arguments: dict[str, Any] = field(default_factory=dict)
     """Arguments of that lifter, such as width, blocks, dropout."""
     refiner_hidden: int = 512
@@ -70,6 +70,9 @@ class Noise:
     made: float = 0.5
     """Share of the noisy samples whose pelvis, spine, thorax and head are made from other joints,
     as those of a detector with another joint format are."""
+    definitions: float = 0.5
+    """Share of the noisy samples whose hips, shoulders, head and ends of limbs lie where another
+    joint format defines them."""
 
 
 @dataclass

@@ -23,15 +23,25 @@ STIFF = ("spine", "thorax")
 FIXED_LENGTH = ("thorax",)
 #: A bone becomes at most this much longer or shorter.
 LENGTH_CHANGE = 0.2
-#: The network turns the view by at most this about each axis (radians), on from a random heading:
-#: cameras look down and up at people, but seldom at people on their heads.
-LARGEST_TURN = math.pi / 4
+#: The network turns the view by at most this about each axis (radians), on from a random heading
+#: and pitch: cameras look down and up at people, but seldom at people on their heads.
+LARGEST_TURN = math.pi / 8
+#: Range of random pitches (radians): from looking up at people to looking down on them.
+PITCH = (-math.radians(15), math.radians(45))
 #: Range of generated focal lengths, normalised units: fields of view of 90 to 28 degrees.
 FOCAL = (1.0, 4.0)
 #: Spread of generated principal points about the image's middle, normalised units.
 CENTER_SPREAD = 0.03
-#: Nearest generated root, metres.
-NEAREST_ROOT = 1.5
+#: Nearest and farthest generated root, metres.
+DEPTH = (1.5, 9.0)
+#: Generated people are no nearer than this times the focal length: then they fit the picture.
+NEAREST_BY_FOCAL = 0.6
+#: The root's place in the image is drawn from this far to each side of its middle, normalised
+#: units; the network moves it on by at most `LARGEST_SHIFT`, and the depth by as large a share.
+PLACE = (0.6, 0.8)
+LARGEST_SHIFT = 0.3
+#: Half height of the tallest pictures (9:16), normalised units.
+TALLEST = 16 / 9
 
 
 class Generated(NamedTuple):
@@ -139,33 +149,44 @@ class Generator(nn.Module):
         return bent * (1 + ratio)[..., None], ratio
 
     def rotation(self, relative: Tensor, generator) -> Float[Tensor, "n 3 3"]:
-        """Camera view: about a random heading, turned on by the network as axis and angle."""
+        """Camera view: about a random heading and pitch, turned on by the network."""
         n, device = len(relative), relative.device
-        heading = torch.rand(n, generator=generator, device=device) * (2 * math.pi)
-        upright = torch.zeros(n, 3, device=device)
-        upright[:, 1] = heading
+        heading = _uniform((0.0, 2 * math.pi), n, generator, device)
+        pitch = _uniform(PITCH, n, generator, device)
+        zero = torch.zeros_like(heading)
+        upright = roma.rotvec_to_rotmat(torch.stack([zero, heading, zero], dim=1))
+        looking = roma.rotvec_to_rotmat(torch.stack([pitch, zero, zero], dim=1))
         raw = self.view_net(relative.flatten(1), generator)
         turn = LARGEST_TURN * torch.tanh(raw)
-        return roma.rotvec_to_rotmat(turn) @ roma.rotvec_to_rotmat(upright)
+        return roma.rotvec_to_rotmat(turn) @ looking @ upright
 
     def camera(self, relative: Tensor, focal: Tensor, generator) -> Camera:
         """Camera position and focal length: the root's place in the image, and its depth.
 
-        Depth grows with the focal length, so that people keep the sizes that pictures show.
+        Each is drawn at random and moved on by the network, so that no part of the range is
+        forgotten when the network settles.
         """
         n, device = len(relative), relative.device
         if self.vary_focal:
             low, high = (math.log(f) for f in FOCAL)
-            u = torch.rand(n, 1, generator=generator, device=device)
-            focal = torch.exp(low + (high - low) * u).expand(-1, 2)
+            focal = _uniform((low, high), n, generator, device).exp()[:, None].expand(-1, 2)
         center = CENTER_SPREAD * torch.randn(n, 2, generator=generator, device=device)
-        raw = self.position_net(relative.flatten(1), generator)
-        depth = NEAREST_ROOT + focal.mean(1, keepdim=True) * 2 * torch.sigmoid(raw[:, 2:])
-        place = 0.8 * torch.tanh(raw[:, :2])
+        shift = LARGEST_SHIFT * torch.tanh(self.position_net(relative.flatten(1), generator))
+        depth = _uniform(DEPTH, n, generator, device)
+        depth = torch.maximum(depth, NEAREST_BY_FOCAL * focal.mean(1))[:, None]
+        depth = depth * torch.exp(shift[:, 2:])
+        sides = [_uniform((-side, side), n, generator, device) for side in PLACE]
+        place = torch.stack(sides, dim=1) + shift[:, :2]
         translation = torch.cat([(place - center) / focal * depth, depth], dim=1)
         return Camera(focal, center, translation)
 
 
+def _uniform(between: tuple[float, float], n: int, generator, device) -> Float[Tensor, " n"]:
+    low, high = between
+    return low + (high - low) * torch.rand(n, generator=generator, device=device)
+
+
 def in_view(pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, " n"]:
-    """1 for poses that stand wholly inside a square image, else 0: fakes that teach nothing."""
-    return (pose2d.abs() <= 1).all(dim=-1).all(dim=-1).to(pose2d.dtype)
+    """1 for poses that stand wholly inside an image no taller than `TALLEST`, else 0."""
+    limits = pose2d.new_tensor([1.0, TALLEST])
+    return (pose2d.abs() <= limits).all(dim=-1).all(dim=-1).to(pose2d.dtype)

@@ -43,7 +43,8 @@ class CameraPose(nn.Module):
 
     Args:
         skeleton: joints of input and output.
-        lifter: a module from (n, joints, 2) to root-relative (n, joints, 3).
+        lifter: a module from (n, joints, 2) to root-relative (n, joints, 3), as a camera sees the
+            person that looks straight at them.
         camera_branch: predicts the camera from what the lifter saw and said.
         refiner: corrects the 2D first; None leaves it as it is.
     """
@@ -73,8 +74,9 @@ class CameraPose(nn.Module):
         view = VirtualCamera.on(pose2d, confidence)
         person2d = self.refine(view.enter(pose2d), confidence)
         # One scale for everybody, but the place is kept: it tells the viewing direction.
-        relative = self.lifter(person2d + view.place)
-        camera = self.camera_branch(person2d, confidence, relative, view)
+        size = (view.size,) if getattr(self.lifter, "sized", False) else ()
+        facing = self.lifter(person2d + view.place, *size)
+        relative, camera = self.camera_branch(person2d, confidence, facing, view)
         pose3d = relative + camera.translation[:, None]
         return Lifted(view.leave(person2d), pose3d, *camera)
 

@@ -7,6 +7,7 @@ predicted for the person say the same, and nothing of the image is lost: place a
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -42,3 +43,23 @@ class VirtualCamera(NamedTuple):
     def leave(self, pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, "n joints 2"]:
         """The inverse of `enter`."""
         return pose2d * self.size + self.place
+
+    def turn(
+        self, focal: Float[Tensor, "n 2"], center: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n 3 3"]:
+        """The rotation from a camera that looks straight at the person to that of the image.
+
+        Its z axis is the ray through the person's place, its x axis level with the image's.
+        Perspective turns people who stand off the middle of the picture: how they look depends on
+        the direction they are seen from, and on nothing else of where they stand ("Perspective
+        crop layers for 3D human pose estimation", Yu et al., CVPR 2021).
+
+        Args:
+            focal, center: of the image's camera, normalised image coordinates.
+        """
+        x, y = ((self.place[:, 0] - center) / focal).unbind(-1)
+        one, zero = torch.ones_like(x), torch.zeros_like(x)
+        forward = torch.stack([x, y, one], -1) / (1 + x.square() + y.square()).sqrt()[:, None]
+        right = torch.stack([one, zero, -x], -1) / (1 + x.square()).sqrt()[:, None]
+        down = torch.linalg.cross(forward, right)
+        return torch.stack([right, down, forward], dim=-1)

@@ -142,6 +142,7 @@ def observe(
         noise.missing,
         noise.made,
         noise.cut,
+        noise.definitions,
         generator,
     )
     pose2d = view.leave(noisy)

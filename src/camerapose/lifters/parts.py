@@ -1,0 +1,130 @@
+"""The lifter `parts`: each limb and the trunk has a network of its own, and they talk a little.
+
+A network that sees all joints at once learns which poses of arms and legs go together in its
+training set, and fails on others. Here arms, legs and trunk are lifted by five networks from
+their own joints; what they know of the rest of the body passes through few numbers. The idea is
+that of "SRNet: improving generalization in 3D human pose estimation with a split-and-recombine
+approach" (Zeng et al., ECCV 2020); layers and sizes are ours.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from camerapose.geometry import root_relative
+from camerapose.lifters.mlp import SMALL
+from camerapose.lifters.stgcn import parts_of_joints
+from camerapose.skeleton import Skeleton
+
+#: How loud the other joints are beside a part's own at the entrance.
+ELSEWHERE = 0.3
+
+
+class PartLinear(nn.Module):
+    """One linear layer for each part: one batched product for all."""
+
+    def __init__(self, parts: int, inputs: int, outputs: int, std: float | None = None):
+        super().__init__()
+        std = math.sqrt(2 / inputs) if std is None else std
+        self.weight = nn.Parameter(torch.randn(parts, inputs, outputs) * std)
+
+    def forward(self, x: Float[Tensor, "p n inputs"]) -> Float[Tensor, "p n outputs"]:
+        return torch.bmm(x, self.weight)
+
+
+class PartNorm(nn.Module):
+    """Batch norm of every part's channels, ReLU, dropout."""
+
+    def __init__(self, parts: int, width: int, dropout: float):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(parts * width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "p n width"]) -> Float[Tensor, "p n width"]:
+        parts = x.shape[0]
+        together = self.norm(x.transpose(0, 1).flatten(1))
+        return self.dropout(torch.relu(together)).unflatten(1, (parts, -1)).transpose(0, 1)
+
+
+class Block(nn.Module):
+    """Two layers of every part, added to what came in; between them the parts exchange `context`
+    numbers."""
+
+    def __init__(self, parts: int, width: int, context: int, dropout: float):
+        super().__init__()
+        self.first = PartLinear(parts, width, width)
+        self.second = PartLinear(parts, width, width)
+        self.first_norm = PartNorm(parts, width, dropout)
+        self.second_norm = PartNorm(parts, width, dropout)
+        self.tell = nn.Linear(parts * width, context)
+        self.hear = nn.Linear(context, parts * width)
+
+    def forward(self, x: Float[Tensor, "p n width"]) -> Float[Tensor, "p n width"]:
+        parts = x.shape[0]
+        heard = self.hear(self.tell(x.transpose(0, 1).flatten(1)))
+        heard = heard.unflatten(1, (parts, -1)).transpose(0, 1)
+        y = self.second(self.first_norm(self.first(x)))
+        return x + self.second_norm(y + heard)
+
+
+class Lifter(nn.Module):
+    """2D pose to root-relative 3D pose in metres.
+
+    It also reads how large the person is in the image (`sized`): with the place this tells much
+    about the camera, and so how a body that looks like this is turned.
+
+    Args:
+        width: of each of the five networks.
+        blocks: residual blocks.
+        context: numbers that the parts exchange in a block.
+    """
+
+    sized = True
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        width: int = 256,
+        blocks: int = 4,
+        context: int = 64,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.skeleton = skeleton
+        part_of = parts_of_joints(skeleton)
+        parts = max(part_of) + 1
+        members = [[j for j, p in enumerate(part_of) if p == part] for part in range(parts)]
+        assert all(members), f"{skeleton.name} lacks a limb or the trunk"
+        largest = max(map(len, members))
+        # small parts repeat their last joint, so that all have one size
+        own = torch.tensor([m + m[-1:] * (largest - len(m)) for m in members])
+        slot = [p * largest + members[p].index(j) for j, p in enumerate(part_of)]
+        self.register_buffer("own", own, persistent=False)
+        self.register_buffer("slot", torch.tensor(slot), persistent=False)
+        inputs = 2 * largest + 2 * skeleton.n_joints + 3
+        self.first = PartLinear(parts, inputs, width)
+        self.first_norm = PartNorm(parts, width, dropout)
+        self.blocks = nn.ModuleList(Block(parts, width, context, dropout) for _ in range(blocks))
+        self.last = PartLinear(parts, width, 3 * largest, std=SMALL)
+        self.bias = nn.Parameter(torch.zeros(skeleton.n_joints, 3))
+
+    def forward(
+        self, pose2d: Float[Tensor, "n j 2"], size: Float[Tensor, "n 1 1"] | None = None
+    ) -> Float[Tensor, "n j 3"]:
+        """Lift; `size` is the person's in the image (`VirtualCamera`), one where not given."""
+        size = torch.ones_like(pose2d[:, :1, :1]) if size is None else size
+        place = pose2d.mean(dim=1, keepdim=True)
+        person = pose2d - place
+        parts, largest = self.own.shape
+        own = person.index_select(1, self.own.flatten()).view(-1, parts, 2 * largest)
+        around = [ELSEWHERE * person.flatten(1), place.flatten(1), size.log().flatten(1) + 1]
+        around = torch.cat(around, dim=1)
+        around = around[:, None].expand(-1, parts, -1)
+        x = torch.cat([own, around], dim=2).transpose(0, 1)
+        x = self.first_norm(self.first(x))
+        for block in self.blocks:
+            x = block(x)
+        found = self.last(x).transpose(0, 1).reshape(-1, parts * largest, 3)
+        return root_relative(found.index_select(1, self.slot) + self.bias, self.skeleton)
