@@ -148,7 +148,8 @@ def evaluate(
         weights: a run folder, a checkpoint folder or a .safetensors file; "bundled" for those of
             this package.
         root: folder of the data set's files.
-        dataset: human36m (3D) or mpii (reprojection only).
+        dataset: human36m; unlike_landscape, unlike_portrait (Human3.6M's poses through other
+            cameras); humaneva (another laboratory); mpii (reprojection only).
         detections: NAME of data_2d_h36m_NAME.npz to take as 2D; without it ground truth.
         subjects: of Human3.6M.
         frame_step: take every so many frames.

@@ -157,6 +157,9 @@ class Config:
     """Everything random follows from it."""
     device: str = "auto"
     """cpu, cuda, or auto."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the factors in matrix products while training; sums and weights are always float32.
+    bfloat16 is faster where the processor knows it, and changes nothing where it does not."""
     mirror: bool = True
     """Half of the samples are seen left-right mirrored."""
     weight_decay: float = 0.0
@@ -268,6 +271,8 @@ def check(config: Config) -> Config:
             f"adversary.share = {config.adversary.share} and every = {config.adversary.every}; "
             "share takes 0 to 1, every takes 1 or more"
         )
+    if config.precision not in ("float32", "bfloat16"):
+        raise ValueError(f"precision = {config.precision!r}; it takes float32 or bfloat16")
     if config.data.frame_step < 1:
         raise ValueError(f"data.frame_step = {config.data.frame_step}; it takes 1 or more")
     return config

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camerapose import metrics
+from camerapose import metrics, protocols
 from camerapose.camera import Camera, denormalize
 from camerapose.export import find_model, load_model
 from camerapose.geometry import root_relative
 from camerapose.model import CameraPose
 from camerapose.poses import Poses
+from camerapose.protocols import TEST_SUBJECTS
 
 #: What is reported, with its unit and number of digits. Metres become millimetres.
 COLUMNS = {
@@ -25,9 +26,11 @@ COLUMNS = {
     "pck": ("PCK@150", "%", 100.0),
     "auc": ("AUC", "%", 100.0),
     "root_error": ("root", "mm", 1000.0),
+    "focal_error": ("focal", "%", 100.0),
     "reprojection_error": ("reproj.", "px", 1.0),
+    "implausible_bones": ("odd bones", "%", 100.0),
+    "asymmetry": ("asymmetry", "%", 100.0),
 }
-TEST_SUBJECTS = ("S9", "S11")
 
 
 def lift(model: CameraPose, poses: Poses, mirror: bool = False, batch: int = 8192) -> Poses:
@@ -76,21 +79,31 @@ def measure(
 ) -> dict[str, Tensor]:
     """One value a pose for each of `COLUMNS` (metres, shares, pixels where image sizes are known).
 
+    Poses in another joint format than the model's are converted for it, and what it predicts is
+    converted back: errors are over the joints of `poses`.
+
     Args:
         truth2d: what the reprojection is compared with; None: the 2D given.
     """
-    predicted = lift(model, poses, mirror)
+    joints, seen = poses.skeleton, poses.convert(model.skeleton)
+    predicted = lift(model, seen, mirror)
+    found = {
+        "implausible_bones": metrics.implausible_bones(predicted.pose3d, model.skeleton),
+        "asymmetry": metrics.asymmetry(predicted.pose3d, model.skeleton),
+    }
+    camera, predicted = predicted.camera, predicted.convert(joints)
     given = poses.pose2d if truth2d is None else truth2d
     again = predicted.reprojection
     if poses.image_size is not None:
         given, again = (denormalize(p, poses.image_size) for p in (given, again))
-    found = {"reprojection_error": metrics.reprojection_error(again, given, poses.confidence)}
+    found["reprojection_error"] = metrics.reprojection_error(again, given, poses.confidence)
     if poses.pose3d is not None:
-        body = root_relative(predicted.pose3d, poses.skeleton)
-        truth = root_relative(poses.pose3d, poses.skeleton)
+        body = root_relative(predicted.pose3d, joints)
+        truth = root_relative(poses.pose3d, joints)
         for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"):
             found[name] = getattr(metrics, name)(body, truth)
-        found["root_error"] = metrics.root_error(predicted.pose3d, poses.pose3d, poses.skeleton)
+        found["root_error"] = metrics.root_error(predicted.pose3d, poses.pose3d, joints)
+        found["focal_error"] = metrics.focal_error(camera.focal, poses.camera.focal)
     return {name: found[name] for name in COLUMNS if name in found}
 
 
@@ -110,7 +123,7 @@ def evaluate(
     Args:
         weights: a run folder, a checkpoint folder or a .safetensors file; "bundled" for those
             that come with the package.
-        dataset: human36m (3D truth) or mpii (2D truth: reprojection only).
+        dataset: one of `protocols.DATASETS`; mpii has 2D truth alone.
         root: folder of the data set.
         detections: NAME of data_2d_h36m_NAME.npz to take as 2D; None: ground truth.
         mirror: average over the mirrored input.
@@ -118,9 +131,11 @@ def evaluate(
     """
     path = bundled_weights() if str(weights) == "bundled" else find_model(Path(weights))
     model = load_model(path)
-    poses, truth2d, source = _load(
-        dataset, Path(root), model.skeleton.name, detections, subjects, frame_step
-    )
+    test = protocols.load(
+        dataset, root, skeleton=model.skeleton.name, detections=detections, subjects=subjects,
+        frame_step=frame_step,
+    )  # fmt: skip
+    poses, truth2d = test.poses, test.truth2d
     if len(poses) == 0:
         raise ValueError(
             f"nobody to measure on in the {dataset} under {root}: it takes people with all joints"
@@ -135,10 +150,10 @@ def evaluate(
     result = {
         "weights": str(path),
         "dataset": dataset,
-        "protocol": _protocol(dataset, subjects),
-        "skeleton": model.skeleton.name,
-        "joints": model.skeleton.n_joints,
-        "source2d": source,
+        "protocol": f"{test.protocol}; root-relative; all joints, root included",
+        "skeleton": poses.skeleton.name,
+        "joints": poses.skeleton.n_joints,
+        "source2d": test.source2d,
         "mirror": mirror,
         "frame_step": frame_step,
         "poses": len(poses),
@@ -154,42 +169,6 @@ def evaluate(
 def bundled_weights() -> Path:
     """The checkpoint that comes with the package."""
     return find_model(Path(__file__).parent / "weights" / "camerapose.safetensors")
-
-
-def _load(
-    dataset: str,
-    root: Path,
-    skeleton: str,
-    detections: str | None,
-    subjects: Sequence[str],
-    frame_step: int,
-) -> tuple[Poses, np.ndarray | None, str]:
-    """Poses whose 2D goes in, exact 2D to compare with where that is another, and its name."""
-    from camerapose import skeleton as skeletons
-    from camerapose.cache import cached
-    from camerapose.datasets import human36m, mpii
-
-    if dataset == "human36m":
-        options = dict(subjects=tuple(subjects), frame_step=frame_step, skeleton=skeleton)
-        poses = cached(human36m.load, root, detections=detections, **options)
-        if detections is None:
-            return poses, None, "ground truth"
-        return poses, poses.reprojection, f"detections {detections}"
-    if dataset == "mpii":
-        if detections is not None:
-            raise ValueError("mpii has no detections here; leave --detections out")
-        poses = cached(mpii.load, root, split="valid").convert(skeletons.get(skeleton))
-        poses = poses[(poses.confidence > 0).all(1)]
-        return poses, None, "annotation"
-    raise ValueError(f"unknown data set {dataset!r}; evaluate knows human36m and mpii")
-
-
-def _protocol(dataset: str, subjects: Sequence[str]) -> str:
-    if dataset == "mpii":
-        return "MPII valid, people with all joints annotated; 2D only"
-    return (
-        f"Human3.6M, {' + '.join(subjects)}, every camera; root-relative; all joints, root included"
-    )
 
 
 def _summary(values: dict[str, np.ndarray], actions: np.ndarray | None) -> dict[str, Any]:

@@ -207,12 +207,25 @@ def _outside(distance: Tensor, width: float) -> Tensor:
 def bone_prior_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, ""]:
     """Keeps a pose's bones to human proportions and left and right alike.
 
-    For poses without 3D labels, where reprojection alone (Eq. 11) allows any depth. Each bone
-    listed in `PROPORTIONS` is compared with the sum of the listed bones, so the prior has no
-    opinion on the person's size; beyond the plausible range (relative) distance is squared.
-    To this comes the squared relative difference of left and right. Both are means over bones,
-    summed, mean over poses. Zero for a symmetric body of usual proportions; a skeleton with no
-    listed bone has the loss zero.
+    For poses without 3D labels, where reprojection alone (Eq. 11) allows any depth. The squares
+    of both columns of `bone_deviations`, means over bones, summed, mean over poses. Zero for a
+    symmetric body of usual proportions; a skeleton with no listed bone has the loss zero.
+    """
+    excess, difference = bone_deviations(pose3d, skeleton)
+    return _mean_square(excess) + _mean_square(difference)
+
+
+def bone_deviations(
+    pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton
+) -> tuple[Float[Tensor, "n listed"], Float[Tensor, "n pairs"]]:
+    """How far bones are from human proportions, and left from right.
+
+    Each bone listed in `PROPORTIONS` is compared with the sum of the listed bones, so this has no
+    opinion on the person's size.
+
+    Returns:
+        The relative distance of each listed bone beyond the plausible range (0 within it); for
+        each pair of bones the difference left less right, relative to their mean.
     """
     bones = bone_vectors(pose3d, skeleton)
     listed = constant(_listed_bones, skeleton, bones.device, torch.long)
@@ -224,8 +237,7 @@ def bone_prior_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float
     excess = ((lengths / usual.clamp(min=1e-6) - 1).abs() - slack).clamp(min=0)
     lefts, rights = constant(_sides, skeleton, bones.device, torch.long)
     left, right = _lengths(bones, lefts), _lengths(bones, rights)
-    difference = 2 * (left - right) / (left + right).clamp(min=1e-6)
-    return _mean_square(excess) + _mean_square(difference)
+    return excess, 2 * (left - right) / (left + right).clamp(min=1e-6)
 
 
 def _lengths(bones: Tensor, which: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from camerapose.geometry import procrustes_align
+from camerapose.losses import bone_deviations
 from camerapose.skeleton import Skeleton
 
 
@@ -97,6 +98,26 @@ def reprojection_error(
     seen = confidence > 0
     distance = torch.where(seen, _distance(reprojection, pose2d), 0.0)
     return distance.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)
+
+
+def focal_error(
+    predicted: Float[Tensor, "n 2"], target: Float[Tensor, "n 2"]
+) -> Float[Tensor, " n"]:
+    """Relative error of the focal length, mean of both axes: 0.05 is five per cent."""
+    return (predicted / target - 1).abs().mean(dim=-1)
+
+
+def implausible_bones(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
+    """Share (0 to 1) of a pose's bones outside human proportions (`losses.PROPORTIONS`, relative
+    to the whole of the bones, with its margin). Needs no truth."""
+    excess, _ = bone_deviations(pose3d, skeleton)
+    return (excess > 0).to(pose3d.dtype).mean(dim=-1)
+
+
+def asymmetry(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
+    """Mean relative difference of the lengths of left and right bones. Needs no truth."""
+    _, difference = bone_deviations(pose3d, skeleton)
+    return difference.abs().mean(dim=-1)
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:

@@ -202,6 +202,15 @@ _LEGS_PELVIS = (
     "right_hip:pelvis right_knee:right_hip right_ankle:right_knee "
     "left_hip:pelvis left_knee:left_hip left_ankle:left_knee "
 )
+#: HumanEva-I as VideoPose3D's layout has it.
+HUMANEVA_15 = _skeleton(
+    "humaneva_15",
+    "pelvis thorax:pelvis "
+    "left_shoulder:thorax left_elbow:left_shoulder left_wrist:left_elbow "
+    "right_shoulder:thorax right_elbow:right_shoulder right_wrist:right_elbow "
+    "left_hip:pelvis left_knee:left_hip left_ankle:left_knee "
+    "right_hip:pelvis right_knee:right_hip right_ankle:right_knee head:thorax",
+)
 #: OpenPose's default; its neck is the middle of the shoulders, which is `thorax` here.
 BODY_25 = _skeleton(
     "body_25",
@@ -237,6 +246,7 @@ FORMATS = {
     s.name: s
     for s in (
         H36M_16, H36M_17, MPII_16, COCO_17, BLAZEPOSE_33, BODY_25, OPENPOSE_18, HALPE_26,
+        HUMANEVA_15,
     )
 }  # fmt: skip
 

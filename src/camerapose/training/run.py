@@ -39,6 +39,8 @@ from camerapose.training.validate import draw, validate
 from camerapose.training.warmup import warmup
 
 STAGES = {"refine": refine, "warmup": warmup, "joint": joint}
+#: torch's names for the precision of matrix products.
+PRECISION = {"float32": "highest", "bfloat16": "medium"}
 #: Iterations whose mean losses make one line of metrics.jsonl.
 LOG_EVERY = 50
 #: Files of the run folder that grow line by line.
@@ -90,6 +92,7 @@ class Run:
         self.config, self.out = config, out
         _prepare_folder(config, out)
         self.device = _device(config.device)
+        torch.set_float32_matmul_precision(PRECISION[config.precision])
         torch.manual_seed(config.seed)
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
         skeleton = skeletons.get(config.data.skeleton)

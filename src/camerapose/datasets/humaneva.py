@@ -1,0 +1,169 @@
+"""HumanEva-I in VideoPose3D's layout: a laboratory that is not Human3.6M's, for cross-data tests.
+
+Source: Sigal et al., HumanEva (IJCV 2010). The layout is that of VideoPose3D (Pavllo et al.,
+2019): `data_3d_humaneva15.npz` holds {"Train/S1": {recording: (frames, 15, 3)}}, world frame,
+metres; `data_2d_humaneva15_gt.npz` holds {"Train/S1": {recording: [three of (frames, 15, 2)]}},
+pixels of 640 x 480. Calibration is not part of it: each camera is found from the pairs of 3D and
+2D (direct linear transform; Hartley and Zisserman, "Multiple view geometry", 7.1 and 6.2.4).
+HumanEva is for research; it must not be passed on.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camerapose.camera import Camera, normalize
+from camerapose.datasets.human36m import read_pickled
+from camerapose.poses import Poses
+from camerapose.skeleton import HUMANEVA_15
+
+IMAGE_SIZE = (640, 480)
+CAMERAS = 3
+FILES = ("data_3d_humaneva15.npz", "data_2d_humaneva15_gt.npz")
+_HOW_TO_GET = (
+    "Make both files as VideoPose3D describes "
+    "(https://github.com/facebookresearch/VideoPose3D/blob/main/DATASETS.md; HumanEva itself asks "
+    "for a registration at http://humaneva.is.tue.mpg.de) and give the folder that holds them."
+)
+
+
+def load(root: str | Path, *, parts: Sequence[str] = ("Train", "Validate")) -> Poses:
+    """HumanEva-I as seen by its three colour cameras, in its own 15 joints.
+
+    3D is in the camera frame, absolute; 2D is what the file gives. The camera has no rotation and
+    its translation is the root's place. Frames with joints that are not finite are left out.
+
+    Args:
+        root: the folder of both files.
+        parts: of "Train" and "Validate".
+
+    Returns:
+        Poses with the labels subject, action (the recording), camera (0 to 2), frame.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: it is not what it should be.
+    """
+    wanted = {"Train", "Validate"}
+    if not parts or set(parts) - wanted:
+        raise ValueError(f"HumanEva has the parts Train and Validate; asked for {tuple(parts)}")
+    paths = files(root)
+    positions = read_pickled(paths[0], "positions_3d")
+    keypoints = read_pickled(paths[1], "positions_2d")
+    found: dict[tuple[str, int], list[tuple]] = {}
+    for group in sorted(set(positions) & set(keypoints)):
+        part, _, subject = group.partition("/")
+        for name in sorted(set(positions[group]) & set(keypoints[group])):
+            views = keypoints[group][name]
+            pose3d = np.asarray(positions[group][name], np.float64)
+            _check(pose3d, views, f"{group} {name}")
+            for camera in range(CAMERAS):
+                pixels = np.asarray(views[camera], np.float64)[..., :2]
+                frames = min(len(pose3d), len(pixels))
+                world, pixels = pose3d[:frames], pixels[:frames]
+                good = np.isfinite(world).all((1, 2)) & np.isfinite(pixels).all((1, 2))
+                rows = np.flatnonzero(good)
+                found.setdefault((subject, camera), []).append(
+                    (part, name, rows, world[rows], pixels[rows])
+                )
+    if not found:
+        raise ValueError(f"{paths[0].parent} has no recording with both 3D and 2D. {_HOW_TO_GET}")
+    seen = [_seen(key, recordings, parts) for key, recordings in sorted(found.items())]
+    return Poses.cat([poses for poses in seen if len(poses)])
+
+
+def files(root: str | Path, **_: Any) -> list[Path]:
+    """The files that `load` reads."""
+    folder = Path(root).expanduser()
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"HumanEva: {' and '.join(missing)} missing in {folder.absolute()}. {_HOW_TO_GET}"
+        )
+    return [folder / name for name in FILES]
+
+
+def _check(pose3d: np.ndarray, views: Any, where: str) -> None:
+    shapes = [np.shape(view)[1:] for view in views]
+    if pose3d.shape[1:] != (15, 3) or shapes != [(15, 2)] * CAMERAS:
+        raise ValueError(
+            f"{FILES[0]} and {FILES[1]}, {where}: got 3D of shape {pose3d.shape} and 2D of shapes "
+            f"{[np.shape(view) for view in views]}; it should be (frames, 15, 3) and three of "
+            f"(frames, 15, 2). {_HOW_TO_GET}"
+        )
+
+
+def _seen(key: tuple[str, int], recordings: list[tuple], parts: Sequence[str]) -> Poses:
+    """What one camera saw of one subject, in that camera's frame."""
+    subject, number = key
+    world = np.concatenate([r[3] for r in recordings])
+    pixels = np.concatenate([r[4] for r in recordings])
+    matrix, rotation, translation = calibrate(world.reshape(-1, 3), pixels.reshape(-1, 2))
+    chosen = np.concatenate([np.full(len(r[2]), r[0] in parts) for r in recordings])
+    n = int(chosen.sum())
+    size = np.tile(np.float32(IMAGE_SIZE), (n, 1))
+    pose3d = np.float32(world[chosen] @ rotation.T + translation)
+    center = normalize(matrix[None, :2, 2], IMAGE_SIZE)
+    focal = np.diag(matrix)[None, :2] * 2 / IMAGE_SIZE[0]
+    return Poses(
+        skeleton=HUMANEVA_15,
+        pose2d=np.float32(normalize(pixels[chosen], IMAGE_SIZE)),
+        confidence=np.ones((n, HUMANEVA_15.n_joints), np.float32),
+        pose3d=pose3d,
+        camera=Camera(
+            np.repeat(np.float32(focal), n, 0),
+            np.repeat(np.float32(center), n, 0),
+            pose3d[:, HUMANEVA_15.root_index].copy(),
+        ),
+        image_size=size,
+        labels={
+            "subject": np.full(n, subject),
+            "action": np.concatenate([np.full(len(r[2]), r[1]) for r in recordings])[chosen],
+            "camera": np.full(n, number, np.int8),
+            "frame": np.concatenate([np.int32(r[2]) for r in recordings])[chosen],
+        },
+    )
+
+
+def calibrate(
+    world: np.ndarray, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pinhole camera that saw points (n, 3) at pixels (n, 2).
+
+    Direct linear transform with both sets brought to mean zero and spread one (Hartley and
+    Zisserman, 7.1); the matrix is then taken apart by an RQ decomposition, its skew left out.
+
+    Returns:
+        Intrinsic matrix (3, 3) in pixels; rotation (3, 3) and translation (3,) from world to
+        camera.
+    """
+    points, to_points = _standardised(world)
+    image, to_image = _standardised(pixels)
+    one = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    zero = np.zeros_like(one)
+    rows = np.concatenate([
+        np.concatenate([one, zero, -image[:, :1] * one], axis=1),
+        np.concatenate([zero, one, -image[:, 1:] * one], axis=1),
+    ])  # fmt: skip
+    smallest = np.linalg.eigh(rows.T @ rows)[1][:, 0]
+    projection = np.linalg.inv(to_image) @ smallest.reshape(3, 4) @ to_points
+    if np.linalg.det(projection[:, :3]) < 0:
+        projection = -projection
+    # A = K R: the QR decomposition of the rows in reverse order.
+    q, r = np.linalg.qr(projection[::-1, :3].T)
+    matrix, rotation = r.T[::-1, ::-1], q.T[::-1]
+    sign = np.diag(np.sign(np.diag(matrix)))
+    matrix, rotation = matrix @ sign, sign @ rotation
+    translation = np.linalg.solve(matrix, projection[:, 3])
+    return matrix / matrix[2, 2], rotation, translation
+
+
+def _standardised(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The points with mean zero and spread one, and the matrix that brings them there."""
+    mean, spread = points.mean(0), points.std()
+    dimensions = points.shape[1]
+    matrix = np.eye(dimensions + 1) / spread
+    matrix[:dimensions, dimensions], matrix[-1, -1] = -mean / spread, 1.0
+    return (points - mean) / spread, matrix
