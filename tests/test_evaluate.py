@@ -155,7 +155,8 @@ class TestMeasure:
 
     def test_2d_alone(self, poses):
         flat = Poses(H36M_16, poses.pose2d, poses.confidence, image_size=poses.image_size)
-        assert list(measure(Perfect(poses), flat)) == ["reprojection_error"]
+        found = measure(Perfect(poses), flat)
+        assert list(found) == ["reprojection_error", "implausible_bones", "asymmetry"]
 
 
 class TestHuman36m:
@@ -219,7 +220,8 @@ class TestHuman36m:
 class TestMpii:
     def test_reprojection_of_people_with_all_joints(self, weights, root, capsys):
         result = evaluate(weights, "mpii", root)
-        assert list(result["frame_wise"]) == ["reprojection_error"]
+        names = ["reprojection_error", "implausible_bones", "asymmetry"]
+        assert list(result["frame_wise"]) == names
         assert result["poses"] == 3 and result["source2d"] == "annotation"
         assert "by_action" not in result and "action_wise" not in result
         assert "MPII valid" in capsys.readouterr().out
@@ -231,7 +233,7 @@ class TestMpii:
 
 class TestRefused:
     def test_unknown_data_set(self, weights, root):
-        with pytest.raises(ValueError, match="unknown data set 'coco'; evaluate knows human36m"):
+        with pytest.raises(ValueError, match="unknown data set 'coco'; known are human36m"):
             evaluate(weights, "coco", root)
 
     def test_no_weights(self, root, tmp_path):

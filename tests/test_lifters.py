@@ -30,7 +30,7 @@ def disturbed(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def test_all_are_found():
-    assert {"mlp", "videopose", "semgcn", "stgcn"} <= set(NAMES)
+    assert {"mlp", "parts", "videopose", "semgcn", "stgcn"} <= set(NAMES)
 
 
 @EVERY

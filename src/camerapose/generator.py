@@ -38,7 +38,7 @@ DEPTH = (1.5, 9.0)
 NEAREST_BY_FOCAL = 0.6
 #: The root's place in the image is drawn from this far to each side of its middle, normalised
 #: units; the network moves it on by at most `LARGEST_SHIFT`, and the depth by as large a share.
-PLACE = (0.6, 0.8)
+PLACE = (0.6, 1.0)
 LARGEST_SHIFT = 0.3
 #: Half height of the tallest pictures (9:16), normalised units.
 TALLEST = 16 / 9
