@@ -76,9 +76,7 @@ def detect(
     def chance(probability, *shape):
         return torch.rand(*shape, generator=generator, device=device) < probability
 
-    pose2d = torch.where(
-        chance(definitions, n, 1, 1), _redefined(pose2d, skeleton, normal), pose2d
-    )
+    pose2d = torch.where(chance(definitions, n, 1, 1), _redefined(pose2d, skeleton, normal), pose2d)
     pose2d, confidence = _without_trunk(pose2d, confidence, skeleton, chance(made, n, 1), normal)
     spread = level * torch.exp(0.6 * normal(n, 1) + 0.5 * normal(n, joints))
     outlier = chance(0.01, n, joints)

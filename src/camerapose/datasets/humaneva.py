@@ -127,9 +127,7 @@ def _seen(key: tuple[str, int], recordings: list[tuple], parts: Sequence[str]) -
     )
 
 
-def calibrate(
-    world: np.ndarray, pixels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def calibrate(world: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pinhole camera that saw points (n, 3) at pixels (n, 2).
 
     Direct linear transform with both sets brought to mean zero and spread one (Hartley and

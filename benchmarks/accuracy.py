@@ -1,0 +1,193 @@
+"""The accuracy tables: train every row on one short schedule, measure, write docs/results.md.
+
+    python benchmarks/accuracy.py --list                           # the rows, and what is done
+    python benchmarks/accuracy.py --data DIR                       # everything not done yet
+    python benchmarks/accuracy.py --data DIR --rows 'gt-parts-*'   # some rows
+    python benchmarks/accuracy.py --data DIR --shipped             # the weights of the package
+    python benchmarks/accuracy.py --only-report                    # docs/results.md again
+
+DIR holds h36m, mpii and humaneva. A row that was interrupted goes on where it was; its result is
+one file in benchmarks/results, and a row that has one is not trained again.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import sys
+import time
+import tomllib
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import report
+from rows import TRANSPLANTS, Row, rows
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+CONFIG = HERE.parent / "configs" / "matrix.toml"
+DOCUMENT = HERE.parent / "docs" / "results.md"
+#: Human3.6M's test frames that rows are measured on: every so manyth.
+FRAME_STEP = 10
+#: Name of a test: data set, its folder, detections, test-time mirroring.
+TESTS = {
+    "gt": ("human36m", "h36m", None, False),
+    "gt_mirror": ("human36m", "h36m", None, True),
+    "sh": ("human36m", "h36m", "sh_pt_mpii", False),
+    "sh_mirror": ("human36m", "h36m", "sh_pt_mpii", True),
+    "landscape": ("unlike_landscape", "h36m", None, True),
+    "portrait": ("unlike_portrait", "h36m", None, True),
+    "humaneva": ("humaneva", "humaneva", None, True),
+    "mpii": ("mpii", "mpii", None, True),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"), help="default: data")
+    parser.add_argument("--rows", nargs="*", default=["*"], help="names or patterns; default all")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
+    parser.add_argument("--out", type=Path, default=Path("runs/matrix"), help="run folders")
+    parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
+    parser.add_argument("--list", action="store_true", help="name the rows and stop")
+    parser.add_argument("--only-report", action="store_true")
+    parser.add_argument("--shipped", action="store_true", help="measure weights, train nothing")
+    parser.add_argument("--weights", nargs="*", default=["bundled"], help="for --shipped")
+    arguments = parser.parse_args()
+    chosen = [r for r in rows() if any(fnmatch.fnmatch(r.name, p) for p in arguments.rows)]
+    if arguments.list:
+        for row in chosen:
+            done = [s for s in arguments.seeds if _file(row.name, s).exists()]
+            print(f"{row.name:28} seeds done {done or '-'}   {row.label}")
+        return
+    if arguments.shipped:
+        for weights in arguments.weights:
+            shipped(weights, arguments.data)
+    elif not arguments.only_report:
+        matrix(chosen, arguments)
+    report.write(DOCUMENT, RESULTS, rows())
+    print(f"wrote {DOCUMENT}")
+
+
+def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
+    """Train and measure what has no result yet: seed by seed, so that every row has one early."""
+    tasks = [
+        (row, seed, arguments.data, arguments.out)
+        for seed in arguments.seeds
+        for row in chosen
+        if not _file(row.name, seed).exists()
+    ]
+    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that are made now
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(run_row, *task) for task in tasks]
+        for future, (row, seed, *_) in zip(futures, tasks, strict=True):
+            future.result()
+            print(f"done: {row.name}, seed {seed}", flush=True)
+    for name, (lifter, refiner) in TRANSPLANTS.items():
+        for seed in arguments.seeds:
+            transplant(name, lifter, refiner, seed, arguments)
+
+
+def run_row(row: Row, seed: int, data: Path, out: Path) -> None:
+    """Train one row with one seed and write its result."""
+    from camerapose import config as settings
+    from camerapose.training.run import train
+
+    config = settings.read(CONFIG)
+    where = {"human36m": str(data / "h36m"), "mpii": str(data / "mpii")}
+    config = settings.update(config, {"seed": seed, "data": where}, "accuracy.py")
+    for key, value in row.changes.items():
+        config = settings.update(config, nested(key, value), row.name)
+    folder = out / f"{row.name}-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = folder / "seconds.txt"
+    before, started = float(clock.read_text()) if clock.exists() else 0.0, time.monotonic()
+    try:
+        train(config, folder)
+    finally:
+        seconds = before + time.monotonic() - started
+        clock.write_text(str(seconds))
+    found = {
+        "row": row.name, "seed": seed, "changes": row.changes,
+        "config": tomllib.loads(CONFIG.read_text()), "seconds": round(seconds),
+        "threads": int(os.environ["OMP_NUM_THREADS"]),
+    }  # fmt: skip
+    _write(row.name, seed, found | {"tests": measured(folder, data)})
+
+
+def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> None:
+    """The refinement network of one trained row in front of the lifter of another."""
+    folders = [arguments.out / f"{row}-{seed}" for row in (lifter, refiner)]
+    ready = all((folder / "checkpoint" / "model.safetensors").exists() for folder in folders)
+    if _file(name, seed).exists() or not ready:
+        return
+    from camerapose.export import find_model, load_model
+
+    model, donor = (load_model(find_model(folder)) for folder in folders)
+    model.refiner = donor.refiner
+    found = {"row": name, "seed": seed, "lifter": lifter, "refiner": refiner}
+    _write(name, seed, found | {"tests": measured(model, arguments.data)})
+
+
+def shipped(weights: str, data: Path) -> None:
+    """Measure weights on every frame of every test."""
+    from camerapose.evaluate import bundled_weights
+
+    path = bundled_weights() if weights == "bundled" else Path(weights)
+    name = f"shipped-{path.stem if path.is_file() else path.name}"
+    _write(name, 0, {"row": name, "seed": 0, "tests": measured(path, data, frame_step=1)})
+
+
+def measured(model: Any, data: Path, frame_step: int = FRAME_STEP) -> dict[str, Any]:
+    """Means over the poses of each test whose data are there, as `evaluate` prints them."""
+    import torch
+
+    from camerapose import protocols
+    from camerapose.evaluate import COLUMNS, measure
+    from camerapose.export import find_model, load_model
+
+    if not isinstance(model, torch.nn.Module):
+        model = load_model(find_model(Path(model)))
+    torch.set_float32_matmul_precision("highest")
+    found = {}
+    for name, (dataset, folder, detections, mirror) in TESTS.items():
+        try:
+            test = protocols.load(
+                dataset, data / folder, skeleton=model.skeleton.name, detections=detections,
+                frame_step=frame_step,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            print(f"{name} left out: {error}", file=sys.stderr)
+            continue
+        truth2d = None if test.truth2d is None else torch.tensor(test.truth2d)
+        values = measure(model, test.poses.to_torch(), mirror, truth2d)
+        found[name] = {"poses": len(test.poses), "mirror": mirror, "protocol": test.protocol}
+        found[name] |= {k: float(v.double().mean() * COLUMNS[k][2]) for k, v in values.items()}
+    return found
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """`joint.epochs` and 3 as {"joint": {"epochs": 3}}."""
+    first, _, rest = key.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
+def _file(name: str, seed: int) -> Path:
+    return RESULTS / f"{name}-{seed}.json"
+
+
+def _write(name: str, seed: int, found: dict[str, Any]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    part = _file(name, seed).with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1) + "\n")
+    os.replace(part, _file(name, seed))
+
+
+if __name__ == "__main__":
+    main()

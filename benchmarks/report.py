@@ -1,0 +1,136 @@
+"""From the files in benchmarks/results to the tables in docs/results.md.
+
+In the document a table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; what is
+written by hand around it stays.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rows import TRANSPLANTS, Row
+
+Results = dict[str, list[dict[str, Any]]]
+#: A column: its head, the test, the measure.
+Column = tuple[str, str, str]
+GT: list[Column] = [
+    ("MPJPE", "gt", "mpjpe"),
+    ("PA", "gt", "pa_mpjpe"),
+    ("root", "gt", "root_error"),
+    ("focal %", "gt", "focal_error"),
+    ("landscape PA", "landscape", "pa_mpjpe"),
+    ("portrait PA", "portrait", "pa_mpjpe"),
+    ("HumanEva PA", "humaneva", "pa_mpjpe"),
+    ("MPII px", "mpii", "reprojection_error"),
+    ("odd bones %", "mpii", "implausible_bones"),
+    ("asymm. %", "mpii", "asymmetry"),
+]
+SH: list[Column] = [
+    ("SH MPJPE", "sh", "mpjpe"),
+    ("SH PA", "sh", "pa_mpjpe"),
+    ("GT MPJPE", "gt", "mpjpe"),
+    ("GT PA", "gt", "pa_mpjpe"),
+    ("HumanEva PA", "humaneva", "pa_mpjpe"),
+]
+ONE: list[Column] = [(head, "", name) for head, name in (
+    ("MPJPE", "mpjpe"), ("PA-MPJPE", "pa_mpjpe"), ("N-MPJPE", "n_mpjpe"), ("PCK@150 %", "pck"),
+    ("AUC %", "auc"), ("root", "root_error"), ("focal %", "focal_error"),
+    ("reproj. px", "reprojection_error"), ("odd bones %", "implausible_bones"),
+    ("asymm. %", "asymmetry"),
+)]  # fmt: skip
+SHIPPED = {
+    "gt": "ground truth",
+    "gt_mirror": "ground truth, mirrored",
+    "sh": "Stacked Hourglass",
+    "sh_mirror": "Stacked Hourglass, mirrored",
+    "landscape": "unlike cameras, landscape, mirrored",
+    "portrait": "unlike cameras, portrait, mirrored",
+    "humaneva": "HumanEva, mirrored",
+    "mpii": "MPII valid, mirrored",
+}
+
+
+def write(document: Path, folder: Path, rows: list[Row]) -> None:
+    """Put every table into the document, whole or not at all."""
+    results: Results = {}
+    for path in sorted(folder.glob("*.json")):
+        found = json.loads(path.read_text())
+        results.setdefault(found["row"], []).append(found)
+    tables: dict[str, Callable[[], str]] = {
+        "gt": lambda: table(_of(rows, "gt"), results, GT),
+        "h36m17": lambda: table(_of(rows, "h36m17"), results, GT),
+        "ablation": lambda: table(
+            [r for r in rows if r.name == "gt-parts-camerapose"] + _of(rows, "ablation"),
+            results, GT,
+        ),
+        "sh": lambda: table(_of(rows, "sh") + _transplants(), results, SH),
+        "shipped": lambda: shipped(results),
+    }  # fmt: skip
+    text = document.read_text(encoding="utf-8")
+    for name, make in tables.items():
+        start, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if start in text and end in text:
+            pattern = re.escape(start) + ".*?" + re.escape(end)
+            made = f"{start}\n{make()}\n{end}"
+            text = re.sub(pattern, lambda _, made=made: made, text, flags=re.DOTALL)
+    document.write_text(text, encoding="utf-8")
+
+
+def table(rows: list[Row], results: Results, columns: list[Column]) -> str:
+    """One line a row that has results: mean over the seeds and half of their range."""
+    heads = ["row", *(head for head, *_ in columns), "minutes", "seeds"]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        runs = results.get(row.name, [])
+        if runs:
+            cells = [spread([_value(run, test, name) for run in runs]) for _, test, name in columns]
+            minutes = [run["seconds"] / 60 for run in runs if "seconds" in run]
+            worked = f"{sum(minutes) / len(minutes):.0f}" if minutes else "-"
+            lines.append([row.label, *cells, worked, str(len(runs))])
+    if len(lines) == 2:
+        return "No row of this table has been run yet."
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def shipped(results: Results) -> str:
+    """One table for each set of weights that was measured."""
+    parts = []
+    for name, runs in sorted(results.items()):
+        if name.startswith("shipped-"):
+            heads = ["2D", "poses", *(head for head, *_ in ONE)]
+            lines = [heads, ["---"] * len(heads)]
+            for test, label in SHIPPED.items():
+                found = runs[0]["tests"].get(test)
+                if found:
+                    cells = [spread([found.get(measure)]) for _, _, measure in ONE]
+                    lines.append([label, f"{found['poses']:,}", *cells])
+            body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+            parts.append(f"`{name.removeprefix('shipped-')}`:\n\n{body}")
+    return "\n\n".join(parts) or "Nothing has been measured yet."
+
+
+def spread(values: list[float | None]) -> str:
+    """Mean and half of the range; a dash where it was not measured."""
+    there = [v for v in values if v is not None]
+    if not there:
+        return "-"
+    mean = sum(there) / len(there)
+    half = (max(there) - min(there)) / 2
+    return f"{mean:.1f}" + (f" ± {half:.1f}" if len(there) > 1 else "")
+
+
+def _value(run: dict[str, Any], test: str, name: str) -> float | None:
+    return run["tests"].get(test, {}).get(name)
+
+
+def _of(rows: list[Row], table: str) -> list[Row]:
+    return [row for row in rows if row.table == table]
+
+
+def _transplants() -> list[Row]:
+    return [
+        Row(name, "sh", f"{lifter} behind the refiner of {refiner}", {})
+        for name, (lifter, refiner) in TRANSPLANTS.items()
+    ]

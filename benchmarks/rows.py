@@ -1,0 +1,91 @@
+"""The rows of the accuracy tables: what each changes in configs/matrix.toml."""
+
+from typing import Any, NamedTuple
+
+Changes = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One trained model. `changes` are keys as on the command line (`joint.epochs`)."""
+
+    name: str
+    table: str
+    label: str
+    changes: Changes
+
+
+ALONE: Changes = {"adversary.share": 0.0, "data.mpii": False, "wild_batch": 0}
+POSEAUG: Changes = {"data.mpii": False, "wild_batch": 0}
+METHODS: dict[str, tuple[str, Changes]] = {
+    "alone": ("alone", ALONE),
+    "poseaug": ("+ generator (PoseAug)", POSEAUG),
+    "camerapose": ("+ generator + MPII (CameraPose)", {}),
+}
+LIFTERS: dict[str, Changes] = {
+    "parts": {"model.lifter": "parts", "model.lifter_arguments": {"width": 256, "blocks": 5}},
+    "videopose": {"model.lifter": "videopose", "model.lifter_arguments": {"dropout": 0.0}},
+    "mlp": {"model.lifter": "mlp", "model.lifter_arguments": {"dropout": 0.0}},
+    "semgcn": {"model.lifter": "semgcn"},
+    "stgcn": {"model.lifter": "stgcn"},
+}
+#: Trained on detections: real ones, noise as of a detector, and some exact 2D.
+DETECTED: Changes = {"noise.exact": 0.2, "noise.detected": 0.4}
+WITHOUT: Changes = {"model.refiner_hidden": 0}
+ABLATIONS: dict[str, tuple[str, Changes]] = {
+    "no-wild": ("without 2D-only data", {"data.mpii": False, "wild_batch": 0}),
+    "no-camera-loss": ("without the camera loss", {"weights.camera": 0.0}),
+    "no-reprojected": ("without D_2D on reprojected poses", {"adversary.reprojected": False}),
+    "no-focal": ("without the varied focal length", {"adversary.vary_focal": False}),
+    "no-prior": ("without the plausibility term on 2D-only poses", {"weights.prior_wild": 0.0}),
+    "d3d-wild": ("with D_3D on 2D-only poses", {"weights.d3d_wild": 0.01}),
+    "d2d-wild": ("with D_2D on 2D-only poses", {"weights.d2d_wild": 0.01}),
+    "squares": ("squared distances as L_3D", {"weights.distance": False}),
+    "paper-weights": (
+        "the paper's weights",
+        {
+            "weights.distance": False,
+            "weights.refine": 10.0,
+            "weights.refine_wild": 10.0,
+            "weights.camera": 0.01,
+            "weights.reprojection": 0.5,
+            "weights.reprojection_wild": 0.2,
+            "weights.prior_wild": 0.05,
+            "weights.d2d_wild": 0.01,
+        },
+    ),
+    "no-mirror": ("without mirrored samples", {"mirror": False}),
+    "float32": ("float32 products", {"precision": "float32"}),
+}
+
+
+def rows() -> list[Row]:
+    """All rows, the most telling first."""
+    found = [
+        Row(f"gt-{lifter}-{method}", "gt", f"`{lifter}` {label}", size | changes | WITHOUT)
+        for lifter, size in LIFTERS.items()
+        for method, (label, changes) in METHODS.items()
+    ]
+    best = LIFTERS["parts"]
+    for method, (label, changes) in METHODS.items():
+        base = best | changes | DETECTED
+        found.append(Row(f"sh-{method}", "sh", f"`parts` {label}, refined", base))
+        found.append(Row(f"sh-{method}-without", "sh", f"`parts` {label}", base | WITHOUT))
+    found += [
+        Row(f"ablation-{name}", "ablation", label, best | changes | WITHOUT)
+        for name, (label, changes) in ABLATIONS.items()
+    ]
+    found += [
+        Row(
+            f"h36m17-{method}", "h36m17", f"`parts` {label}",
+            best | changes | WITHOUT | {"data.skeleton": "h36m_17"},
+        )
+        for method, (label, changes) in METHODS.items()
+    ]  # fmt: skip
+    return found
+
+
+#: The refinement network of one row before the lifter of another, as a plug-in (Table 5).
+TRANSPLANTS = {
+    "sh-alone-plugged": ("sh-alone-without", "sh-camerapose"),
+    "sh-poseaug-plugged": ("sh-poseaug-without", "sh-camerapose"),
+}
