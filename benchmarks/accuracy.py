@@ -83,7 +83,7 @@ def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
         if not _file(row.name, seed).exists()
     ]
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that are made now
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for the processes made now
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(run_row, *task) for task in tasks]
         for future, (row, seed, *_) in zip(futures, tasks, strict=True):

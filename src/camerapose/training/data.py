@@ -19,7 +19,8 @@ from camerapose.poses import Poses
 from camerapose.skeleton import Skeleton
 from camerapose.virtual_camera import VirtualCamera
 
-#: A 2D-only person with fewer annotated joints than this is not learned from.
+#: A 2D-only person with fewer annotated joints than this is not learned from. Without a
+#: refinement network, which guesses missing joints, it takes them all.
 FEWEST_JOINTS = 8
 #: Interpolated joints that no straight line between others goes through: they have no 2D truth.
 GUESSED = ("spine",)
@@ -105,7 +106,10 @@ def _wild(config: Config, target: Skeleton) -> tuple[Poses | None, Poses | None]
         splits.append(cached(mpii.load, root, split="valid"))
     except (FileNotFoundError, ValueError):  # the official .mat has no such split
         print("MPII without valid.json: nothing to validate 2D-only data on", file=sys.stderr)
-    few = [p[(p.confidence > 0).sum(1) >= FEWEST_JOINTS].convert(target) for p in splits]
+    if config.model.refiner_hidden:
+        few = [p[(p.confidence > 0).sum(1) >= FEWEST_JOINTS].convert(target) for p in splits]
+    else:
+        few = [p[(p.confidence > 0).all(1)].convert(target) for p in splits]
     return few[0], _few(few[1]) if len(few) > 1 else None
 
 

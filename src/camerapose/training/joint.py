@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from camerapose.model import CameraPose
 from camerapose.poses import Poses
 from camerapose.training.data import mirror_half
 from camerapose.training.warmup import learn, play
@@ -11,16 +12,28 @@ from camerapose.training.warmup import learn, play
 if TYPE_CHECKING:
     from camerapose.training.run import Run
 
+#: The refiner's share of the learning rate. At the whole rate, with one_cycle's high middle, it
+#: throws the 2D of people in the wild about, and the losses jump (docs/log.md).
+REFINER_RATE = 0.25
+
 
 def joint(run: "Run") -> None:
     """In each iteration the game, then a step on pairs, made pairs and 2D-only poses together."""
     config, pairs, detected = run.config, run.data.pairs, run.data.detected
-    for rows in run.batches("joint", config.joint, run.model.parameters()):
+    for rows in run.batches("joint", config.joint, _learning(run.model)):
         exact, found = pairs[rows], detected and detected[rows]
         if config.mirror:
             exact, found = mirror_half(exact, found)
         play(run, exact, complete_wild(run), feedback=run.progress)
         learn(run, exact, found, config.adversary.share, some_wild(run))
+
+
+def _learning(model: CameraPose) -> list[dict]:
+    """Everything; the refiner, which comes trained from its own stage, at a lower rate."""
+    refiner = list(model.refiner.parameters()) if model.refiner is not None else []
+    rest = [p for part in (model.lifter, model.camera_branch) for p in part.parameters()]
+    groups = [{"params": rest, "share": 1.0}, {"params": refiner, "share": REFINER_RATE}]
+    return [group for group in groups if group["params"]]
 
 
 def complete_wild(run: "Run") -> torch.Tensor | None:

@@ -131,7 +131,7 @@ class Run:
         Sets the learning rate of the optimiser `model` (made here), saves, validates, reports.
 
         Args:
-            parameters: what this stage trains.
+            parameters: what this stage trains, or groups of it with their `share` of the rate.
         """
         size = min(schedule.batch, len(self.data.pairs))
         steps = len(self.data.pairs) // size
@@ -152,7 +152,9 @@ class Run:
             )  # fmt: skip
             while self.step < steps:
                 self.progress = (self.epoch + self.step / steps) / max(schedule.epochs, 1)
-                optimizer.param_groups[0]["lr"] = learning_rate(schedule, self.progress)
+                rate = learning_rate(schedule, self.progress)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * group.get("share", 1.0)
                 yield order[self.step * size : (self.step + 1) * size]
                 self.step += 1
                 self.iteration += 1
