@@ -193,6 +193,12 @@ class TestCheck:
         with pytest.raises(ValueError, match="joint.decay = 'cosine'; it takes steps, linear or"):
             check(config)
 
+    def test_precision(self):
+        config = Config()
+        object.__setattr__(config, "precision", "float16")
+        with pytest.raises(ValueError, match="'float16'; it takes float32 or bfloat16"):
+            check(config)
+
     def test_frame_step(self):
         with pytest.raises(ValueError, match="data.frame_step = 0; it takes 1 or more"):
             check(update(Config(), {"data": {"frame_step": 0}}, "x"))

@@ -161,3 +161,27 @@ def test_made_trunks_stand_where_conversion_puts_them_and_say_so(skeleton):
     assert sure[:, pelvis].max() <= 0.5 and sure[:, left].min() > 0.99
     knee = skeleton.index("left_knee")
     assert torch.allclose(made[:, knee], exact[:, knee], atol=1e-5)
+
+
+def test_another_definition_moves_both_sides_alike_and_along_the_body():
+    body = torch.zeros(200, 16, 2)
+    for joint, place in {
+        "left_hip": (1, 0), "right_hip": (-1, 0), "thorax": (0, -4), "left_shoulder": (1.5, -4),
+        "right_shoulder": (-1.5, -4), "left_knee": (1, 3), "right_knee": (-1, 3),
+        "left_ankle": (1, 6), "right_ankle": (-1, 6), "head": (0, -6),
+        "left_elbow": (1.5, -2), "right_elbow": (-1.5, -2), "left_wrist": (1.5, 0),
+        "right_wrist": (-1.5, 0), "spine": (0, -2),
+    }.items():  # fmt: skip
+        body[:, H36M_16.index(joint)] = torch.tensor(place, dtype=torch.float32)
+    seen = torch.ones(200, 16)
+    quiet = dict(level=1e-9, missing=0.0, made=0.0, cut=0.0)
+    moved, _ = detect(body, seen, H36M_16, **quiet, definitions=1.0, generator=rng())
+    same, _ = detect(body, seen, H36M_16, **quiet, definitions=0.0, generator=rng())
+    torch.testing.assert_close(same, body, atol=1e-5, rtol=0)
+    change = (moved - body)[:, list(H36M_16.mirror)]
+    torch.testing.assert_close(change * torch.tensor([-1.0, 1]), moved - body, atol=1e-5, rtol=0)
+    hip = (moved - body)[:, H36M_16.index("left_hip")]
+    assert 0.15 < hip[:, 0].std() < 0.35  # a quarter of the way from pelvis to hip
+    ankle = (moved - body)[:, H36M_16.index("left_ankle")]
+    assert ankle[:, 0].abs().max() < 1e-5 < ankle[:, 1].std()  # along the shank
+    assert (moved - body)[:, H36M_16.index("pelvis")].abs().max() < 1e-6

@@ -20,6 +20,8 @@ from test_mpii import person, write_json
 
 import camerapose.export
 from camerapose import Predictor, config
+from camerapose.training import data
+from camerapose.training.joint import REFINER_RATE, joint
 from camerapose.training.run import Run, train
 
 ROOT = Path(__file__).parents[1]
@@ -258,6 +260,35 @@ class TestData:
         train(few, tmp_path / "run")
         looks = [line["validation"] for line in metrics(tmp_path / "run") if "validation" in line]
         assert looks == [{}, {}]
+
+    def test_without_a_refiner_only_complete_people_are_learned_from(self, small):
+        device = torch.device("cpu")
+        every = data.load(small, device)
+        few = data.load(changed(small, model={"refiner_hidden": 0}), device)
+        assert len(few.complete) == len(few.wild) == len(every.complete) < len(every.wild)
+
+
+def test_precision_of_products_is_as_asked_for(small, tmp_path, no_graph):
+    before = torch.get_float32_matmul_precision()
+    try:
+        for name, precision in (("bfloat16", "medium"), ("float32", "highest")):
+            Run(changed(small, precision=name), tmp_path / name)
+            assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_the_refiner_learns_at_a_lower_rate_in_the_joint_stage(small, tmp_path, monkeypatch):
+    rates = []
+
+    def look(self):
+        if self.stage:
+            rates.append([group["lr"] for group in self.optimizers["model"].param_groups])
+
+    monkeypatch.setattr(Run, "save", look)
+    run = Run(changed(small, joint={"decay": "steps"}), tmp_path)
+    joint(run)
+    assert rates == [[small.joint.lr, small.joint.lr * REFINER_RATE]]
 
 
 #: The command without its last step, the ONNX export, which takes longer than the rest.

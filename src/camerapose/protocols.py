@@ -108,7 +108,7 @@ def unlike_cameras(poses: Poses, image_size: tuple[int, int], seed: int = 0) -> 
     def draw(between: tuple[float, float]) -> np.ndarray:
         return rng.uniform(*between, n)
 
-    heading, pitch = draw((0, 2 * math.pi)), np.radians(draw(UNLIKE_PITCH))
+    heading, pitch = draw((0.0, 2 * math.pi)), np.radians(draw(UNLIKE_PITCH))
     distance = draw(UNLIKE_DISTANCE)
     focal = np.exp(draw((math.log(UNLIKE_FOCAL[0]), math.log(UNLIKE_FOCAL[1]))))
     off = UNLIKE_OFF_CENTER * 2

@@ -1,0 +1,120 @@
+"""The benchmark scripts: rows that can be trained, tables that say what was found, a truth that
+is one."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camerapose import config
+from camerapose.skeleton import BLAZEPOSE_33
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import accuracy  # noqa: E402
+import real_detections  # noqa: E402
+import report  # noqa: E402
+from rows import TRANSPLANTS, Row, rows  # noqa: E402
+
+
+def test_names_are_unique_and_transplants_are_of_rows():
+    names = [row.name for row in rows()]
+    assert len(set(names)) == len(names)
+    assert {name for pair in TRANSPLANTS.values() for name in pair} <= set(names)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
+def test_every_row_is_a_training_of_its_own(row):
+    base = config.read(accuracy.CONFIG)
+    changed = base
+    for key, value in row.changes.items():
+        changed = config.update(changed, accuracy.nested(key, value), row.name)
+    assert config.check(changed) != base
+
+
+def result(name, seed, **tests):
+    return {"row": name, "seed": seed, "seconds": 120, "tests": tests}
+
+
+def test_a_table_has_means_and_spreads_and_only_rows_that_were_run(tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for seed, error in enumerate((40.0, 42.0)):
+        found = result("gt-mlp-alone", seed, gt={"mpjpe": error}, humaneva={"pa_mpjpe": 50.0})
+        (folder / f"{seed}.json").write_text(json.dumps(found))
+    document = tmp_path / "results.md"
+    document.write_text("before\n<!-- begin gt -->\nold\n<!-- end gt -->\nafter\n")
+    known = [Row("gt-mlp-alone", "gt", "mlp alone", {}), Row("gt-mlp-else", "gt", "else", {})]
+    for _ in range(2):  # writing again changes nothing
+        report.write(document, folder, known)
+        text = document.read_text()
+        assert text.startswith("before\n<!-- begin gt -->\n| row |") and text.endswith("after\n")
+        assert "old" not in text and "else" not in text
+        line = next(line for line in text.splitlines() if "mlp alone" in line)
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[:2] == ["mlp alone", "41.0 ± 1.0"] and cells[-2:] == ["2", "2"]
+        assert cells.count("-") == 8 and "50.0 ± 0.0" in cells
+
+
+def test_a_row_that_was_interrupted_has_no_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(accuracy, "RESULTS", tmp_path)
+    accuracy._write("a", 3, {"tests": {}})
+    assert accuracy._file("a", 3).exists() and not accuracy._file("a", 4).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a-3.json"]
+
+
+def a_view(heading):
+    """A camera four metres away, with distortion, and what it sees of the points."""
+    cos, sin = np.cos(heading), np.sin(heading)
+    return {
+        "focal": np.array([1600.0, 1610.0]), "center": np.array([530.0, 950.0]),
+        "distortion": np.array([-0.05, 0.1, 0.0, 1e-3, -5e-4]),
+        "rotation": np.array([[cos, sin, 0], [0, 0, -1.0], [-sin, cos, 0]]),
+        "translation": np.array([0.1, 0.2, 4.0]), "size": np.array([1088.0, 1920.0]),
+    }  # fmt: skip
+
+
+def test_triangulation_finds_the_points_again():
+    truth = np.random.default_rng(0).normal(0, 0.3, (5, 12, 3))
+    chosen = [BLAZEPOSE_33.index(joint) for joint in real_detections.LIMBS]
+    views = {}
+    for name, heading in zip(real_detections.CAMERAS, (0.0, 1.5, 3.0, 4.6), strict=True):
+        view = a_view(heading)
+        camera = real_detections.camera_of(view)
+        seen = camera.project(camera.to_camera(truth))
+        points = np.zeros((5, 33, 3))
+        points[:, chosen, :2] = (seen * 1088 + [1088, 1920]) / 2
+        points[:, chosen, 2] = 0.9
+        views[name] = view | {"points": points}
+    views["cam03"]["points"][1, :, 2] = 0.1  # one view is left out, and need not be right
+    views["cam03"]["points"][1, :, 0] += 300
+    for name in ("cam01", "cam02", "cam04"):
+        views[name]["points"][2, chosen[0], 2] = 0.1  # seen by one camera: not known
+    found, error = real_detections.triangulate(views)
+    unknown = np.zeros((5, 12), bool)
+    unknown[2, 0] = True
+    assert (np.isnan(found).all(-1) == unknown).all()
+    np.testing.assert_allclose(found[~unknown], truth[~unknown], atol=1e-4)
+    assert error < 0.1
+
+
+def test_qualisys_calibration(tmp_path):
+    """Two metres along the world's x, looking back at the origin: z backwards, y up."""
+    path = tmp_path / "Calib.qca.txt"
+    path.write_text(
+        '<calibration><cameras><camera serial="cam01">'
+        '<fov_video left="0" right="1087" top="0" bottom="1919"/>'
+        '<transform r11="0" r12="1" r13="0" r21="0" r22="0" r23="1" r31="1" r32="0" r33="0" '
+        'x="2000" y="0" z="0"/>'
+        '<intrinsic focalLengthU="64000" focalLengthV="64000" centerPointU="32000" '
+        'centerPointV="64000" radialDistortion1="0" radialDistortion2="0" radialDistortion3="0" '
+        'tangentalDistortion1="0" tangentalDistortion2="0"/>'
+        "</camera></cameras></calibration>"
+    )
+    view = real_detections._calibration(path)["cam01"]
+    assert view["size"].tolist() == [1088, 1920]
+    assert view["focal"].tolist() == [1000, 1000] and view["center"].tolist() == [500, 1000]
+    up = view["rotation"] @ [0, 0, 0.5] + view["translation"]
+    np.testing.assert_allclose(up, [0, -0.5, 2.0], atol=1e-12)
