@@ -49,6 +49,8 @@ PROPORTIONS: dict[tuple[str, str], tuple[float, float]] = {
 }
 #: How far beyond either end of `PROPORTIONS` people still lie (relative).
 PROPORTIONS_MARGIN = 0.15
+#: Body heights (metres) that people of unknown size are taken to have, children included.
+HEIGHT = (1.1, 2.1)
 
 
 def refinement_loss(
@@ -205,14 +207,29 @@ def _outside(distance: Tensor, width: float) -> Tensor:
 
 
 def bone_prior_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, ""]:
-    """Keeps a pose's bones to human proportions and left and right alike.
+    """Keeps a pose's bones to human proportions, left and right alike, and the body's size human.
 
-    For poses without 3D labels, where reprojection alone (Eq. 11) allows any depth. The squares
-    of both columns of `bone_deviations`, means over bones, summed, mean over poses. Zero for a
-    symmetric body of usual proportions; a skeleton with no listed bone has the loss zero.
+    For poses without 3D labels, where reprojection alone (Eq. 11) allows any depth, and a giant
+    far away as well as a person nearby. The squares of both columns of `bone_deviations`, means
+    over bones, and the squared relative distance of the `height` beyond `HEIGHT`; summed, mean
+    over poses. Zero for a symmetric body of usual proportions and size; a skeleton with no listed
+    bone has the loss zero.
     """
     excess, difference = bone_deviations(pose3d, skeleton)
-    return _mean_square(excess) + _mean_square(difference)
+    tall = height(pose3d, skeleton)
+    low, high = HEIGHT
+    beyond = (tall / high - 1).clamp(min=0) + (1 - tall / low).clamp(min=0)
+    if excess.shape[1] == 0:
+        beyond = torch.zeros_like(beyond)
+    return _mean_square(excess) + _mean_square(difference) + _mean_square(beyond)
+
+
+def height(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
+    """Body height that the lengths of the bones in `PROPORTIONS` tell, whatever the posture."""
+    bones = bone_vectors(pose3d, skeleton)
+    listed = constant(_listed_bones, skeleton, bones.device, torch.long)
+    middle = constant(_bounds, skeleton, bones.device, bones.dtype).mean(dim=-1)
+    return _lengths(bones, listed).sum(dim=-1) / middle.sum().clamp(min=1e-6)
 
 
 def bone_deviations(
