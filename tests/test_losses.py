@@ -186,9 +186,21 @@ def adult(skeleton: Skeleton, n: int = 4, **changed: float) -> torch.Tensor:
     return pose_from_bones(directions * lengths[:, None], skeleton)
 
 
-def test_bone_prior_is_zero_for_a_body_of_any_size():
-    for size in (0.4, 1.0, 1.3):
-        assert value(losses.bone_prior_loss(size * adult(H36M_16), H36M_16)) < 1e-10
+def test_bone_prior_is_zero_for_people_of_any_size():
+    body = adult(H36M_16)
+    tall = losses.height(body, H36M_16)
+    assert torch.allclose(tall, tall[:1]) and 1.6 < tall[0] < 1.8
+    for size in (0.7, 1.0, 1.15):
+        assert value(losses.bone_prior_loss(size * body, H36M_16)) < 1e-10
+        torch.testing.assert_close(losses.height(size * body, H36M_16), size * tall)
+
+
+def test_bone_prior_knows_no_giants_and_no_dwarfs():
+    body, (low, high) = adult(H36M_16), losses.HEIGHT
+    unit = body / losses.height(body, H36M_16)[:, None, None]
+    for size, expected in ((10.0, (10 / high - 1) ** 2), (0.5, (1 - 0.5 / low) ** 2)):
+        found = value(losses.bone_prior_loss(size * unit, H36M_16))
+        assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_bone_prior_by_hand():
@@ -207,7 +219,7 @@ def test_bone_prior_sees_bones_that_no_one_has():
     assert value(losses.bone_prior_loss(flat, H36M_16)) > 1e-3
 
 
-def test_bone_prior_has_no_opinion_on_scale():
+def test_bone_prior_has_no_opinion_on_the_size_of_people():
     pose = adult(H36M_16, head=3.0).requires_grad_()
     (gradient,) = torch.autograd.grad(losses.bone_prior_loss(pose, H36M_16), pose)
     assert abs((gradient * pose).sum().item()) < 1e-6
