@@ -13,7 +13,7 @@ import pytest
 from fakes import PERSON, SIZE, Detector, write_video
 from PIL import Image
 
-from camerapose import Poses, Predictor, media
+from camerapose import Poses, Predictor, media, motion
 from camerapose import predict as prediction
 from camerapose import skeleton as skeletons
 from camerapose.camera import denormalize
@@ -243,9 +243,54 @@ class TestFiles:
     def test_keypoints_of_our_own(self, predictor, graph, tmp_path):
         given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
         given.save(tmp_path / "k.npz")
-        poses = run(tmp_path / "k.npz", tmp_path / "out", graph, picture=True)
+        poses = run(tmp_path / "k.npz", tmp_path / "out", graph, picture=True, smooth=0.0)
         np.testing.assert_allclose(poses.pose3d, given.pose3d, rtol=1e-4)
         assert (tmp_path / "out" / "poses.png").exists()
+
+    def test_what_the_user_knows_is_used(self, predictor, graph, tmp_path):
+        given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
+        given.save(tmp_path / "k.npz")
+        tall = run(tmp_path / "k.npz", tmp_path / "tall", graph, height=2.0)
+        assert np.median(motion.body_height(tall)) == pytest.approx(2.0, abs=0.02)
+        near = run(tmp_path / "k.npz", tmp_path / "near", graph, focal=320.0, smooth=0.0)
+        assert near.camera.in_pixels(near.image_size).focal == pytest.approx(np.full((2, 2), 320))
+        assert (near.root_position[:, 2] < 0.6 * given.root_position[:, 2]).all()
+        still = run(tmp_path / "k.npz", tmp_path / "still", graph, static_camera=True)
+        assert (still.camera.focal == still.camera.focal[0]).all()
+
+    def test_a_video_is_smoothed_unless_not_wanted(self, detector, graph, tmp_path, monkeypatch):
+        class Nervous(Detector):
+            count = 0
+
+            def __call__(self, image, *, track=False):
+                Nervous.count += 1
+                found = super().__call__(image, track=track)
+                shake = np.random.default_rng(Nervous.count).normal(size=(17, 2))
+                return [
+                    SimpleNamespace(**vars(p) | {"keypoints": p.keypoints + shake}) for p in found
+                ]
+
+        monkeypatch.setattr("fakes.Detector", Nervous)
+        video = write_video(tmp_path / "walk.mp4")
+        shaking = []
+        for strength in (0.0, 1.0):
+            poses = run(video, tmp_path / str(strength), graph, smooth=strength)
+            assert len(poses) == 20
+            steps = np.diff(poses.pose3d - poses.root_position[:, None], n=2, axis=0)
+            shaking.append(np.linalg.norm(steps, axis=-1).mean())
+        assert shaking[1] < 0.5 * shaking[0]
+
+    def test_exports(self, detector, graph, tmp_path):
+        video = write_video(tmp_path / "walk.mp4")
+        run(video, tmp_path / "one", graph, export=("trc", "bvh", "csv"))
+        assert {"poses.trc", "poses.bvh", "poses.csv"} <= {
+            path.name for path in (tmp_path / "one").iterdir()
+        }
+        frames = (tmp_path / "one" / "poses.trc").read_text().splitlines()[2].split("\t")[2]
+        assert frames == "20"
+        with pytest.raises(ValueError, match="unknown format 'fbx'; there are bvh, c3d, csv"):
+            run(video, tmp_path / "two", graph, export=("fbx",))
+        assert not (tmp_path / "two").exists()
 
     def test_json_goes_in_again(self, predictor, graph, tmp_path):
         given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)

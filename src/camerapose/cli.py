@@ -27,6 +27,7 @@ Every subcommand has its own --help."""
 MaybePath = Annotated[Path | None, arg(metavar="PATH")]
 MaybeName = Annotated[str | None, arg(metavar="NAME")]
 MaybeInt = Annotated[int | None, arg(metavar="INT")]
+MaybeFloat = Annotated[float | None, arg(metavar="FLOAT")]
 
 #: What the learning side is installed with.
 LEARNING = ("torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript", "scipy")
@@ -46,6 +47,11 @@ def predict(
     stride: int = 1,
     skeleton: MaybeName = None,
     image_size: Annotated[tuple[int, int] | None, arg(metavar="WIDTH HEIGHT")] = None,
+    height: MaybeFloat = None,
+    focal: MaybeFloat = None,
+    static_camera: bool = False,
+    smooth: float = 1.0,
+    export: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     picture: bool = True,
     threads: MaybeInt = None,
 ) -> int:
@@ -54,6 +60,7 @@ def predict(
     Writes poses.npz, poses.json (2D, 3D in metres, camera in pixels) and pictures into --out:
 
         camerapose predict walk.mp4 --out result
+        camerapose predict walk.mp4 --out result --height 1.75 --static-camera
         camerapose predict photos/ --out result --max-people 4
         camerapose predict openpose_json/ --out result --image-size 1920 1080
 
@@ -71,6 +78,12 @@ def predict(
         stride: take every so many frames.
         skeleton: joint format of keypoints whose file doesn't say it, such as coco_17.
         image_size: of keypoints whose file doesn't say it, in pixels.
+        height: of the people, in metres; makes size and distance right.
+        focal: of the camera in pixels, if you know it.
+        static_camera: the camera stands still; one focal length for the whole video.
+        smooth: of movement in a video: 1 is usual, 2 is calmer, 0 is off.
+        export: also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh
+            (Blender), gltf (viewers, game engines).
         picture: draw image, 2D, 3D and reprojection.
         threads: processor threads; without it all cores.
     """
@@ -79,7 +92,9 @@ def predict(
     poses = run(
         input, out, weights=weights, detector=detector, model=model, max_people=max_people,
         start=start, end=end, stride=stride, skeleton=skeleton, image_size=image_size,
-        picture=picture, threads=threads,
+        height=height, focal=focal, static_camera=static_camera, smooth=smooth, export=export,
+        picture=picture,
+        threads=threads,
     )  # fmt: skip
     return 0 if len(poses) else NOBODY
 

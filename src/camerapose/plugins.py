@@ -5,11 +5,11 @@ import pkgutil
 from difflib import get_close_matches
 from types import ModuleType
 
-KINDS = ("lifters", "datasets", "detectors")
+KINDS = ("lifters", "datasets", "detectors", "formats")
 
 
 def available(kind: str) -> tuple[str, ...]:
-    """Names of the plug-ins of a kind ("lifters", "datasets", "detectors"), sorted.
+    """Names of the plug-ins of a kind ("lifters", "datasets", "detectors", "formats"), sorted.
 
     Nothing is imported but the folder; files whose name begins with `_` are no plug-ins.
     """

@@ -14,8 +14,9 @@ from jaxtyping import Bool
 from PIL import Image
 from tqdm import tqdm
 
-from camerapose import media, plugins
+from camerapose import media, motion, plugins
 from camerapose.camera import denormalize
+from camerapose.formats import movements
 from camerapose.poses import Poses
 from camerapose.predictor import MIN_JOINTS, PoseWarning, Predictor, outside
 from camerapose.skeleton import Skeleton
@@ -43,6 +44,11 @@ def predict(
     start: int | None = None,
     end: int | None = None,
     stride: int = 1,
+    height: float | None = None,
+    focal: float | None = None,
+    static_camera: bool = False,
+    smooth: float = 1.0,
+    export: Sequence[str] = (),
     picture: bool = True,
     threads: int | None = None,
     progress: bool = True,
@@ -64,6 +70,13 @@ def predict(
         image_size: (width, height) of keypoints' images where their file doesn't say it.
         max_people: in one frame.
         start, end, stride: which frames, as in `range`.
+        height: of the people, metres: makes place and size metric.
+        focal: of the camera, pixels, where it is known.
+        static_camera: the camera stands still: one focal length for all frames.
+        smooth: how strongly people's movement is smoothed in a video, and in keypoints of one
+            person; 0 leaves every frame by itself (`motion.smooth`).
+        export: formats for other programs (`camerapose.formats`): csv, trc, c3d, bvh, gltf; one
+            file a person.
         picture: draw CameraPose's Fig. 8: of an image, of a folder's first images
             (`MOST_PICTURES`), of `ROWS` moments of a video.
         progress: show a progress bar on a terminal.
@@ -77,6 +90,7 @@ def predict(
         OSError: the folder can't be written.
     """
     source, out = Path(input), Path(out)
+    writers = [plugins.load("formats", name) for name in export]
     kind = media.kind(source)
     info = None if kind == "keypoints" else media.probe(source)
     predictor = Predictor(weights, threads=threads)
@@ -100,17 +114,39 @@ def predict(
         trouble = error
         work.finish()
     poses = work.poses()
-    for line in work.report():
+    if len(poses):
+        poses = _settled(poses, kind, height, focal, static_camera, smooth)
+    for line in work.report(poses):
         say(line)
     files = [out / "poses.npz", out / "poses.json"]
     _write(files[0], lambda: poses.save(files[0], **work.detected()))
     _write(files[1], lambda: _write_text(files[1], to_json(poses)))
+    files += _exported(poses, out, writers)
     if picture and len(poses):
         files += _draw(poses, kind, source, out, album)
     say("wrote " + ", ".join(str(file) for file in files))
     if trouble is not None:
         raise trouble
     return poses
+
+
+def _settled(
+    poses: Poses,
+    kind: str,
+    height: float | None,
+    focal: float | None,
+    static_camera: bool,
+    smooth: float,
+) -> Poses:
+    """With what the user knows, and over time where rows are known to be one person's."""
+    if focal is not None:
+        poses = motion.with_focal(poses, focal)
+    elif static_camera:
+        poses = motion.static_camera(poses)
+    frames = poses.labels["frame"]
+    if kind == "video" or (kind == "keypoints" and len(np.unique(frames)) == len(frames)):
+        poses = motion.smooth(poses, strength=smooth)
+    return poses if height is None else motion.with_height(poses, height)
 
 
 class _Work:
@@ -190,9 +226,9 @@ class _Work:
         return {"detected_keypoints": points, "detected_confidence": confidence,
                 "detected_skeleton": self._format}  # fmt: skip
 
-    def report(self) -> Iterator[str]:
+    def report(self, poses: Poses) -> Iterator[str]:
         seconds = time.monotonic() - self._began
-        n, rate = sum(len(part) for part in self._parts), self.frames / seconds
+        n, rate = len(poses), self.frames / seconds
         yield (
             f"{_n(self.frames, 'frame')} in {seconds:.1f} s ({rate:.1f} a second), "
             f"{self.with_people} of them with somebody: {_n(n, 'pose')}"
@@ -208,8 +244,7 @@ class _Work:
                 "Their 3D is a guess"
             )
         if n:
-            error = np.concatenate([part.reprojection_error for part in self._parts])
-            yield f"mean reprojection error {error.mean():.1f} px"
+            yield f"mean reprojection error {poses.reprojection_error.mean():.1f} px"
         else:
             yield "nobody was found, so the files hold no poses"
 
@@ -444,6 +479,18 @@ def _write(path: Path, act: Callable[[], Any]) -> Path:
             "make room, or give another folder with --out."
         ) from error
     return path
+
+
+def _exported(poses: Poses, out: Path, writers: Sequence[Any]) -> list[Path]:
+    """Each person's movement in each format; the files."""
+    files = []
+    people = movements(poses) if writers and len(poses) else {}
+    for person, movement in people.items():
+        name = "poses" if len(people) == 1 else f"poses_{person}"
+        for writer in writers:
+            path = out / f"{name}{writer.EXTENSION}"
+            files.append(_write(path, lambda: writer.write(path, movement)))  # noqa: B023
+    return files
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -1,0 +1,18 @@
+"""A table for spreadsheets and scripts: a line a frame, metres; empty where nobody was seen."""
+
+import csv
+from pathlib import Path
+
+from camerapose.formats import Movement
+
+EXTENSION = ".csv"
+
+
+def write(path: Path, movement: Movement) -> None:
+    """Columns time (seconds) and JOINT_x, JOINT_y, JOINT_z for each joint."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(["time", *(f"{j}_{a}" for j in movement.skeleton.joints for a in "xyz")])
+        for i, (pose, seen) in enumerate(zip(movement.points, movement.seen, strict=True)):
+            values = [f"{v:.5f}" if seen else "" for v in pose.ravel()]
+            out.writerow([f"{movement.start + i / movement.fps:.5f}", *values])
