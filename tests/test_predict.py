@@ -292,6 +292,19 @@ class TestFiles:
             run(video, tmp_path / "two", graph, export=("fbx",))
         assert not (tmp_path / "two").exists()
 
+    def test_overlay(self, detector, graph, tmp_path):
+        """As many frames as were looked at; drawn on where somebody is, and only there."""
+        video = write_video(tmp_path / "walk.mp4", black=(3, 4))
+        run(video, tmp_path / "out", graph, overlay=True, start=2, end=12, stride=2)
+        shots = list(media.frames(tmp_path / "out" / "overlay.mp4"))
+        assert len(shots) == 5 and media.probe(tmp_path / "out" / "overlay.mp4").fps == 5
+        drawn = [np.ptp(shot.image.astype(int), axis=(0, 1)).max() > 60 for shot in shots]
+        assert drawn == [True, False, True, True, True]  # frame 4 is black
+        assert not list((tmp_path / "out").glob("*.part"))
+        Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
+        with pytest.raises(ValueError, match="an overlay is made of a video"):
+            run(tmp_path / "a.png", tmp_path / "out", graph, overlay=True)
+
     def test_json_goes_in_again(self, predictor, graph, tmp_path):
         given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
         (tmp_path / "k.json").write_text(to_json(given))

@@ -52,6 +52,7 @@ def predict(
     static_camera: bool = False,
     smooth: float = 1.0,
     export: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
+    overlay: bool = False,
     picture: bool = True,
     threads: MaybeInt = None,
 ) -> int:
@@ -84,6 +85,7 @@ def predict(
         smooth: of movement in a video: 1 is usual, 2 is calmer, 0 is off.
         export: also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh
             (Blender), gltf (viewers, game engines).
+        overlay: also write the video with the poses drawn on it, overlay.mp4.
         picture: draw image, 2D, 3D and reprojection.
         threads: processor threads; without it all cores.
     """
@@ -93,8 +95,7 @@ def predict(
         input, out, weights=weights, detector=detector, model=model, max_people=max_people,
         start=start, end=end, stride=stride, skeleton=skeleton, image_size=image_size,
         height=height, focal=focal, static_camera=static_camera, smooth=smooth, export=export,
-        picture=picture,
-        threads=threads,
+        overlay=overlay, picture=picture, threads=threads,
     )  # fmt: skip
     return 0 if len(poses) else NOBODY
 

@@ -49,6 +49,7 @@ def predict(
     static_camera: bool = False,
     smooth: float = 1.0,
     export: Sequence[str] = (),
+    overlay: bool = False,
     picture: bool = True,
     threads: int | None = None,
     progress: bool = True,
@@ -77,6 +78,7 @@ def predict(
             person; 0 leaves every frame by itself (`motion.smooth`).
         export: formats for other programs (`camerapose.formats`): csv, trc, c3d, bvh, gltf; one
             file a person.
+        overlay: also write `overlay.mp4`, the video with the poses drawn on it.
         picture: draw CameraPose's Fig. 8: of an image, of a folder's first images
             (`MOST_PICTURES`), of `ROWS` moments of a video.
         progress: show a progress bar on a terminal.
@@ -92,6 +94,8 @@ def predict(
     source, out = Path(input), Path(out)
     writers = [plugins.load("formats", name) for name in export]
     kind = media.kind(source)
+    if overlay and kind != "video":
+        raise ValueError(f"an overlay is made of a video, and {source} is none; leave it out")
     info = None if kind == "keypoints" else media.probe(source)
     predictor = Predictor(weights, threads=threads)
     _make_folder(out)
@@ -122,6 +126,12 @@ def predict(
     _write(files[0], lambda: poses.save(files[0], **work.detected()))
     _write(files[1], lambda: _write_text(files[1], to_json(poses)))
     files += _exported(poses, out, writers)
+    if overlay and kind == "video":
+        from camerapose.overlay import overlay as draw_over
+
+        path = out / "overlay.mp4"
+        part = dict(start=start, end=end, stride=stride, progress=progress)
+        files.append(_write(path, lambda: draw_over(poses, source, path, **part)))
     if picture and len(poses):
         files += _draw(poses, kind, source, out, album)
     say("wrote " + ", ".join(str(file) for file in files))
