@@ -1,6 +1,7 @@
 """The command line: exit statuses, one-line errors, and that help is quick."""
 
 import errno
+import inspect
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from PIL import Image
 
 import camerapose
 from camerapose import Predictor, cli
+from camerapose.predict import predict
 
 
 @pytest.fixture
@@ -215,3 +217,15 @@ class TestHelp:
         with pytest.raises(SystemExit) as end:
             cli.main(["predict", "a.png", "--out", "b", "--nonsense", "1"])
         assert end.value.code == 2
+
+
+def test_every_option_of_predict_reaches_it(monkeypatch):
+    """An option that the command takes and forgets would do nothing, in silence."""
+    given = {}
+    monkeypatch.setattr(
+        "camerapose.predict.predict", lambda *paths, **options: given.update(options) or [1]
+    )
+    assert cli.main(["predict", "a.mp4", "--out", "b", "--overlay", "--export", "trc", "bvh"]) == 0
+    known = set(inspect.signature(predict).parameters)
+    assert set(given) == known - {"input", "out", "progress", "say"}
+    assert given["overlay"] is True and given["export"] == ("trc", "bvh")

@@ -53,6 +53,7 @@ def predict(
     smooth: float = 1.0,
     export: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     overlay: bool = False,
+    report: bool = False,
     picture: bool = True,
     threads: MaybeInt = None,
 ) -> int:
@@ -86,6 +87,7 @@ def predict(
         export: also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh
             (Blender), gltf (viewers, game engines).
         overlay: also write the video with the poses drawn on it, overlay.mp4.
+        report: also write a page with 3D to turn and play, and curves over time, report.html.
         picture: draw image, 2D, 3D and reprojection.
         threads: processor threads; without it all cores.
     """
@@ -95,7 +97,7 @@ def predict(
         input, out, weights=weights, detector=detector, model=model, max_people=max_people,
         start=start, end=end, stride=stride, skeleton=skeleton, image_size=image_size,
         height=height, focal=focal, static_camera=static_camera, smooth=smooth, export=export,
-        overlay=overlay, picture=picture, threads=threads,
+        overlay=overlay, report=report, picture=picture, threads=threads,
     )  # fmt: skip
     return 0 if len(poses) else NOBODY
 

@@ -17,8 +17,9 @@ from camerapose.skeleton import Skeleton
 #: Sum of the lengths of these bones of an adult, as a share of body height (Drillis and Contini,
 #: 1966): thigh and shank of both legs, upper arm and forearm of both arms.
 HEIGHT_BONES = {"knee": 0.245, "ankle": 0.246, "elbow": 0.172, "wrist": 0.157}
-#: Faster movement than this (hertz) is smoothed away: joints, place in the image, depth.
-CUTOFF_BODY, CUTOFF_PLACE, CUTOFF_DEPTH = 4.0, 4.0, 1.0
+#: Faster movement than this (hertz) is smoothed away: of bones, of the place in the image, of the
+#: depth, of the camera.
+CUTOFF_BODY, CUTOFF_PLACE, CUTOFF_DEPTH, CUTOFF_CAMERA = 5.0, 8.0, 1.0, 0.3
 #: A gap longer than this (seconds) ends a movement: what follows is smoothed by itself.
 LONGEST_GAP = 1.0
 #: Joints of less confidence weigh as if they had this.
@@ -139,10 +140,11 @@ def fit_translation(
 def smooth(poses: Poses, fps: float | None = None, strength: float = 1.0) -> Poses:
     """People who move as bodies do: no jitter, bones of one length.
 
-    Per person, over the frames in which they were seen: directions of bones, place in the image
-    and depth each go through `smoothed`, weighed by confidence; bones get the person's median
-    length, left and right alike. Rows stay what they were; nothing is filled in. People seen in
-    one frame only are left alone.
+    Per person, over the frames in which they were seen: first the camera, in which they are then
+    placed anew (`refit`); then directions of bones, place in the image and depth. Each goes
+    through `smoothed`, weighed by confidence. Bones get the person's median length, left and right
+    alike. Rows stay what they were; nothing is filled in. People seen in one frame only are left
+    alone.
 
     Args:
         fps: frames a second, for poses without label time; None: 30.
@@ -152,20 +154,43 @@ def smooth(poses: Poses, fps: float | None = None, strength: float = 1.0) -> Pos
         raise ValueError(f"strength is {strength}; give 0 (nothing) or more")
     if strength == 0 or len(poses) == 0:
         return poses
+    parts = [part for rows in _people(poses) for part in _movements(poses, rows, fps)]
+    poses = _steady(poses, parts, strength)
     pose3d = np.array(poses.pose3d, float)
-    for rows in _people(poses):
-        rows = rows[np.argsort(poses.labels["frame"][rows], kind="stable")]
-        lengths = _own_lengths(poses[rows])
-        times = _times(poses, rows, fps)
-        for part in np.split(
-            np.arange(len(rows)), np.flatnonzero(np.diff(times) > LONGEST_GAP) + 1
-        ):
-            if len(part) > 1:
-                mine = rows[part]
-                pose3d[mine] = _smooth_one(poses[mine], times[part], lengths, strength)
+    for rows, times in parts:
+        own = np.flatnonzero(_numbers(poses) == _numbers(poses)[rows[0]])
+        lengths = _own_lengths(poses[own])
+        pose3d[rows] = _smooth_one(poses[rows], times, lengths, strength)
     root = pose3d[:, poses.skeleton.root_index]
     camera = poses.camera
     return _replaced(poses, pose3d - root[:, None], root, camera.focal, camera.center)
+
+
+def _movements(
+    poses: Poses, rows: np.ndarray, fps: float | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and times of each stretch in which a person was seen, in order; not of single frames."""
+    rows = rows[np.argsort(poses.labels["frame"][rows], kind="stable")]
+    times = _times(poses, rows, fps)
+    cuts = np.flatnonzero(np.diff(times) > LONGEST_GAP) + 1
+    pieces = np.split(np.arange(len(rows)), cuts)
+    return [(rows[piece], times[piece]) for piece in pieces if len(piece) > 1]
+
+
+def _steady(poses: Poses, parts: list[tuple[np.ndarray, np.ndarray]], strength: float) -> Poses:
+    """Cameras that change slowly; people placed anew in them."""
+    focal, center = np.array(poses.camera.focal, float), np.array(poses.camera.center, float)
+    cutoff = CUTOFF_CAMERA / strength
+    for rows, times in parts:
+        sure = np.maximum(poses.confidence[rows], LEAST_CONFIDENCE).mean(1, keepdims=True)
+        focal[rows] = np.exp(smoothed(np.log(focal[rows]), times, cutoff, sure))
+        center[rows] = smoothed(center[rows], times, cutoff, sure)
+    moved = refit(poses, focal, center)
+    still = np.setdiff1d(np.arange(len(poses)), np.concatenate([[], *(r for r, _ in parts)]))
+    if len(still):  # seen once: as predicted
+        moved.pose3d[still] = poses.pose3d[still]
+        moved.camera.translation[still] = poses.camera.translation[still]
+    return moved
 
 
 def _smooth_one(
@@ -180,7 +205,9 @@ def _smooth_one(
     direction /= np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)
     body = from_bones(direction * lengths[:, None], skeleton)
     sure = weight.mean(1, keepdims=True)
-    place = smoothed(root[:, :2] / root[:, 2:], times, CUTOFF_PLACE / strength, sure)
+    focal, center = poses.camera.focal, poses.camera.center
+    place = root[:, :2] / root[:, 2:] * focal + center
+    place = (smoothed(place, times, CUTOFF_PLACE / strength, sure) - center) / focal
     # a body of other lengths looks the same size where it stands farther in proportion
     size = _lengths(poses.pose3d, skeleton).sum(1)
     depth = np.log(root[:, 2] * lengths.sum() / size)[:, None]
@@ -258,9 +285,14 @@ def from_bones(bones: Float[np.ndarray, "t b 3"], skeleton: Skeleton) -> Float[n
 _SIDES = ("left", "right")
 
 
+def _numbers(poses: Poses) -> np.ndarray:
+    """Whose each row is."""
+    return poses.labels.get("person", np.zeros(len(poses), int))
+
+
 def _people(poses: Poses) -> list[np.ndarray]:
     """Rows of each person."""
-    person = poses.labels.get("person", np.zeros(len(poses), int))
+    person = _numbers(poses)
     return [np.flatnonzero(person == number) for number in np.unique(person)]
 
 

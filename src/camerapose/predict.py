@@ -50,6 +50,7 @@ def predict(
     smooth: float = 1.0,
     export: Sequence[str] = (),
     overlay: bool = False,
+    report: bool = False,
     picture: bool = True,
     threads: int | None = None,
     progress: bool = True,
@@ -79,6 +80,7 @@ def predict(
         export: formats for other programs (`camerapose.formats`): csv, trc, c3d, bvh, gltf; one
             file a person.
         overlay: also write `overlay.mp4`, the video with the poses drawn on it.
+        report: also write `report.html`: 3D to turn and play, and curves over time.
         picture: draw CameraPose's Fig. 8: of an image, of a folder's first images
             (`MOST_PICTURES`), of `ROWS` moments of a video.
         progress: show a progress bar on a terminal.
@@ -126,6 +128,11 @@ def predict(
     _write(files[0], lambda: poses.save(files[0], **work.detected()))
     _write(files[1], lambda: _write_text(files[1], to_json(poses)))
     files += _exported(poses, out, writers)
+    if report and len(poses):
+        from camerapose.report import report as write_report
+
+        page = out / "report.html"
+        files.append(_write(page, lambda: write_report(poses, page, source.name)))
     if overlay and kind == "video":
         from camerapose.overlay import overlay as draw_over
 
