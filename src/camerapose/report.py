@@ -105,6 +105,7 @@ def _summary(poses: Poses, people: np.ndarray) -> str:
         "frames with somebody": len(np.unique(poses.labels["frame"])),
         "picture": f"{size[0]} x {size[1]} pixels",
         "focal length (median)": f"{np.median(pixels.focal):.0f} pixels",
+        "body height (median)": f"{np.median(motion.body_height(poses)):.2f} m",
         "distance (median)": f"{np.median(np.linalg.norm(poses.root_position, axis=1)):.2f} m",
         "reprojection error (mean)": f"{poses.reprojection_error.mean():.1f} pixels",
         "joints": f"{poses.skeleton.name}; camera frame, metres",
@@ -118,7 +119,7 @@ def _figure(poses: Poses, colour: str | None) -> Any:
     from plotly.subplots import make_subplots
 
     times = seconds(poses)
-    panels = ("angles, degrees", "distance, m", "body height, m", "confidence",
+    panels = ("angles, degrees", "distance, m", "height above the camera, m", "confidence",
               "reprojection error, pixels")  # fmt: skip
     figure = make_subplots(
         rows=len(panels), cols=2, column_widths=[0.56, 0.44], shared_xaxes=True,
@@ -133,7 +134,11 @@ def _figure(poses: Poses, colour: str | None) -> Any:
     curves = [
         angles(poses),
         {"distance": np.linalg.norm(poses.root_position, axis=1)},
-        {"height": motion.body_height(poses)},
+        {
+            name: -poses.pose3d[:, poses.skeleton.index(name), 1]
+            for name in ("head", poses.skeleton.root)
+            if name in poses.skeleton.joints
+        },
         {"confidence": poses.confidence.mean(1)},
         {"error": poses.reprojection_error},
     ]
@@ -172,7 +177,7 @@ def _figure(poses: Poses, colour: str | None) -> Any:
     ]
     figure.update_layout(
         height=760, margin={"l": 10, "r": 10, "t": 30, "b": 10}, template="plotly_white",
-        scene=_scene(points), legend={"orientation": "h", "x": 0.6, "y": -0.08},
+        scene=_scene(points), legend={"orientation": "h", "x": 0.6, "y": -0.1},
         updatemenus=[_buttons()], sliders=[_slider(figure.frames, times)],
     )  # fmt: skip
     figure.update_xaxes(title_text="seconds", row=len(panels), col=2)

@@ -1,0 +1,68 @@
+"""The page about a video: whole in itself, and what it draws is what was found."""
+
+import builtins
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_motion import walk
+
+from camerapose.poses import Poses
+from camerapose.report import MOMENTS, angles, report, seconds
+
+
+@pytest.fixture(scope="module")
+def poses():
+    truth, _ = walk(frames=300)
+    return replace(truth, image_size=np.tile(np.float32([1280, 720]), (300, 1)))
+
+
+def test_a_page_needs_nothing_else(poses, tmp_path):
+    path = report(poses, tmp_path / "report.html", "walk <1>")
+    page = path.read_text()
+    assert "walk &lt;1&gt;" in page and "<h2>" not in page
+    assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?!data:)', page)
+    names = re.findall(r'"name":"(\d+)"', page)
+    assert len(set(names)) == MOMENTS and {"0", "299"} <= set(names)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_people_each_have_a_part(poses, tmp_path):
+    other = replace(poses[:40], labels={k: v[:40] for k, v in poses.labels.items()})
+    other = replace(other, labels=other.labels | {"person": np.full(40, 3)})
+    page = report(Poses.cat([poses, other]), tmp_path / "report.html").read_text()
+    assert page.index("Person 0") < page.index("Person 3")
+
+
+def test_angles(poses):
+    found = angles(poses)
+    assert set(found) == {f"{s} {j}" for s in ("left", "right") for j in ("knee", "elbow", "hip")}
+    straight = replace(poses, pose3d=poses.pose3d.copy())
+    hip, knee, ankle = (poses.skeleton.index(f"left_{j}") for j in ("hip", "knee", "ankle"))
+    straight.pose3d[:, hip], straight.pose3d[:, knee] = [0, 0, 4], [0, 0.4, 4]
+    straight.pose3d[:150, ankle], straight.pose3d[150:, ankle] = [0, 0.8, 4], [0.4, 0.4, 4]
+    knees = angles(straight)["left knee"]
+    np.testing.assert_allclose(knees[:150], 180, atol=0.1)
+    np.testing.assert_allclose(knees[150:], 90, atol=0.1)
+
+
+def test_clock(poses):
+    np.testing.assert_allclose(seconds(poses), poses.labels["time"])
+    bare = replace(poses, labels={"frame": np.arange(300)})
+    np.testing.assert_allclose(seconds(bare), np.arange(300) / 30)
+
+
+def test_nobody_and_no_plotly(poses, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="nobody was found"):
+        report(poses[:0], tmp_path / "a.html")
+    real = builtins.__import__
+
+    def refuse(name, *rest):
+        if name.startswith("plotly"):
+            raise ModuleNotFoundError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ValueError, match=r"camerapose\[report\]"):
+        report(poses, tmp_path / "a.html")
