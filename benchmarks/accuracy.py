@@ -14,11 +14,12 @@ import argparse
 import fnmatch
 import json
 import os
+import signal
 import sys
 import time
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
     ]
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for the processes made now
+    signal.signal(signal.SIGTERM, _stop)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(run_row, *task) for task in tasks]
         for future, (row, seed, *_) in zip(futures, tasks, strict=True):
@@ -92,6 +94,13 @@ def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
     for name, (lifter, refiner) in TRANSPLANTS.items():
         for seed in arguments.seeds:
             transplant(name, lifter, refiner, seed, arguments)
+
+
+def _stop(*_: Any) -> None:
+    """Rows in the making save themselves and end; none goes on behind our back."""
+    for child in active_children():
+        child.terminate()
+    sys.exit(1)
 
 
 def run_row(row: Row, seed: int, data: Path, out: Path) -> None:

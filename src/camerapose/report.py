@@ -177,7 +177,7 @@ def _figure(poses: Poses, colour: str | None) -> Any:
     ]
     figure.update_layout(
         height=760, margin={"l": 10, "r": 10, "t": 30, "b": 10}, template="plotly_white",
-        scene=_scene(points), legend={"orientation": "h", "x": 0.6, "y": -0.1},
+        scene=_scene(points), legend={"orientation": "h", "x": 0.5, "y": -0.1},
         updatemenus=[_buttons()], sliders=[_slider(figure.frames, times)],
     )  # fmt: skip
     figure.update_xaxes(title_text="seconds", row=len(panels), col=2)
