@@ -65,7 +65,10 @@ def write(document: Path, folder: Path, rows: list[Row]) -> None:
             [r for r in rows if r.name == "gt-parts-camerapose"] + _of(rows, "ablation"),
             results, GT,
         ),
-        "sh": lambda: table(_of(rows, "sh") + _transplants(), results, SH),
+        "sh": lambda: table(
+            _of(rows, "sh") + [r for r in rows if r.name.startswith("gt-parts")] + _transplants(),
+            results, SH,
+        ),
         "shipped": lambda: shipped(results),
     }  # fmt: skip
     text = document.read_text(encoding="utf-8")
@@ -131,6 +134,6 @@ def _of(rows: list[Row], table: str) -> list[Row]:
 
 def _transplants() -> list[Row]:
     return [
-        Row(name, "sh", f"{lifter} behind the refiner of {refiner}", {})
+        Row(name, "sh", f"lifter of {lifter}, refiner of {refiner}", {})
         for name, (lifter, refiner) in TRANSPLANTS.items()
     ]

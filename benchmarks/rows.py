@@ -53,6 +53,18 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
             "weights.d2d_wild": 0.01,
         },
     ),
+    "definitions": (
+        "half of the samples with joints of other definitions",
+        {
+            "noise.exact": 0.5,
+            "noise.detected": 0.0,
+            "noise.level": 0.01,
+            "noise.missing": 0.0,
+            "noise.cut": 0.0,
+            "noise.made": 0.3,
+            "noise.definitions": 1.0,
+        },
+    ),
     "no-mirror": ("without mirrored samples", {"mirror": False}),
     "float32": ("float32 products", {"precision": "float32"}),
 }
@@ -88,4 +100,7 @@ def rows() -> list[Row]:
 TRANSPLANTS = {
     "sh-alone-plugged": ("sh-alone-without", "sh-camerapose"),
     "sh-poseaug-plugged": ("sh-poseaug-without", "sh-camerapose"),
+    "gt-alone-plugged": ("gt-parts-alone", "sh-camerapose"),
+    "gt-poseaug-plugged": ("gt-parts-poseaug", "sh-camerapose"),
+    "gt-camerapose-plugged": ("gt-parts-camerapose", "sh-camerapose"),
 }

@@ -19,6 +19,7 @@ DESCRIPTION = """3D human pose and camera from one image.
     camerapose predict photo.jpg --out result       an image, a folder, a video or keypoints
     camerapose train configs/quick.toml --out runs/quick
     camerapose evaluate runs/quick --dataset human36m --root data/h36m
+    camerapose adapt person_keypoints.json --out runs/mine
     camerapose export runs/quick --out my.onnx
 
 Every subcommand has its own --help."""
@@ -181,6 +182,52 @@ def evaluate(
     return 0
 
 
+def adapt(
+    annotations: Positional[Path],
+    out: Path,
+    weights: str = "bundled",
+    skeleton: MaybeName = None,
+    image_size: Annotated[tuple[int, int] | None, arg(metavar="WIDTH HEIGHT")] = None,
+    human36m: MaybePath = None,
+    held_out: float = 0.2,
+    steps: MaybeInt = None,
+    seed: int = 0,
+) -> int:
+    """Tune a model with your own 2D annotations; no 3D label is needed.
+
+    A fifth of the images is kept aside to measure on, before and after:
+
+        camerapose adapt person_keypoints.json --out runs/mine
+        camerapose predict video.mp4 --out result --weights runs/mine
+
+    Args:
+        annotations: COCO keypoints as annotation tools write them, or any other keypoints.
+        out: folder for model.onnx, model.safetensors and adapt.json.
+        weights: what to begin from: a run folder, a .safetensors file or "bundled".
+        skeleton: joint format of annotations that don't say it.
+        image_size: of annotations that don't say it, in pixels.
+        human36m: folder of Human3.6M, to hold on to true pairs instead of made bodies.
+        held_out: share of the images to measure on.
+        steps: iterations; without it by the number of annotations.
+        seed: of everything random.
+    """
+    from camerapose.training.adapt import adapt as run
+
+    found = run(weights, annotations, out, skeleton=skeleton, image_size=image_size,
+                human36m=human36m, held_out=held_out, steps=steps, seed=seed)  # fmt: skip
+    names = {"reprojection_error": ("reprojection error, pixels", 1.0),
+             "implausible_bones": ("bones outside human proportions, %", 100.0),
+             "asymmetry": ("left and right differ by, %", 100.0),
+             "replay_mpjpe": (f"MPJPE on the replay ({found['replay']}), mm", 1.0)}  # fmt: skip
+    print(f"learned from {found['learned_from']} people, measured on {found['measured_on']} others")
+    print(f"{'':44}{'before':>10}{'after':>10}")
+    for key, (name, unit) in names.items():
+        before, after = (found[when][key] * unit for when in ("before", "after"))
+        print(f"{name:44}{before:10.2f}{after:10.2f}")
+    print(f"wrote {out} (camerapose predict VIDEO --weights {out} --out DIR)")
+    return 0
+
+
 def export(checkpoint: Positional[Path], out: Path, half: bool = False, license: str = "") -> int:
     """Write a checkpoint as one ONNX graph, which `camerapose predict` runs, and beside it the
     .safetensors from which evaluation and training go on.
@@ -216,6 +263,7 @@ COMMANDS = {
     "demo": demo,
     "train": train,
     "evaluate": evaluate,
+    "adapt": adapt,
     "export": export,
 }
 

@@ -100,13 +100,20 @@ def export_checkpoint(
         raise ValueError(
             f"can't write to {out}: give a file ending in .onnx, and not the one beside {source}"
         )
-    model, (metadata, _) = load_model(source), _read(source)
-    settings = update(Model(), json.loads(metadata["model"]), str(source))
-    card, license = json.loads(metadata["card"]), license or metadata.get("license", "")
+    model, (settings, card, known) = load_model(source), about(source)
+    license = license or known
     graph.parent.mkdir(parents=True, exist_ok=True)
     export_model(model, graph, card, half, license)
     save_model(model, weights, settings, card, half, license)
     return graph, weights
+
+
+def about(path: Path | str) -> tuple[Model, dict[str, Any], str]:
+    """A checkpoint's sizes, card and licence."""
+    path = find_model(Path(path))
+    metadata, _ = _read(path)
+    settings = update(Model(), json.loads(metadata["model"]), str(path))
+    return settings, json.loads(metadata["card"]), metadata.get("license", "")
 
 
 def find_model(path: Path) -> Path:
