@@ -1,14 +1,14 @@
 """Real video, real detections: four calibrated cameras as truth, each camera alone as the test.
 
     python benchmarks/real_detections.py                 # the weights of the package
-    python benchmarks/real_detections.py runs/mine       # others, several if you like
+    python benchmarks/real_detections.py runs/mine       # others
+    python benchmarks/real_detections.py --json benchmarks/results/real-bundled.json
 
 The video is `Demo_SinglePerson` of the package pose2sim 0.10.49 (BSD-3-Clause): one person, four
 synchronised portrait cameras. BlazePose heavy finds 33 landmarks in each view. Those of the limbs
 are triangulated over the four views, weighted by confidence: that is the truth. Then each camera's
-detections alone go through a model. Reported is PA-MPJPE over the twelve limb joints, root left
-out, and the same for the length of the absolute error where it makes sense: focal length and
-distance.
+detections alone go through a model. Reported are PA-MPJPE over the twelve limb joints and the
+error of the focal length.
 
 This is a test and not for choosing anything by. The truth has errors of its own: the mean
 reprojection error of the triangulated joints is printed with it.
@@ -49,23 +49,20 @@ SUBPIXEL = 64
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "weights", nargs="*", help="run folders or .onnx files; none: the package's"
-    )
+    parser.add_argument("weights", nargs="?", help="run folder or .onnx file; none: the package's")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     arguments = parser.parse_args()
     views = detections()
     truth, error = triangulate(views)
     print(f"truth: {truth.shape[0]} frames, mean reprojection error {error:.1f} px")
-    results = {}
-    for weights in arguments.weights or [None]:
-        rows = measure(Predictor(weights), views, truth)
-        results[str(weights or "bundled")] = rows
-        print(f"\n{weights or 'bundled'}\n{'':8}{'PA-MPJPE mm':>12}{'focal error %':>15}")
-        for name, row in rows.items():
-            print(f"{name:8}{row['pa_mpjpe']:12.1f}{row['focal_error']:15.1f}")
+    rows = measure(Predictor(arguments.weights), views, truth)
+    print(f"{'':8}{'PA-MPJPE mm':>12}{'focal error %':>15}")
+    for name, row in rows.items():
+        print(f"{name:8}{row['pa_mpjpe']:12.1f}{row['focal_error']:15.1f}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
+        about = {"row": arguments.json.stem, "seed": 0, "tests": {}}
+        about |= {"truth_reprojection": error, "cameras": rows}
+        arguments.json.write_text(json.dumps(about, indent=1) + "\n")
 
 
 def detections() -> dict[str, dict[str, np.ndarray]]:

@@ -70,6 +70,7 @@ def write(document: Path, folder: Path, rows: list[Row]) -> None:
             results, SH,
         ),
         "shipped": lambda: shipped(results),
+        "real": lambda: real(results),
     }  # fmt: skip
     text = document.read_text(encoding="utf-8")
     for name, make in tables.items():
@@ -112,6 +113,20 @@ def shipped(results: Results) -> str:
             body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
             parts.append(f"`{name.removeprefix('shipped-')}`:\n\n{body}")
     return "\n\n".join(parts) or "Nothing has been measured yet."
+
+
+def real(results: Results) -> str:
+    """PA-MPJPE of each camera of the real video; one line for each set of weights."""
+    names = ["cam01", "cam02", "cam03", "cam04", "mean"]
+    lines = [["weights", *names, "focal %"], ["---"] * 7]
+    for row, runs in sorted(results.items()):
+        if row.startswith("real-"):
+            cameras = runs[0]["cameras"]
+            cells = [f"{cameras[name]['pa_mpjpe']:.1f}" for name in names]
+            lines.append(
+                [row.removeprefix("real-"), *cells, f"{cameras['mean']['focal_error']:.1f}"]
+            )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def spread(values: list[float | None]) -> str:

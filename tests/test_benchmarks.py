@@ -58,6 +58,19 @@ def test_a_table_has_means_and_spreads_and_only_rows_that_were_run(tmp_path):
         assert cells.count("-") == 8 and "50.0 ± 0.0" in cells
 
 
+def test_the_real_video_has_a_table_of_its_own(tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    names = [*real_detections.CAMERAS, "mean"]
+    cameras = {name: {"pa_mpjpe": 50.0 + i, "focal_error": 7.0} for i, name in enumerate(names)}
+    found = {"row": "real-mine", "seed": 0, "tests": {}, "cameras": cameras}
+    (folder / "real-mine.json").write_text(json.dumps(found))
+    document = tmp_path / "results.md"
+    document.write_text("<!-- begin real -->\n<!-- end real -->\n")
+    report.write(document, folder, [])
+    assert "| mine | 50.0 | 51.0 | 52.0 | 53.0 | 54.0 | 7.0 |" in document.read_text()
+
+
 def test_a_row_that_was_interrupted_has_no_result(tmp_path, monkeypatch):
     monkeypatch.setattr(accuracy, "RESULTS", tmp_path)
     accuracy._write("a", 3, {"tests": {}})
