@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -243,7 +244,7 @@ class TestFiles:
     def test_keypoints_of_our_own(self, predictor, graph, tmp_path):
         given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
         given.save(tmp_path / "k.npz")
-        poses = run(tmp_path / "k.npz", tmp_path / "out", graph, picture=True, smooth=0.0)
+        poses = run(tmp_path / "k.npz", tmp_path / "out", graph, picture=True)
         np.testing.assert_allclose(poses.pose3d, given.pose3d, rtol=1e-4)
         assert (tmp_path / "out" / "poses.png").exists()
 
@@ -252,7 +253,7 @@ class TestFiles:
         given.save(tmp_path / "k.npz")
         tall = run(tmp_path / "k.npz", tmp_path / "tall", graph, height=2.0)
         assert np.median(motion.body_height(tall)) == pytest.approx(2.0, abs=0.02)
-        near = run(tmp_path / "k.npz", tmp_path / "near", graph, focal=320.0, smooth=0.0)
+        near = run(tmp_path / "k.npz", tmp_path / "near", graph, focal=320.0)
         assert near.camera.in_pixels(near.image_size).focal == pytest.approx(np.full((2, 2), 320))
         assert (near.root_position[:, 2] < 0.6 * given.root_position[:, 2]).all()
         still = run(tmp_path / "k.npz", tmp_path / "still", graph, static_camera=True)
@@ -279,6 +280,18 @@ class TestFiles:
             steps = np.diff(poses.pose3d - poses.root_position[:, None], n=2, axis=0)
             shaking.append(np.linalg.norm(steps, axis=-1).mean())
         assert shaking[1] < 0.7 * shaking[0]  # at 10 frames a second much of it is slow
+
+    def test_keypoints_are_smoothed_only_as_one_movement(self, predictor, graph, tmp_path):
+        given = predictor(PERSON + 40 * np.random.default_rng(0).random((9, 1, 1)), image_size=SIZE)
+        given = replace(given, labels={"frame": np.arange(9), "person": np.zeros(9, int)})
+        given.save(tmp_path / "k.npz")
+        alone = run(tmp_path / "k.npz", tmp_path / "a", graph)
+        np.testing.assert_allclose(alone.pose3d, given.pose3d, rtol=1e-3, atol=1e-3)
+        asked = run(tmp_path / "k.npz", tmp_path / "b", graph, smooth=1.0)
+        replace(given, labels=given.labels | {"time": np.arange(9) / 30}).save(tmp_path / "t.npz")
+        timed = run(tmp_path / "t.npz", tmp_path / "c", graph)
+        np.testing.assert_allclose(asked.pose3d, timed.pose3d, atol=1e-5)
+        assert np.abs(asked.pose3d - alone.pose3d).max() > 0.01
 
     def test_exports(self, detector, graph, tmp_path):
         video = write_video(tmp_path / "walk.mp4")

@@ -51,7 +51,7 @@ def predict(
     height: MaybeFloat = None,
     focal: MaybeFloat = None,
     static_camera: bool = False,
-    smooth: float = 1.0,
+    smooth: MaybeFloat = None,
     export: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     overlay: bool = False,
     report: bool = False,
@@ -84,7 +84,8 @@ def predict(
         height: of the people, in metres; makes size and distance right.
         focal: of the camera in pixels, if you know it.
         static_camera: the camera stands still; one focal length for the whole video.
-        smooth: of movement in a video: 1 is usual, 2 is calmer, 0 is off.
+        smooth: of movement: 1 is usual and done for video, 2 is calmer, 0 is off. Give it for
+            keypoints that are frames of one video.
         export: also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh
             (Blender), gltf (viewers, game engines).
         overlay: also write the video with the poses drawn on it, overlay.mp4.

@@ -47,7 +47,7 @@ def predict(
     height: float | None = None,
     focal: float | None = None,
     static_camera: bool = False,
-    smooth: float = 1.0,
+    smooth: float | None = None,
     export: Sequence[str] = (),
     overlay: bool = False,
     report: bool = False,
@@ -75,8 +75,9 @@ def predict(
         height: of the people, metres: makes place and size metric.
         focal: of the camera, pixels, where it is known.
         static_camera: the camera stands still: one focal length for all frames.
-        smooth: how strongly people's movement is smoothed in a video, and in keypoints of one
-            person; 0 leaves every frame by itself (`motion.smooth`).
+        smooth: how strongly people's movement is smoothed (`motion.smooth`); 0 leaves every frame
+            by itself. None: 1 for a video and for keypoints with times, else 0: other keypoints
+            may be of pictures that have nothing to do with each other.
         export: formats for other programs (`camerapose.formats`): csv, trc, c3d, bvh, gltf; one
             file a person.
         overlay: also write `overlay.mp4`, the video with the poses drawn on it.
@@ -153,16 +154,16 @@ def _settled(
     height: float | None,
     focal: float | None,
     static_camera: bool,
-    smooth: float,
+    smooth: float | None,
 ) -> Poses:
     """With what the user knows, and over time where rows are known to be one person's."""
     if focal is not None:
         poses = motion.with_focal(poses, focal)
     elif static_camera:
         poses = motion.static_camera(poses)
-    frames = poses.labels["frame"]
-    if kind == "video" or (kind == "keypoints" and len(np.unique(frames)) == len(frames)):
-        poses = motion.smooth(poses, strength=smooth)
+    if smooth is None:
+        smooth = 1.0 if kind == "video" or "time" in poses.labels else 0.0
+    poses = motion.smooth(poses, strength=smooth)
     return poses if height is None else motion.with_height(poses, height)
 
 
