@@ -259,6 +259,20 @@ class TestFiles:
         still = run(tmp_path / "k.npz", tmp_path / "still", graph, static_camera=True)
         assert (still.camera.focal == still.camera.focal[0]).all()
 
+    def test_a_photo_tells_its_focal_length(self, detector, graph, tmp_path):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA405] = 28  # FocalLengthIn35mmFilm
+        Image.new("RGB", SIZE, "white").save(tmp_path / "a.jpg", exif=exif)
+        Image.new("RGB", SIZE, "white").save(tmp_path / "b.jpg")
+        lines = []
+        poses = run(tmp_path, tmp_path / "out", graph, say=lines.append)
+        focal = poses.camera.in_pixels(poses.image_size).focal
+        np.testing.assert_allclose(focal[0], 28 / 43.27 * 800, rtol=1e-4)
+        np.testing.assert_allclose(focal[1], 640, rtol=1e-4)
+        assert any("EXIF of 1 image: a.jpg 518 pixels" in line for line in lines)
+        given = run(tmp_path, tmp_path / "out", graph, focal=700.0)
+        np.testing.assert_allclose(given.camera.in_pixels(given.image_size).focal, 700, rtol=1e-4)
+
     def test_a_video_is_smoothed_unless_not_wanted(self, detector, graph, tmp_path, monkeypatch):
         class Nervous(Detector):
             count = 0

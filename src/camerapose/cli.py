@@ -82,7 +82,7 @@ def predict(
         skeleton: joint format of keypoints whose file doesn't say it, such as coco_17.
         image_size: of keypoints whose file doesn't say it, in pixels.
         height: of the people, in metres; makes size and distance right.
-        focal: of the camera in pixels, if you know it.
+        focal: of the camera in pixels, if you know it; that of photos is read from their EXIF.
         static_camera: the camera stands still; one focal length for the whole video.
         smooth: of movement: 1 is usual and done for video, 2 is calmer, 0 is off. Give it for
             keypoints that are frames of one video.

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".gif"}
 KEYPOINTS = {".json", ".npz"}
+#: Of the 24 x 36 mm picture that equivalent focal lengths are told for, millimetres.
+DIAGONAL_35MM = 43.27
 
 
 class Frame(NamedTuple):
@@ -136,6 +138,23 @@ def read_image(path: str | Path) -> np.ndarray:
     # Pillow's readers raise many kinds of errors on damaged files.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+
+
+def focal_length(path: str | Path) -> float | None:
+    """The focal length in pixels that a photo's EXIF tells, as its 35 mm equivalent; or None.
+
+    The equivalent compares diagonals (CIPA DCG-001): of 43.27 mm there, of the image here. It is
+    wrong for a photo that was cropped afterwards.
+    """
+    try:
+        with Image.open(path) as image:
+            value = (
+                image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
+            )
+            diagonal = float(np.hypot(*image.size))
+    except (OSError, ValueError):
+        return None
+    return float(value) / DIAGONAL_35MM * diagonal if value else None
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

@@ -73,7 +73,7 @@ def predict(
         max_people: in one frame.
         start, end, stride: which frames, as in `range`.
         height: of the people, metres: makes place and size metric.
-        focal: of the camera, pixels, where it is known.
+        focal: of the camera, pixels, where it is known; of photos their EXIF is asked first.
         static_camera: the camera stands still: one focal length for all frames.
         smooth: how strongly people's movement is smoothed (`motion.smooth`); 0 leaves every frame
             by itself. None: 1 for a video and for keypoints with times, else 0: other keypoints
@@ -122,6 +122,8 @@ def predict(
         work.finish()
     poses = work.poses()
     if len(poses):
+        if focal is None and kind not in ("video", "keypoints"):
+            focal = _told_focal(poses, source, say)
         poses = _settled(poses, kind, height, focal, static_camera, smooth)
     for line in work.report(poses):
         say(line)
@@ -148,11 +150,28 @@ def predict(
     return poses
 
 
+def _told_focal(poses: Poses, source: Path, say: Callable[[str], None]) -> Any:
+    """Focal lengths (n, 2) in pixels that photos tell, where they don't the predicted; or None."""
+    names = poses.labels["image"]
+    folder = source if source.is_dir() else source.parent
+    told = {str(name): media.focal_length(folder / str(name)) for name in np.unique(names)}
+    known = {name: value for name, value in told.items() if value}
+    if not known:
+        return None
+    name, pixels = next(iter(known.items()))
+    say(f"focal length from EXIF of {_n(len(known), 'image')}: {name} {pixels:.0f} pixels")
+    focal = poses.camera.in_pixels(poses.image_size).focal.copy()
+    for i, name in enumerate(names):
+        if str(name) in known:
+            focal[i] = known[str(name)]
+    return focal
+
+
 def _settled(
     poses: Poses,
     kind: str,
     height: float | None,
-    focal: float | None,
+    focal: Any,
     static_camera: bool,
     smooth: float | None,
 ) -> Poses:
