@@ -292,8 +292,8 @@ def test_files_unlike_the_layout(tmp_path, positions, message):
 
 
 def test_detections_unlike_the_layout(root):
-    write_2d(root, tree_2d(joints=15))
-    with pytest.raises(ValueError, match="has 15 joints a pose"):
+    write_2d(root, tree_2d(joints=14))
+    with pytest.raises(ValueError, match="has 14 joints a pose"):
         human36m.load(root, subjects=("S9",), detections="det")
     positions = tree_2d()
     positions["S9"]["Walking"].pop()

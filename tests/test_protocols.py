@@ -57,7 +57,7 @@ def test_bodies_keep_their_shape_and_stay_upright(many):
         )
     # the world's up, as a camera of pitch p sees it, points up and, looking down, at the viewer
     above = human36m.cameras("S1")[0]
-    up_of_source = (above.rotation[many.labels["camera"]] @ [0, 0, 1])[:, None]
+    up_of_source = above.rotation[many.labels["camera"]] @ [0, 0, 1]
     body = replace(
         many,
         pose3d=np.float32(
