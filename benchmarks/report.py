@@ -66,7 +66,7 @@ def write(document: Path, folder: Path, rows: list[Row]) -> None:
             results, GT,
         ),
         "sh": lambda: table(
-            _of(rows, "sh") + [r for r in rows if r.name.startswith("gt-parts")] + _transplants(),
+            _of(rows, "sh") + _exact(rows) + _transplants(),
             results, SH,
         ),
         "shipped": lambda: shipped(results),
@@ -145,6 +145,15 @@ def _value(run: dict[str, Any], test: str, name: str) -> float | None:
 
 def _of(rows: list[Row], table: str) -> list[Row]:
     return [row for row in rows if row.table == table]
+
+
+def _exact(rows: list[Row]) -> list[Row]:
+    """What detections do to lifters that know exact 2D only."""
+    return [
+        row._replace(label=f"{row.label}, from exact 2D")
+        for row in rows
+        if row.name.startswith("gt-parts")
+    ]
 
 
 def _transplants() -> list[Row]:
