@@ -21,7 +21,7 @@ from test_mpii import person, write_json
 import camerapose.export
 from camerapose import Predictor, config
 from camerapose.training import data
-from camerapose.training.joint import REFINER_RATE, joint
+from camerapose.training.joint import joint
 from camerapose.training.run import Run, train
 
 ROOT = Path(__file__).parents[1]
@@ -278,7 +278,8 @@ def test_precision_of_products_is_as_asked_for(small, tmp_path, no_graph):
         torch.set_float32_matmul_precision(before)
 
 
-def test_the_refiner_learns_at_a_lower_rate_in_the_joint_stage(small, tmp_path, monkeypatch):
+@pytest.mark.parametrize("share", [0.25, 0.0])
+def test_the_refiner_has_a_rate_of_its_own_in_the_joint_stage(small, tmp_path, monkeypatch, share):
     rates = []
 
     def look(self):
@@ -286,9 +287,15 @@ def test_the_refiner_learns_at_a_lower_rate_in_the_joint_stage(small, tmp_path, 
             rates.append([group["lr"] for group in self.optimizers["model"].param_groups])
 
     monkeypatch.setattr(Run, "save", look)
-    run = Run(changed(small, joint={"decay": "steps"}), tmp_path)
+    run = Run(changed(small, joint={"decay": "steps"}, refiner_rate=share), tmp_path)
+    before = [p.detach().clone() for p in run.model.refiner.parameters()]
     joint(run)
-    assert rates == [[small.joint.lr, small.joint.lr * REFINER_RATE]]
+    lr = small.joint.lr
+    assert rates == [[lr, lr * share] if share else [lr]]
+    same = all(
+        torch.equal(a, b) for a, b in zip(before, run.model.refiner.parameters(), strict=True)
+    )
+    assert same == (share == 0)
 
 
 #: The command without its last step, the ONNX export, which takes longer than the rest.

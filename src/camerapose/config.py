@@ -162,6 +162,11 @@ class Config:
     bfloat16 is faster where the processor knows it, and changes nothing where it does not."""
     mirror: bool = True
     """Half of the samples are seen left-right mirrored."""
+    bodies: float = 0.0
+    """Spread (of the logarithm) of random bone lengths that each pair is given anew, 0.05 being
+    about that of adults; 0 keeps the bodies as they were recorded."""
+    refiner_rate: float = 0.25
+    """The refiner's share of the learning rate in the joint stage; 0: it rests after its own."""
     weight_decay: float = 0.0
     """AdamW's; 0 is Adam."""
     wild_batch: int = 256

@@ -23,11 +23,13 @@ STIFF = ("spine", "thorax")
 FIXED_LENGTH = ("thorax",)
 #: A bone becomes at most this much longer or shorter.
 LENGTH_CHANGE = 0.2
-#: The network turns the view by at most this about each axis (radians), on from a random heading
-#: and pitch: cameras look down and up at people, but seldom at people on their heads.
+#: The network turns the view by at most this about each axis (radians), on from a random heading,
+#: pitch and roll: cameras look down and up at people, but seldom at people on their heads.
 LARGEST_TURN = math.pi / 8
 #: Range of random pitches (radians): from looking up at people to looking down on them.
 PITCH = (-math.radians(15), math.radians(45))
+#: Spread of random rolls (radians): few cameras stand level, least of all those held in a hand.
+ROLL = math.radians(10)
 #: Range of generated focal lengths, normalised units: fields of view of 90 to 28 degrees.
 FOCAL = (1.0, 4.0)
 #: Spread of generated principal points about the image's middle, normalised units.
@@ -149,16 +151,18 @@ class Generator(nn.Module):
         return bent * (1 + ratio)[..., None], ratio
 
     def rotation(self, relative: Tensor, generator) -> Float[Tensor, "n 3 3"]:
-        """Camera view: about a random heading and pitch, turned on by the network."""
+        """Camera view: a random heading, pitch and roll, turned on by the network."""
         n, device = len(relative), relative.device
         heading = _uniform((0.0, 2 * math.pi), n, generator, device)
         pitch = _uniform(PITCH, n, generator, device)
+        roll = ROLL * torch.randn(n, generator=generator, device=device)
         zero = torch.zeros_like(heading)
         upright = roma.rotvec_to_rotmat(torch.stack([zero, heading, zero], dim=1))
         looking = roma.rotvec_to_rotmat(torch.stack([pitch, zero, zero], dim=1))
+        tilted = roma.rotvec_to_rotmat(torch.stack([zero, zero, roll], dim=1))
         raw = self.view_net(relative.flatten(1), generator)
         turn = LARGEST_TURN * torch.tanh(raw)
-        return roma.rotvec_to_rotmat(turn) @ looking @ upright
+        return roma.rotvec_to_rotmat(turn) @ tilted @ looking @ upright
 
     def camera(self, relative: Tensor, focal: Tensor, generator) -> Camera:
         """Camera position and focal length: the root's place in the image, and its depth.

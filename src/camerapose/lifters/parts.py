@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.geometry import root_relative
-from camerapose.lifters.mlp import SMALL
+from camerapose.lifters.mlp import SMALL, Dropout
 from camerapose.lifters.stgcn import parts_of_joints
 from camerapose.skeleton import Skeleton
 
@@ -23,15 +23,55 @@ ELSEWHERE = 0.3
 
 
 class PartLinear(nn.Module):
-    """One linear layer for each part: one batched product for all."""
+    """One linear layer for each part. All parts stand side by side in one row a pose."""
 
     def __init__(self, parts: int, inputs: int, outputs: int, std: float | None = None):
         super().__init__()
         std = math.sqrt(2 / inputs) if std is None else std
         self.weight = nn.Parameter(torch.randn(parts, inputs, outputs) * std)
 
-    def forward(self, x: Float[Tensor, "p n inputs"]) -> Float[Tensor, "p n outputs"]:
-        return torch.bmm(x, self.weight)
+    def forward(self, x: Float[Tensor, "n parts_inputs"]) -> Float[Tensor, "n parts_outputs"]:
+        if self.training and x.device.type == "cpu" and not torch.compiler.is_compiling():
+            return _InPlace.apply(x, self.weight)
+        by_part = x.unflatten(1, (len(self.weight), -1)).transpose(0, 1)
+        return torch.bmm(by_part, self.weight).transpose(0, 1).flatten(1)
+
+
+class _InPlace(torch.autograd.Function):
+    """The products of `PartLinear` on slices of the rows, read and written where they stand.
+
+    One batched product would want the parts one after another in memory: on the CPU the copies to
+    and fro take as long as a third of the products.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        y = x.new_empty(len(x), len(weight) * weight.shape[2])
+        for at, w, to in zip(_columns(x, weight), weight, _columns(y, weight), strict=True):
+            torch.mm(at, w, out=to)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        grad = grad.contiguous()
+        grads = _columns(grad, weight)
+        to_x = to_weight = None
+        if ctx.needs_input_grad[0]:
+            to_x = torch.empty_like(x)
+            for g, w, to in zip(grads, weight, _columns(to_x, weight), strict=True):
+                torch.mm(g, w.t(), out=to)
+        if ctx.needs_input_grad[1]:
+            to_weight = torch.empty_like(weight)
+            for g, at, to in zip(grads, _columns(x, weight), to_weight, strict=True):
+                torch.mm(at.t(), g, out=to)
+        return to_x, to_weight
+
+
+def _columns(x: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+    """Each part's columns of the rows."""
+    return x.chunk(len(weight), dim=1)
 
 
 class PartNorm(nn.Module):
@@ -40,12 +80,10 @@ class PartNorm(nn.Module):
     def __init__(self, parts: int, width: int, dropout: float):
         super().__init__()
         self.norm = nn.BatchNorm1d(parts * width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "p n width"]) -> Float[Tensor, "p n width"]:
-        parts = x.shape[0]
-        together = self.norm(x.transpose(0, 1).flatten(1))
-        return self.dropout(torch.relu(together)).unflatten(1, (parts, -1)).transpose(0, 1)
+    def forward(self, x: Float[Tensor, "n channels"]) -> Float[Tensor, "n channels"]:
+        return self.dropout(torch.relu_(self.norm(x)))
 
 
 class Block(nn.Module):
@@ -61,12 +99,9 @@ class Block(nn.Module):
         self.tell = nn.Linear(parts * width, context)
         self.hear = nn.Linear(context, parts * width)
 
-    def forward(self, x: Float[Tensor, "p n width"]) -> Float[Tensor, "p n width"]:
-        parts = x.shape[0]
-        heard = self.hear(self.tell(x.transpose(0, 1).flatten(1)))
-        heard = heard.unflatten(1, (parts, -1)).transpose(0, 1)
+    def forward(self, x: Float[Tensor, "n channels"]) -> Float[Tensor, "n channels"]:
         y = self.second(self.first_norm(self.first(x)))
-        return x + self.second_norm(y + heard)
+        return x + self.second_norm(y + self.hear(self.tell(x)))
 
 
 class Lifter(nn.Module):
@@ -122,9 +157,8 @@ class Lifter(nn.Module):
         around = [ELSEWHERE * person.flatten(1), place.flatten(1), size.log().flatten(1) + 1]
         around = torch.cat(around, dim=1)
         around = around[:, None].expand(-1, parts, -1)
-        x = torch.cat([own, around], dim=2).transpose(0, 1)
-        x = self.first_norm(self.first(x))
+        x = self.first_norm(self.first(torch.cat([own, around], dim=2).flatten(1)))
         for block in self.blocks:
             x = block(x)
-        found = self.last(x).transpose(0, 1).reshape(-1, parts * largest, 3)
+        found = self.last(x).unflatten(1, (-1, 3))
         return root_relative(found.index_select(1, self.slot) + self.bias, self.skeleton)

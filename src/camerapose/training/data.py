@@ -14,6 +14,7 @@ from camerapose.cache import cached
 from camerapose.camera import Camera
 from camerapose.config import Config, Noise
 from camerapose.datasets import human36m, mpii
+from camerapose.geometry import bone_vectors, constant, pose_from_bones
 from camerapose.noise import detect
 from camerapose.poses import Poses
 from camerapose.skeleton import Skeleton
@@ -24,6 +25,9 @@ from camerapose.virtual_camera import VirtualCamera
 FEWEST_JOINTS = 8
 #: Interpolated joints that no straight line between others goes through: they have no 2D truth.
 GUESSED = ("spine",)
+#: Spread of whole bodies' sizes beside that of single bones. As much again would cost more in size,
+#: which 2D hardly tells, than it gives in pose (docs/log.md).
+WHOLE_BODY = 0.5
 #: Validation looks at no more than so many poses, evenly spread.
 VALIDATION_POSES = 2000
 
@@ -131,6 +135,44 @@ def mirror_half(poses: Poses, *others: Poses | None) -> list[Poses | None]:
     """The first half of each batch mirrored. Rows are shuffled, so every pose is, half the time."""
     half = len(poses) // 2
     return [p and Poses.cat([p[:half].mirror(), p[half:]]) for p in (poses, *others)]
+
+
+def vary_bodies(
+    exact: Poses, detected: Poses | None, spread: float, generator: torch.Generator
+) -> tuple[Poses, Poses | None]:
+    """The same movements by other people: every bone longer or shorter by a random share.
+
+    A laboratory has few people, and a network learns their bodies by heart. Drawn are the size of
+    the whole body and of each bone, left and right alike, log-normally. The lower ankle stays
+    where it stood, so that a person who stood on the floor still does. Detections move with the
+    joints: they keep their error.
+
+    Args:
+        exact: pairs with exact 2D.
+        detected: real detections of the same rows.
+        spread: of the logarithm of each bone's length; of the whole body's size `WHOLE_BODY` of it.
+    """
+    skeleton, n, device = exact.skeleton, len(exact), exact.pose3d.device
+    bones = bone_vectors(exact.pose3d, skeleton)
+    draw = torch.randn(n, bones.shape[1] + 1, generator=generator, device=device)
+    each = draw.index_select(1, constant(_one_side, skeleton, device, torch.long))
+    factor = torch.exp(spread * (each + WHOLE_BODY * draw[:, -1:]))
+    pose3d = pose_from_bones(bones * factor[..., None], skeleton, exact.root_position)
+    ankles = [skeleton.index(f"{side}_ankle") for side in ("left", "right")]
+    offset = exact.pose3d[:, ankles] - pose3d[:, ankles]
+    lower = exact.pose3d[:, ankles, 1].argmax(1)
+    pose3d = pose3d + offset[torch.arange(n, device=device), lower][:, None]
+    camera = replace(exact.camera, translation=pose3d[:, skeleton.root_index])
+    varied = replace(exact, pose3d=pose3d, camera=camera, pose2d=camera.project(pose3d))
+    if detected is not None:
+        moved = detected.pose2d + varied.pose2d - exact.pose2d
+        detected = replace(detected, pose2d=moved)
+    return varied, detected
+
+
+def _one_side(skeleton: Skeleton) -> list[int]:
+    """For each bone itself, or its twin on the other side, whichever comes first."""
+    return [min(bone, twin) for bone, twin in enumerate(skeleton.bone_mirror)]
 
 
 def observe(

@@ -12,15 +12,11 @@ from camerapose.training.warmup import learn, play
 if TYPE_CHECKING:
     from camerapose.training.run import Run
 
-#: The refiner's share of the learning rate. At the whole rate, with one_cycle's high middle, it
-#: throws the 2D of people in the wild about, and the losses jump (docs/log.md).
-REFINER_RATE = 0.25
-
 
 def joint(run: "Run") -> None:
     """In each iteration the game, then a step on pairs, made pairs and 2D-only poses together."""
     config, pairs, detected = run.config, run.data.pairs, run.data.detected
-    for rows in run.batches("joint", config.joint, _learning(run.model)):
+    for rows in run.batches("joint", config.joint, _learning(run.model, config.refiner_rate)):
         exact, found = pairs[rows], detected and detected[rows]
         if config.mirror:
             exact, found = mirror_half(exact, found)
@@ -28,12 +24,12 @@ def joint(run: "Run") -> None:
         learn(run, exact, found, config.adversary.share, some_wild(run))
 
 
-def _learning(model: CameraPose) -> list[dict]:
-    """Everything; the refiner, which comes trained from its own stage, at a lower rate."""
+def _learning(model: CameraPose, refiner_rate: float) -> list[dict]:
+    """Everything; the refiner, which comes trained from its own stage, at a rate of its own."""
     refiner = list(model.refiner.parameters()) if model.refiner is not None else []
     rest = [p for part in (model.lifter, model.camera_branch) for p in part.parameters()]
-    groups = [{"params": rest, "share": 1.0}, {"params": refiner, "share": REFINER_RATE}]
-    return [group for group in groups if group["params"]]
+    groups = [{"params": rest, "share": 1.0}, {"params": refiner, "share": refiner_rate}]
+    return [group for group in groups if group["params"] and group["share"] > 0]
 
 
 def complete_wild(run: "Run") -> torch.Tensor | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from camerapose.poses import Poses
-from camerapose.training.data import mirror_half, observe
+from camerapose.training.data import mirror_half, observe, vary_bodies
 from camerapose.training.steps import (
     adversarial_update,
     made_pairs,
@@ -62,6 +62,8 @@ def learn(run: "Run", exact: Poses, found: Poses | None, made: float, wild: Pose
         wild: 2D only.
     """
     config, noise = run.config, run.config.noise
+    if config.bodies > 0:
+        exact, found = vary_bodies(exact, found, config.bodies, run.rng)
     if made > 0:
         sources = torch.linspace(0, len(exact) - 1, round(made * len(exact)), device=run.device)
         few = exact[sources.long()]
