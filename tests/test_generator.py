@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from camerapose.datasets import synthetic
-from camerapose.generator import FOCAL, LENGTH_CHANGE, STIFF, Generator, in_view
+from camerapose.generator import FOCAL, LENGTH_CHANGE, PITCH, ROLL, STIFF, Generator, in_view
 from camerapose.geometry import bone_lengths, bone_vectors, unit
 from camerapose.noise import CUT, detect
 from camerapose.skeleton import H36M_16, H36M_17
@@ -63,6 +63,21 @@ def test_rotations_are_rotations(source):
     identity = rotation @ rotation.mT
     assert torch.allclose(identity, torch.eye(3).expand_as(identity), atol=1e-5)
     assert torch.allclose(torch.linalg.det(rotation), torch.ones(len(rotation)), atol=1e-5)
+
+
+def test_cameras_roll_pitch_and_head_as_they_are_drawn(source):
+    generator = Generator(H36M_16)
+    torch.nn.init.zeros_(generator.view_net.head.weight)
+    torch.nn.init.zeros_(generator.view_net.head.bias)
+    many = source.pose3d.repeat(8, 1, 1)
+    rotation = generator.rotation(many, rng())
+    up = -rotation[:, :, 1]
+    roll = torch.atan2(up[:, 0], -up[:, 1])
+    assert roll.std().item() == pytest.approx(ROLL, rel=0.05)
+    assert roll.mean().abs() < 0.1 * ROLL
+    pitch = torch.asin(up[:, 2])  # up leans towards a camera that looks down: negative z
+    low, high = PITCH
+    assert -high - 1e-4 <= pitch.min() < -high + 0.02 and -low - 0.02 < pitch.max() <= -low + 1e-4
 
 
 def test_the_made_camera_sees_the_made_pose(made):
