@@ -14,7 +14,8 @@ class Row(NamedTuple):
     changes: Changes
 
 
-ALONE: Changes = {"adversary.share": 0.0, "data.mpii": False, "wild_batch": 0}
+#: Neither made pairs nor made bodies.
+ALONE: Changes = {"adversary.share": 0.0, "bodies": 0.0, "data.mpii": False, "wild_batch": 0}
 POSEAUG: Changes = {"data.mpii": False, "wild_batch": 0}
 METHODS: dict[str, tuple[str, Changes]] = {
     "alone": ("alone", ALONE),
@@ -36,6 +37,7 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
     "no-camera-loss": ("without the camera loss", {"weights.camera": 0.0}),
     "no-reprojected": ("without D_2D on reprojected poses", {"adversary.reprojected": False}),
     "no-focal": ("without the varied focal length", {"adversary.vary_focal": False}),
+    "no-bodies": ("with bodies as recorded", {"bodies": 0.0}),
     "no-prior": ("without the plausibility term on 2D-only poses", {"weights.prior_wild": 0.0}),
     "d3d-wild": ("with D_3D on 2D-only poses", {"weights.d3d_wild": 0.01}),
     "d2d-wild": ("with D_2D on 2D-only poses", {"weights.d2d_wild": 0.01}),
