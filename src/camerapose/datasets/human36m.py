@@ -6,13 +6,8 @@ Source: Ionescu et al., Human3.6M (TPAMI 2014). The layout is that of VideoPose3
 pixels. Human3.6M is for non-commercial research; what is trained on it carries that.
 """
 
-import io
-import lzma
-import pickle
 import re
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +16,7 @@ import numpy as np
 
 from camerapose import skeleton as skeletons
 from camerapose.camera import Camera, normalize
+from camerapose.datasets._pickles import read_pickled
 from camerapose.poses import Poses
 from camerapose.skeleton import H36M_16, H36M_17, Skeleton
 
@@ -132,7 +128,7 @@ def load(
     target = _target(skeleton)
     if frame_step < 1:
         raise ValueError(f"frame_step is {frame_step}; give 1 (every frame) or more")
-    positions = read_pickled(find(root, "data_3d_h36m.npz"), "positions_3d")
+    positions = _read(find(root, "data_3d_h36m.npz"), "positions_3d")
     _check_tree(positions, "data_3d_h36m.npz")
     subjects = _chosen_subjects(subjects, positions)
     sequences = _sequences(positions, subjects, _chosen_actions(actions, positions), target)
@@ -204,6 +200,10 @@ def find(root: str | Path, name: str) -> Path:
     raise FileNotFoundError(
         f"Human3.6M: {name} is missing; looked in {path.parent.absolute()}, {there}. {_HOW_TO_GET}"
     )
+
+
+def _read(path: Path, member: str, default: Any = ...) -> Any:
+    return read_pickled(path, member, default, _HOW_TO_GET)
 
 
 def _check_tree(tree: Any, name: str) -> None:
@@ -301,7 +301,7 @@ def _with_detections(
     """The same recordings with what a detector saw, both cut to the shorter."""
     file = f"data_2d_h36m_{name}.npz"
     path = find(root, file)
-    positions, metadata = read_pickled(path, "positions_2d"), read_pickled(path, "metadata", {})
+    positions, metadata = _read(path, "positions_2d"), _read(path, "metadata", {})
     _check_tree(positions, file)
     found, lost = [], []
     for sequence in sequences:
@@ -405,60 +405,3 @@ def _assemble(sequences: list[_Sequence], target: Skeleton, frame_step: int) -> 
             "frame": np.concatenate([np.arange(c, dtype=np.int32) for c in counts]) * frame_step,
         },
     )
-
-
-#: What a pickled dict of arrays needs; anything else in a pickle is refused, for loading a pickle
-#: can run any program.
-_ADMITTED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("_codecs", "encode"),
-    ("collections", "OrderedDict"),
-    *(("builtins", name) for name in ("bytearray", "complex", "frozenset", "set", "slice")),
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        module = module.replace("numpy.core.", "numpy._core.")  # numpy 1 wrote the former
-        module = "builtins" if module == "__builtin__" else module
-        if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
-        return super().find_class(module, name)
-
-
-def read_pickled(path: Path, member: str, default: Any = ...) -> Any:
-    """One member of an .npz whose arrays may be pickled objects, without trusting the pickle.
-
-    Only dicts, lists, strings, numbers and numpy arrays are admitted.
-
-    Raises:
-        ValueError: no such member (unless there is a default), or the file can't be read.
-    """
-    try:
-        with zipfile.ZipFile(path) as file:
-            if f"{member}.npy" not in file.namelist():
-                if default is not ...:
-                    return default
-                names = ", ".join(file.namelist()) or "nothing"
-                raise ValueError(f"it has no {member}, but {names}")
-            stream = io.BytesIO(file.read(f"{member}.npy"))
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-        if not dtype.hasobject:
-            stream.seek(0)
-            return np.load(stream, allow_pickle=False)
-        array = _Unpickler(stream, encoding="latin1").load()
-        return array.item() if shape == () else array
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, pickle.UnpicklingError, EOFError,
-            ValueError, AttributeError, ImportError, IndexError, KeyError, TypeError,
-            NotImplementedError, RuntimeError) as error:  # fmt: skip
-        raise ValueError(
-            f"{path} can't be read as an .npz with {member} ({error}). {_HOW_TO_GET}"
-        ) from error

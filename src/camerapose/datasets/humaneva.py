@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.camera import Camera, normalize
-from camerapose.datasets.human36m import read_pickled
+from camerapose.datasets._pickles import read_pickled
 from camerapose.poses import Poses
 from camerapose.skeleton import HUMANEVA_15
 
@@ -50,8 +50,8 @@ def load(root: str | Path, *, parts: Sequence[str] = ("Train", "Validate")) -> P
     if not parts or set(parts) - wanted:
         raise ValueError(f"HumanEva has the parts Train and Validate; asked for {tuple(parts)}")
     paths = files(root)
-    positions = read_pickled(paths[0], "positions_3d")
-    keypoints = read_pickled(paths[1], "positions_2d")
+    positions = _tree(paths[0], "positions_3d")
+    keypoints = _tree(paths[1], "positions_2d")
     found: dict[tuple[str, int], list[tuple]] = {}
     for group in sorted(set(positions) & set(keypoints)):
         part, _, subject = group.partition("/")
@@ -83,6 +83,16 @@ def files(root: str | Path, **_: Any) -> list[Path]:
             f"HumanEva: {' and '.join(missing)} missing in {folder.absolute()}. {_HOW_TO_GET}"
         )
     return [folder / name for name in FILES]
+
+
+def _tree(path: Path, member: str) -> dict[str, dict[str, Any]]:
+    tree = read_pickled(path, member, how_to_get=_HOW_TO_GET)
+    if not isinstance(tree, dict) or not all(isinstance(v, dict) for v in tree.values()):
+        raise ValueError(
+            f"{path}: {member} is no {{group: {{recording: array}}}} but {type(tree).__name__}. "
+            + _HOW_TO_GET
+        )
+    return tree
 
 
 def _check(pose3d: np.ndarray, views: Any, where: str) -> None:
