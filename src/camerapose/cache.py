@@ -114,7 +114,7 @@ def _write(prepared: Poses, folder: Path, key: dict[str, Any]) -> None:
         for name, column in prepared.columns().items():
             np.save(part / f"{name}.npy", column, allow_pickle=False)
             contents[name] = [str(column.dtype), list(column.shape)]
-        about = {"skeleton": prepared.skeleton.name, "columns": contents, "made_by": key}
+        about = {"skeleton": prepared.skeleton.definition, "columns": contents, "made_by": key}
         (part / "contents.json").write_text(json.dumps(about, indent=1))
         if folder.exists():
             shutil.rmtree(folder)

@@ -52,7 +52,7 @@ def save_model(
     metadata = {
         "format": "camerapose",
         "camerapose_version": camerapose.__version__,
-        "skeleton": model.skeleton.name,
+        "skeleton": model.skeleton.definition,
         "model": json.dumps(dataclasses.asdict(settings)),
         "license": license,
         "card": json.dumps(card or {}),
@@ -194,7 +194,7 @@ def export_model(
     _strip(graph)
     for key, value in {
         "camerapose_version": camerapose.__version__,
-        "skeleton": model.skeleton.name,
+        "skeleton": model.skeleton.definition,
         "units": UNITS,
         "license": license,
         "card": json.dumps(card or {}),

@@ -206,7 +206,7 @@ class Poses:
         """Write a .npz (no pickles); whole or not at all."""
         buffer = io.BytesIO()
         arrays = {name: np.asarray(column) for name, column in self.to_numpy().columns().items()}
-        np.savez_compressed(buffer, skeleton=self.skeleton.name, **arrays, **extra)
+        np.savez_compressed(buffer, skeleton=self.skeleton.definition, **arrays, **extra)
         path = Path(path)
         temporary = path.with_name(path.name + ".part")
         temporary.write_bytes(buffer.getvalue())

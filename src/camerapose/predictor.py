@@ -219,7 +219,7 @@ def _skeleton_of(session: onnxruntime.InferenceSession, path: Path) -> Skeleton:
     joints = inputs["pose2d"][1]
     if joints != skeleton.n_joints:
         raise ValueError(
-            f"{path} takes {joints} joints but names the skeleton {named}, which has "
+            f"{path} takes {joints} joints but names the skeleton {skeleton.name}, which has "
             f"{skeleton.n_joints}. Export it again from its checkpoint."
         )
     return skeleton

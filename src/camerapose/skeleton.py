@@ -4,9 +4,13 @@ No joint number stands anywhere else in the package: networks, losses and pictur
 `Skeleton` for its bones, its mirror image and its body parts.
 """
 
+import json
+import re
+import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -20,7 +24,9 @@ MADE_CONFIDENCE = 0.5
 #: The spine's share of the way from pelvis to thorax is that of Human3.6M's bodies.
 #: Human3.6M's `head` is inside the skull: a little above the ears, below the head's top. Its
 #: shares of MPII's head top and upper neck are those that fall nearest to it in its own images
-#: (median 4.5 pixels from where Stacked Hourglass finds them; the head top itself: 23).
+#: (median 4.5 pixels from where Stacked Hourglass finds them; the head top itself: 23). Where
+#: there is nothing above the joint at which the head turns, it is taken to be as far above that
+#: joint as that is above the thorax: 11.5 and 11.3 cm in Human3.6M.
 RECIPES: dict[str, tuple[dict[str, float], ...]] = {
     "pelvis": ({"left_hip": 0.5, "right_hip": 0.5},),
     "thorax": ({"left_shoulder": 0.5, "right_shoulder": 0.5},),
@@ -30,6 +36,7 @@ RECIPES: dict[str, tuple[dict[str, float], ...]] = {
         {"head_top": 0.6, "upper_neck": 0.4},
         {"head_top": 0.7, "thorax": 0.3},
         {"left_ear": 0.6, "right_ear": 0.6, "thorax": -0.2},
+        {"neck_nose": 2.0, "thorax": -1.0},
         {"nose": 1.0},
     ),
     "head_top": ({"head": 1.0},),
@@ -55,6 +62,16 @@ _PARTS = {
 class Skeleton:
     """A joint format: names in order, and each joint's parent (None for the root).
 
+    Attributes:
+        name: of the format.
+        joints: their names; those of the left begin with `left_`, and each has its `right_`.
+        parents: one a joint.
+        made: how joints that this format lacks are made of those that it has, tried before
+            `RECIPES`: pairs of a joint and its (joint, weight) pairs, weights summing to one.
+
+    Raises:
+        ValueError: it is no tree, or left and right differ.
+
     Examples:
         >>> H36M_16.n_joints, H36M_16.root
         (16, 'pelvis')
@@ -65,6 +82,7 @@ class Skeleton:
     name: str
     joints: tuple[str, ...]
     parents: tuple[str | None, ...]
+    made: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.joints) != len(self.parents):
@@ -80,6 +98,56 @@ class Skeleton:
                 f"skeleton {self.name!r} needs one root (parent None) and parents among its own "
                 f"joints; unknown parents: {sorted(unknown)}"
             )
+        self._check_tree()
+        self._check_sides()
+
+    def _check_tree(self) -> None:
+        parent = dict(zip(self.joints, self.parents, strict=True))
+        for joint in self.joints:
+            path = [joint]
+            while (above := parent[path[-1]]) is not None:
+                if above in path:
+                    raise ValueError(
+                        f"skeleton {self.name!r}: the parents of {joint!r} go round in a circle "
+                        f"({' -> '.join([*path, above])}) and never reach the root"
+                    )
+                path.append(above)
+
+    def _check_sides(self) -> None:
+        """Mirroring needs every joint of one side, and every recipe, on the other side too."""
+        for joint in self.joints:
+            if _swap_sides(joint) not in self.joints:
+                raise ValueError(
+                    f"skeleton {self.name!r} has {joint!r} but no {_swap_sides(joint)!r}; "
+                    "poses are mirrored, so give both sides or neither"
+                )
+        made = {joint: dict(weights) for joint, weights in self.made}
+        for joint, weights in made.items():
+            unknown = sorted(set(weights) - set(self.joints))
+            if joint in self.joints or unknown or abs(sum(weights.values()) - 1) > 1e-6:
+                raise ValueError(
+                    f"skeleton {self.name!r}: {joint!r} can't be made of {weights}; give weights "
+                    "that sum to 1 of joints that it has, for a joint that it lacks"
+                    + (f" (unknown: {', '.join(unknown)})" if unknown else "")
+                )
+            if made.get(_swap_sides(joint)) != {_swap_sides(j): w for j, w in weights.items()}:
+                raise ValueError(
+                    f"skeleton {self.name!r}: {joint!r} is made of {weights}, but its mirror image "
+                    f"{_swap_sides(joint)!r} is not made of the same joints on the other side"
+                )
+
+    @property
+    def definition(self) -> str:
+        """What `get` makes this format of again: its name or, of one's own, a TOML text."""
+        if FORMATS.get(self.name) == self:
+            return self.name
+        tree = zip(self.joints, self.parents, strict=True)
+        joints = [f"{joint}:{parent}" if parent else joint for joint, parent in tree]
+        lines = [f"name = {json.dumps(self.name)}", f"joints = {json.dumps(joints)}"]
+        for joint, weights in self.made:
+            parts = ", ".join(f"{name} = {float(weight)!r}" for name, weight in weights)
+            lines.append(f"made.{joint} = {{ {parts} }}")
+        return "\n".join(lines) + "\n"
 
     @property
     def n_joints(self) -> int:
@@ -242,22 +310,134 @@ HALPE_26 = _skeleton(
     "right_small_toe:right_ankle left_heel:left_ankle right_heel:right_ankle",
 )
 
+#: Leeds Sports Pose (Johnson and Everingham, BMVC 2010). Its neck is that of the head, above the
+#: shoulders: `upper_neck` here.
+LSP_14 = _skeleton(
+    "lsp_14",
+    "right_ankle:right_knee right_knee:right_hip right_hip:upper_neck left_hip:upper_neck "
+    "left_knee:left_hip left_ankle:left_knee right_wrist:right_elbow right_elbow:right_shoulder "
+    "right_shoulder:upper_neck left_shoulder:upper_neck left_elbow:left_shoulder "
+    "left_wrist:left_elbow upper_neck head_top:upper_neck",
+)
+#: MPI-INF-3DHP (Mehta et al., 3DV 2017), all joints of `annot.mat`. Its neck is where the arms
+#: begin, which is `thorax` here, and its head is the joint at which the head turns: `neck_nose`,
+#: as in Human3.6M's own skeleton.
+MPI_INF_3DHP_28 = _skeleton(
+    "mpi_inf_3dhp_28",
+    "spine3:spine2 spine4:spine3 spine2:spine spine:pelvis pelvis thorax:spine4 neck_nose:thorax "
+    "head_top:neck_nose left_clavicle:thorax left_shoulder:left_clavicle left_elbow:left_shoulder "
+    "left_wrist:left_elbow left_hand:left_wrist right_clavicle:thorax "
+    "right_shoulder:right_clavicle right_elbow:right_shoulder right_wrist:right_elbow "
+    "right_hand:right_wrist left_hip:pelvis left_knee:left_hip left_ankle:left_knee "
+    "left_foot:left_ankle left_toe:left_foot right_hip:pelvis right_knee:right_hip "
+    "right_ankle:right_knee right_foot:right_ankle right_toe:right_foot",
+)
+#: MPI-INF-3DHP, its "relevant" joints: those of the test set's `annot_data.mat`, in that order.
+MPI_INF_3DHP_17 = _skeleton(
+    "mpi_inf_3dhp_17",
+    "head_top:neck_nose thorax:spine right_shoulder:thorax right_elbow:right_shoulder "
+    "right_wrist:right_elbow left_shoulder:thorax left_elbow:left_shoulder left_wrist:left_elbow "
+    "right_hip:pelvis right_knee:right_hip right_ankle:right_knee left_hip:pelvis "
+    "left_knee:left_hip left_ankle:left_knee pelvis spine:pelvis neck_nose:thorax",
+)
+#: SMPL (Loper et al., 2015). Its neck is `thorax` here and its head, the joint at which the head
+#: turns, `neck_nose`; spine1 to spine3 are `lower_spine`, `middle_spine`, `upper_spine`, for they
+#: are not where other formats have a spine.
+SMPL_24 = _skeleton(
+    "smpl_24",
+    "pelvis left_hip:pelvis right_hip:pelvis lower_spine:pelvis left_knee:left_hip "
+    "right_knee:right_hip middle_spine:lower_spine left_ankle:left_knee right_ankle:right_knee "
+    "upper_spine:middle_spine left_foot:left_ankle right_foot:right_ankle thorax:upper_spine "
+    "left_collar:upper_spine right_collar:upper_spine neck_nose:thorax left_shoulder:left_collar "
+    "right_shoulder:right_collar left_elbow:left_shoulder right_elbow:right_shoulder "
+    "left_wrist:left_elbow right_wrist:right_elbow left_hand:left_wrist right_hand:right_wrist",
+)
+
 FORMATS = {
     s.name: s
     for s in (
-        H36M_16, H36M_17, MPII_16, COCO_17, BLAZEPOSE_33, BODY_25, OPENPOSE_18, HALPE_26,
-        HUMANEVA_15,
+        H36M_16, H36M_17, MPII_16, LSP_14, COCO_17, BLAZEPOSE_33, BODY_25, OPENPOSE_18, HALPE_26,
+        HUMANEVA_15, MPI_INF_3DHP_28, MPI_INF_3DHP_17, SMPL_24,
     )
 }  # fmt: skip
 
 
 def get(name: str) -> Skeleton:
-    """The named format; ValueError lists the names if there is none."""
-    if name not in FORMATS:
-        near = get_close_matches(name, FORMATS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown skeleton {name!r}; known are {', '.join(FORMATS)}{hint}")
-    return FORMATS[name]
+    """The format of this name, or one of your own.
+
+    Args:
+        name: one of `FORMATS`, the path of a .toml file, or what `Skeleton.definition` gave. The
+            file says `name`, `joints`, a list of "joint:parent" in their order (the root alone),
+            and, if need be, a table `made` of joints that it lacks: `made.thorax =
+            {left_collar = 0.5, right_collar = 0.5}`.
+
+    Raises:
+        ValueError: no such format; the message lists the names. Or the file is not as above.
+        FileNotFoundError: no such file.
+    """
+    if name in FORMATS:
+        return FORMATS[name]
+    if "\n" in name:
+        return _from_toml(name, "a joint format")
+    if name.endswith(".toml"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path} with a joint format")
+        return _from_toml(path.read_bytes().decode(errors="replace"), str(path))
+    near = get_close_matches(name, FORMATS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"unknown skeleton {name!r}; known are {', '.join(FORMATS)}, or give a .toml file of your "
+        f"own{hint}"
+    )
+
+
+def _from_toml(text: str, where: str) -> Skeleton:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where} is no TOML file ({error})") from error
+    name, joints, made = (content.pop(key, None) for key in ("name", "joints", "made"))
+    if content or not isinstance(name, str) or not _are_strings(joints):
+        raise ValueError(
+            f'{where} should say name = "..." and joints = ["pelvis", "right_hip:pelvis", ...]'
+            + (f"; it has the unknown {', '.join(content)}" if content else "")
+        )
+    if not isinstance(made or {}, dict) or not all(map(_are_weights, (made or {}).values())):
+        raise ValueError(
+            f"{where}: `made` should say of a joint its weights, such as "
+            "made.thorax = {left_collar = 0.5, right_collar = 0.5}"
+        )
+    bad = [item for item in joints if not re.fullmatch(r"[a-z][a-z0-9_]*(:[a-z][a-z0-9_]*)?", item)]
+    if bad:
+        raise ValueError(
+            f"{where}: {bad[0]!r} is no joint; write joint:parent in small letters, digits and _"
+        )
+    tree = [item.partition(":")[::2] for item in joints]
+    try:
+        own = Skeleton(
+            name,
+            tuple(joint for joint, _ in tree),
+            tuple(parent or None for _, parent in tree),
+            tuple((joint, _weights(parts)) for joint, parts in (made or {}).items()),
+        )
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    if own != FORMATS.get(name, own):
+        raise ValueError(f"{where}: {name!r} is a format of camerapose; give yours another name")
+    return own
+
+
+def _weights(parts: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+    return tuple((joint, float(weight)) for joint, weight in parts.items())
+
+
+def _are_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+def _are_weights(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(v) in (int, float) for v in value.values())
 
 
 @cache
@@ -271,7 +451,8 @@ def _resolve(joint: str, source: Skeleton, asked: frozenset[str]) -> dict[str, f
         return {joint: 1.0}
     if joint in asked:  # head_top needs head needs head_top
         return None
-    for recipe in RECIPES.get(joint, ()):
+    own = [dict(weights) for name, weights in source.made if name == joint]
+    for recipe in (*own, *RECIPES.get(joint, ())):
         parts = {name: _resolve(name, source, asked | {joint}) for name in recipe}
         if all(parts.values()):
             weights: dict[str, float] = {}

@@ -340,8 +340,8 @@ def _layout(metadata: Any, joints: int, file: str) -> Skeleton:
         known = same or known
     name = str(metadata.get("layout_name", ""))
     known = [s for s in known if name and s.name.startswith(name)] or known
-    if len(known) > 1 and joints in (16, 17):  # VideoPose3D's own files say no more
-        known = [skeletons.MPII_16 if joints == 16 else H36M_17]
+    if len(known) > 1 or (symmetry is None and not name):  # VideoPose3D's own files say no more
+        known = {16: [skeletons.MPII_16], 17: [H36M_17]}.get(joints, [])
     if len(known) != 1:
         raise ValueError(
             f"{file} has {joints} joints a pose ({name or 'no name of a layout'}); 17 in the order "
