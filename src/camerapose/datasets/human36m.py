@@ -333,14 +333,15 @@ def _layout(metadata: Any, joints: int, file: str) -> Skeleton:
     """The joint format of a file of detections, by its left side or, without, by its name."""
     metadata = metadata if isinstance(metadata, dict) else {}
     known = [s for s in skeletons.FORMATS.values() if s.n_joints == joints]
-    symmetry = metadata.get("keypoints_symmetry")
+    symmetry, name = metadata.get("keypoints_symmetry"), str(metadata.get("layout_name", ""))
+    told = False
     if symmetry is not None:
         left = set(np.asarray(symmetry[0]).tolist())
         same = [s for s in known if {s.index(j) for j in s.joints if "left_" in j} == left]
-        known = same or known
-    name = str(metadata.get("layout_name", ""))
-    known = [s for s in known if name and s.name.startswith(name)] or known
-    if len(known) > 1 or (symmetry is None and not name):  # VideoPose3D's own files say no more
+        known, told = same or known, bool(same)
+    named = [s for s in known if name and s.name.startswith(name)]
+    known, told = named or known, told or bool(named)
+    if len(known) > 1 or not told:  # VideoPose3D's own files say no more
         known = {16: [skeletons.MPII_16], 17: [H36M_17]}.get(joints, [])
     if len(known) != 1:
         raise ValueError(
