@@ -153,6 +153,7 @@ def test_actions_by_name_and_by_take(root):
     assert actions(["Walking 1"]) == {"Walking 1"}
     assert actions("Sitting") == {"Sitting"}
     assert human36m.action_name("Walking 12") == "Walking"
+    assert human36m.action_name("Walking 1 chunk10") == "Walking"
 
 
 def test_s11_directions_is_left_out(root):

@@ -244,8 +244,11 @@ def _chosen_actions(asked: Sequence[str] | None, positions: Mapping) -> frozense
 
 
 def action_name(action: str) -> str:
-    """An action without the number of its take: "Walking 1" is "Walking"."""
-    return re.sub(r" \d+$", "", action)
+    """An action without the number of its take: "Walking 1" and "Walking 1 chunk0" are "Walking".
+
+    HumanEva's recordings are cut into chunks where the markers were lost.
+    """
+    return re.sub(r" \d+( chunk\d+)?$", "", action)
 
 
 def _sequences(
