@@ -175,7 +175,7 @@ def measured(model: Any, data: Path, frame_step: int = FRAME_STEP) -> dict[str, 
             print(f"{name} left out: {error}", file=sys.stderr)
             continue
         truth2d = None if test.truth2d is None else torch.tensor(test.truth2d)
-        values = measure(model, test.poses.to_torch(), mirror, truth2d)
+        values = measure(model, test.poses.to_torch(), mirror, truth2d, test.joints)
         found[name] = {"poses": len(test.poses), "mirror": mirror, "protocol": test.protocol}
         found[name] |= {k: float(v.double().mean() * COLUMNS[k][2]) for k, v in values.items()}
     return found

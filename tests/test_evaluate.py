@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import miniatures
 import numpy as np
 import pytest
 import torch
@@ -10,14 +11,14 @@ from test_human36m import tree_2d, tree_3d, write_2d
 from test_mpii import person, write_json
 from torch import nn
 
-from camerapose import cli
+from camerapose import cli, protocols
 from camerapose.config import Model
 from camerapose.datasets import human36m, synthetic
 from camerapose.evaluate import COLUMNS, evaluate, lift, measure, table
 from camerapose.export import load_model, save_model
 from camerapose.model import CameraPose, Lifted, build
 from camerapose.poses import Poses
-from camerapose.skeleton import H36M_16
+from camerapose.skeleton import H36M_16, SMPL_24
 
 SIZES = Model("mlp", {"width": 32, "dropout": 0.5}, 16, 16, 1)
 
@@ -153,6 +154,23 @@ class TestMeasure:
         units = measure(Perfect(poses), sizeless, truth2d=truth)["reprojection_error"]
         torch.testing.assert_close(units, torch.full((24,), 0.01 * 2**0.5), atol=1e-5, rtol=0)
 
+    def test_over_some_joints(self, poses):
+        """Two joints of the four are 0.3 m off, the root stands where it did."""
+        moved, scored = poses.pose3d.clone(), ("left_wrist", "head", "left_knee", "right_knee")
+        for joint in ("left_wrist", "head", "spine"):
+            moved[:, H36M_16.index(joint)] += torch.tensor([0.0, 0.3, 0.0])
+        found = measure(Perfect(poses), replace(poses, pose3d=moved), scored=scored)
+        torch.testing.assert_close(found["mpjpe"], torch.full((24,), 0.15), atol=1e-5, rtol=0)
+        assert (found["pck"] == 0.5).all() and found["root_error"].max() < 1e-5
+        assert (found["pa_mpjpe"] < found["mpjpe"]).all()
+
+    def test_joints_that_the_model_does_not_know(self, poses):
+        body = replace(poses, pose2d=poses.pose2d[:, :1].repeat(1, 24, 1), skeleton=SMPL_24,
+                       pose3d=poses.pose3d[:, :1].repeat(1, 24, 1),
+                       confidence=torch.ones(24, 24))  # fmt: skip
+        with pytest.raises(ValueError, match=r"h36m_16, which does not tell .*left_hand.*smpl_24"):
+            measure(Perfect(poses), body)
+
     def test_2d_alone(self, poses):
         flat = Poses(H36M_16, poses.pose2d, poses.confidence, image_size=poses.image_size)
         found = measure(Perfect(poses), flat)
@@ -215,6 +233,73 @@ class TestHuman36m:
         result = evaluate(weights, "human36m", root, json_file=path)
         assert json.loads(path.read_text()) == result
         assert "S9 + S11" in result["protocol"] and result["dataset"] == "human36m"
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Miniatures of the other data sets."""
+    root = tmp_path_factory.mktemp("others")
+    miniatures.mpi_test(root)
+    miniatures.pw3d(root)
+    return miniatures.ski(root)
+
+
+class TestNamedProtocols:
+    @pytest.mark.parametrize(
+        "name, said",
+        [
+            ("mpi_inf_3dhp", "MPI-INF-3DHP, TS1 to TS6, 30 valid frames"),
+            ("mpi_inf_3dhp_14", "errors over 14 joints (right_hip, right_knee"),
+            ("pw3d_16", "3DPW, test, 2 sequences of 24 published"),
+            ("pw3d_14", "errors over 14 joints"),
+            ("ski_pose", "Ski-Pose PTZ, test, 6 images"),
+        ],
+    )
+    def test_each_is_printed_with_its_name(self, weights, others, capsys, name, said):
+        result = evaluate(weights, name, others)
+        printed = capsys.readouterr().out
+        assert f"protocol {name}: " in printed and said in printed
+        assert (
+            "P1 is MPJPE, P2 is PA-MPJPE; frame-wise" in printed and "action-wise: mean" in printed
+        )
+        assert set(result["frame_wise"]) == set(COLUMNS)
+        assert all(np.isfinite(value) for value in result["frame_wise"].values())
+
+    def test_from_the_command_line(self, weights, others, capsys):
+        arguments = ["evaluate", str(weights), "--root", str(others), "--dataset", "pw3d_16"]
+        assert cli.main([*arguments, "--detections", "poses2d"]) == 0
+        assert "2D: poses2d (OpenPose's)" in capsys.readouterr().out
+
+    def test_official_measure_of_mpi_inf_3dhp(self, weights, others):
+        """PCK@150 and AUC as its evaluation counts them: over joints and frames alike."""
+        result = evaluate(weights, "mpi_inf_3dhp_14", others)
+        model = load_model(weights)
+        poses = protocols.load("mpi_inf_3dhp_14", others).poses
+        predicted = lift(model, poses.to_torch()).pose3d.numpy()
+        errors = []  # millimetres, as a list
+        for row in range(len(poses)):
+            for joint in miniatures.JOINTS_17[:14]:
+                i = H36M_16.index({"neck": "thorax", "head_top": "head"}.get(joint, joint))
+                off = predicted[row, i] - predicted[row, 0] - poses.pose3d[row, i]
+                errors.append(1000 * float(np.linalg.norm(off + poses.pose3d[row, 0])))
+        pck = 100 * sum(e < 150 for e in errors) / len(errors)
+        auc = np.mean([100 * sum(e < t for e in errors) / len(errors) for t in range(0, 151, 5)])
+        assert result["frame_wise"]["pck"] == pytest.approx(pck, abs=1e-3)
+        assert result["frame_wise"]["auc"] == pytest.approx(auc, abs=1e-2)
+        by_hand = np.mean(errors)
+        assert result["frame_wise"]["mpjpe"] == pytest.approx(by_hand, rel=1e-4)
+        assert set(result["by_action"]) == {
+            "Standing/Walking", "Sitting", "Reaching/Crouching", "On The Floor", "Sports",
+        }  # fmt: skip
+
+    def test_all_of_smpl_takes_a_model_of_smpl(self, weights, others, tmp_path):
+        with pytest.raises(ValueError, match="does not tell where .*left_collar.*model of smpl_24"):
+            evaluate(weights, "pw3d_24", others)
+        model = build(SMPL_24, *(getattr(SIZES, name) for name in vars(SIZES)))
+        path = tmp_path / "smpl.safetensors"
+        save_model(model, path, SIZES)
+        result = evaluate(path, "pw3d_24", others)
+        assert result["skeleton"] == "smpl_24" and result["joints"] == 24
 
 
 class TestMpii:

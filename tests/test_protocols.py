@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import miniatures
 import numpy as np
 import pytest
 from test_human36m import REAL, needs_data, tree_3d
@@ -86,10 +87,81 @@ def test_each_pose_is_seen_once(root):
 
 
 def test_unknown_and_unfit(root):
-    with pytest.raises(ValueError, match="known are human36m, unlike_landscape"):
+    with pytest.raises(ValueError, match="known are human36m, unlike_landscape.*pw3d_24, ski"):
         load("3dpw", root)
+    with pytest.raises(ValueError, match="pw3d_16 has only poses2d as detections"):
+        load("pw3d_16", root, detections="det")
+    with pytest.raises(ValueError, match="ski_pose has no detections"):
+        load("ski_pose", root, detections="poses2d")
     with pytest.raises(ValueError, match="humaneva has no detections"):
         load("humaneva", root, detections="det")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Miniatures of the other data sets."""
+    root = tmp_path_factory.mktemp("others")
+    miniatures.mpi_test(root)
+    miniatures.pw3d(root)
+    return miniatures.ski(root)
+
+
+class TestMpiInf3dhp:
+    @pytest.mark.parametrize("name, joints", [("h36m_16", 16), ("h36m_17", 17), ("coco_17", 16)])
+    def test_in_the_joints_of_the_model_where_it_has_them(self, others, name, joints):
+        test = load("mpi_inf_3dhp", others, skeleton=name)
+        assert test.poses.skeleton.n_joints == joints and test.joints is None
+        assert len(test.poses) == 30 and test.source2d == "ground truth"
+        assert "TS1 to TS6, 30 valid frames of 2,929 published, univ_annot3" in test.protocol
+
+    def test_bodies_are_the_universal_ones(self, others):
+        poses = load("mpi_inf_3dhp", others).poses
+        knee, hip = (poses.pose3d[:, poses.skeleton.index(f"left_{j}")] for j in ("knee", "hip"))
+        true = miniatures.bodies(miniatures.JOINTS_17, 6, 1)[0]
+        there = [miniatures.JOINTS_17.index(f"left_{j}") for j in ("knee", "hip")]
+        expected = 0.9 * (true[there[0]] - true[there[1]])
+        np.testing.assert_allclose((knee - hip)[0], expected, atol=1e-5)
+
+    def test_fourteen_joints_of_the_official_measure(self, others):
+        test = load("mpi_inf_3dhp_14", others, skeleton="h36m_17")
+        # the first 14 of the official list, by the names that they have here
+        called = {"neck": "thorax", "head_top": "head"}
+        official = {called.get(joint, joint) for joint in miniatures.JOINTS_17[:14]}
+        assert set(test.joints) == official and len(test.joints) == 14
+        assert test.poses.skeleton.name == "h36m_16" and "PCK@150 and AUC" in test.protocol
+
+    def test_fewer_frames(self, others):
+        test = load("mpi_inf_3dhp", others, frame_step=2)
+        assert len(test.poses) == 18 and "published" not in test.protocol
+
+
+class TestPw3d:
+    @pytest.mark.parametrize(
+        "name, skeleton, scored",
+        [("pw3d_16", "h36m_16", 16), ("pw3d_14", "h36m_16", 14), ("pw3d_24", "smpl_24", 24)],
+    )
+    def test_by_number_of_joints(self, others, name, skeleton, scored):
+        test = load(name, others)
+        assert test.poses.skeleton.name == skeleton
+        assert len(test.joints or test.poses.skeleton.joints) == scored
+        assert len(test.poses) == 10 and test.source2d == "projection of the 3D"
+        assert (
+            "3DPW, test, 2 sequences of 24 published, frames with a valid camera" in test.protocol
+        )
+        if scored == 14:
+            assert not {"pelvis", "spine"} & set(test.joints)
+
+    def test_with_what_openpose_saw(self, others):
+        test = load("pw3d_16", others, detections="poses2d")
+        assert test.source2d == "poses2d (OpenPose's)" and len(test.poses) == 7
+        np.testing.assert_allclose(test.truth2d, test.poses.reprojection)
+        assert np.abs(test.truth2d - test.poses.pose2d).max() > 0.1
+
+
+def test_ski_pose(others):
+    test = load("ski_pose", others, skeleton="h36m_17")
+    assert test.poses.skeleton.name == "h36m_17" and len(test.poses) == 6
+    assert test.protocol == "Ski-Pose PTZ, test, 6 images of 1,716 published"
 
 
 @needs_data

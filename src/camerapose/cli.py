@@ -168,9 +168,12 @@ def evaluate(
         weights: a run folder, a checkpoint folder or a .safetensors file; "bundled" for those of
             this package.
         root: folder of the data set's files.
-        dataset: human36m; unlike_landscape, unlike_portrait (Human3.6M's poses through other
-            cameras); humaneva (another laboratory); mpii (reprojection only).
-        detections: NAME of data_2d_h36m_NAME.npz to take as 2D; without it ground truth.
+        dataset: which protocol: human36m; unlike_landscape, unlike_portrait (Human3.6M's poses
+            through other cameras); humaneva; mpi_inf_3dhp, mpi_inf_3dhp_14 (its official 14
+            joints); pw3d_16, pw3d_14, pw3d_24 (3DPW by number of joints); ski_pose; mpii
+            (reprojection only).
+        detections: NAME of data_2d_h36m_NAME.npz to take as 2D, or poses2d of 3DPW; without it
+            ground truth.
         subjects: of Human3.6M.
         frame_step: take every so many frames.
         mirror: average over the mirrored input.

@@ -17,6 +17,7 @@ from camerapose.geometry import root_relative
 from camerapose.model import CameraPose
 from camerapose.poses import Poses
 from camerapose.protocols import TEST_SUBJECTS
+from camerapose.skeleton import Skeleton, conversion
 
 #: What is reported, with its unit and number of digits. Metres become millimetres.
 COLUMNS = {
@@ -31,6 +32,9 @@ COLUMNS = {
     "implausible_bones": ("odd bones", "%", 100.0),
     "asymmetry": ("asymmetry", "%", 100.0),
 }
+
+
+MEANS = "frame-wise: over all poses alike; action-wise: mean of the actions' means"
 
 
 def lift(model: CameraPose, poses: Poses, mirror: bool = False, batch: int = 8192) -> Poses:
@@ -75,7 +79,11 @@ def _mean(a: Poses, b: Poses) -> Poses:
 
 
 def measure(
-    model: CameraPose, poses: Poses, mirror: bool = False, truth2d: Tensor | None = None
+    model: CameraPose,
+    poses: Poses,
+    mirror: bool = False,
+    truth2d: Tensor | None = None,
+    scored: Sequence[str] | None = None,
 ) -> dict[str, Tensor]:
     """One value a pose for each of `COLUMNS` (metres, shares, pixels where image sizes are known).
 
@@ -84,8 +92,15 @@ def measure(
 
     Args:
         truth2d: what the reprojection is compared with; None: the 2D given.
+        scored: joints over which errors of shape are taken; None is all. The root need not be
+            among them: poses are root-relative all the same.
+
+    Raises:
+        ValueError: the model's joints cannot tell where one of them is.
     """
     joints, seen = poses.skeleton, poses.convert(model.skeleton)
+    scored = joints.joints if scored is None else tuple(scored)
+    _check_joints(model.skeleton, joints, scored if poses.pose3d is not None else ())
     predicted = lift(model, seen, mirror)
     found = {
         "implausible_bones": metrics.implausible_bones(predicted.pose3d, model.skeleton),
@@ -100,11 +115,23 @@ def measure(
     if poses.pose3d is not None:
         body = root_relative(predicted.pose3d, joints)
         truth = root_relative(poses.pose3d, joints)
+        rows = [joints.index(joint) for joint in scored]
+        body, truth = body[:, rows], truth[:, rows]
         for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"):
             found[name] = getattr(metrics, name)(body, truth)
         found["root_error"] = metrics.root_error(predicted.pose3d, poses.pose3d, joints)
         found["focal_error"] = metrics.focal_error(camera.focal, poses.camera.focal)
     return {name: found[name] for name in COLUMNS if name in found}
+
+
+def _check_joints(known: Skeleton, wanted: Skeleton, scored: Sequence[str]) -> None:
+    made = dict(zip(wanted.joints, conversion(known, wanted), strict=True))
+    unknown = [joint for joint in scored if made[joint] is None]
+    if unknown:
+        raise ValueError(
+            f"the model predicts {known.name}, which does not tell where {', '.join(unknown)} of "
+            f"{wanted.name} are; take a protocol of fewer joints, or a model of {wanted.name}"
+        )
 
 
 def evaluate(
@@ -125,7 +152,8 @@ def evaluate(
             that come with the package.
         dataset: one of `protocols.DATASETS`; mpii has 2D truth alone.
         root: folder of the data set.
-        detections: NAME of data_2d_h36m_NAME.npz to take as 2D; None: ground truth.
+        detections: NAME of data_2d_h36m_NAME.npz to take as 2D, or poses2d of 3DPW; None: ground
+            truth.
         mirror: average over the mirrored input.
         json_file: also write everything here.
     """
@@ -144,13 +172,17 @@ def evaluate(
     model.to(device)
     on_device = poses.to_torch(device)
     values = measure(
-        model, on_device, mirror, truth2d if truth2d is None else torch.tensor(truth2d).to(device)
+        model,
+        on_device,
+        mirror,
+        truth2d if truth2d is None else torch.tensor(truth2d).to(device),
+        test.joints,
     )
     values = {name: value.double().cpu().numpy() for name, value in values.items()}
     result = {
         "weights": str(path),
         "dataset": dataset,
-        "protocol": f"{test.protocol}; root-relative; all joints, root included",
+        "protocol": f"{dataset}: {test.protocol}; root-relative; {_scored(test)}",
         "skeleton": poses.skeleton.name,
         "joints": poses.skeleton.n_joints,
         "source2d": test.source2d,
@@ -164,6 +196,12 @@ def evaluate(
         Path(json_file).parent.mkdir(parents=True, exist_ok=True)
         Path(json_file).write_text(json.dumps(result, indent=1))
     return result
+
+
+def _scored(test: protocols.TestSet) -> str:
+    if test.joints is None:
+        return "all joints, root included"
+    return f"errors over {len(test.joints)} joints ({', '.join(test.joints)})"
 
 
 def bundled_weights() -> Path:
@@ -201,7 +239,8 @@ def table(result: dict[str, Any]) -> str:
     heads = [f"{COLUMNS[c][0]} {COLUMNS[c][1]}" for c in columns]
     lines = [
         f"{result['weights']}",
-        f"protocol: {result['protocol']}",
+        f"protocol {result['protocol']}",
+        *(["P1 is MPJPE, P2 is PA-MPJPE; " + MEANS] if "mpjpe" in columns else []),
         f"joints: {result['skeleton']} ({result['joints']})   2D: {result['source2d']}   "
         f"poses: {result['poses']:,}"
         + (f" (1 frame in {result['frame_step']})" if result["frame_step"] > 1 else "")

@@ -5,7 +5,7 @@ Human3.6M does not have. They tell whether a lifter has learned its four cameras
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +15,9 @@ import numpy as np
 from camerapose import skeleton as skeletons
 from camerapose.cache import cached
 from camerapose.camera import Camera
-from camerapose.datasets import human36m, humaneva, mpii
+from camerapose.datasets import human36m, humaneva, mpi_inf_3dhp, mpii, pw3d, ski_pose
 from camerapose.poses import Poses
+from camerapose.skeleton import H36M_16
 
 #: Cameras of `unlike_cameras`: focal length (normalised units, log-uniform), distance (metres),
 #: pitch (degrees, positive looks down), and how far off the middle the root stands, as a share of
@@ -27,7 +28,8 @@ UNLIKE_PITCH = (-10.0, 45.0)
 UNLIKE_OFF_CENTER = 0.25
 UNLIKE_SIZES = {"unlike_landscape": (1280, 720), "unlike_portrait": (720, 1280)}
 TEST_SUBJECTS = ("S9", "S11")
-DATASETS = ("human36m", *UNLIKE_SIZES, "humaneva", "mpii")
+#: Of the 16 joints, those of the official measure of MPI-INF-3DHP and of LSP: limbs, neck and head.
+FOURTEEN = tuple(joint for joint in H36M_16.joints if joint not in ("pelvis", "spine"))
 
 
 class TestSet(NamedTuple):
@@ -39,6 +41,22 @@ class TestSet(NamedTuple):
     truth2d: np.ndarray | None  # exact 2D where `poses.pose2d` is another
     source2d: str
     protocol: str
+    joints: tuple[str, ...] | None = None  # over which errors are taken; None: all
+
+
+class _Asked(NamedTuple):
+    """What `load` was asked for."""
+
+    dataset: str
+    root: Path
+    skeleton: str
+    detections: str | None
+    subjects: tuple[str, ...]
+    frame_step: int
+
+    def joints(self, *offered: str) -> str:
+        """The model's joint format where the data set has it, else the first that it has."""
+        return self.skeleton if self.skeleton in offered else offered[0]
 
 
 def load(
@@ -55,39 +73,118 @@ def load(
     Args:
         dataset: one of `DATASETS`.
         root: folder of the data set's files (for unlike_*: Human3.6M's).
-        skeleton: of Human3.6M's joints; HumanEva and MPII keep their own.
-        detections: NAME of data_2d_h36m_NAME.npz (human36m only).
+        skeleton: joint format of the model; taken where the data set has it.
+        detections: NAME of data_2d_h36m_NAME.npz (human36m), or "poses2d" (pw3d_*); else exact 2D.
         subjects: of Human3.6M.
-        frame_step: take every so many frames (Human3.6M).
+        frame_step: take every so many frames.
     """
     if dataset not in DATASETS:
         raise ValueError(f"unknown data set {dataset!r}; known are {', '.join(DATASETS)}")
-    if detections is not None and dataset != "human36m":
-        raise ValueError(f"{dataset} has no detections here; leave --detections out")
-    if dataset == "humaneva":
-        poses, truth2d = cached(humaneva.load, Path(root)), None
-        source = "ground truth"
-        protocol = "HumanEva-I, 3 colour cameras, Train and Validate; cross-data, never trained on"
-    elif dataset == "mpii":
-        poses, truth2d = cached(mpii.load, Path(root), split="valid"), None
-        poses = poses.convert(skeletons.get(skeleton))
-        poses = poses[(poses.confidence > 0).all(1)]
-        source = "annotation"
-        protocol = "MPII valid, people with all joints annotated; 2D only"
-    else:
-        options = dict(subjects=tuple(subjects), frame_step=frame_step, skeleton=skeleton)
-        poses = cached(human36m.load, Path(root), detections=detections, **options)
-        truth2d = None if detections is None else poses.reprojection
-        source = "ground truth" if detections is None else f"detections {detections}"
-        protocol = f"Human3.6M, {' + '.join(subjects)}, every camera"
-        if dataset in UNLIKE_SIZES:
-            size = UNLIKE_SIZES[dataset]
-            poses = unlike_cameras(poses[poses.labels["camera"] == 0], size)
-            protocol = (
-                f"Human3.6M, {' + '.join(subjects)}, each pose through one camera unlike "
-                f"Human3.6M's, {size[0]} x {size[1]}, seed 0"
-            )
+    of_pw3d = dataset.startswith("pw3d_")
+    if detections is not None and dataset != "human36m" and (detections, of_pw3d) != ("poses2d", 1):
+        known = "only poses2d as" if of_pw3d else "no"
+        raise ValueError(f"{dataset} has {known} detections here; leave --detections out")
+    asked = _Asked(dataset, Path(root), skeleton, detections, tuple(subjects), frame_step)
+    return _LOADERS[dataset](asked)
+
+
+def _human36m(asked: _Asked) -> TestSet:
+    poses = cached(
+        human36m.load, asked.root, detections=asked.detections, subjects=asked.subjects,
+        frame_step=asked.frame_step, skeleton=asked.joints("h36m_16", "h36m_17"),
+    )  # fmt: skip
+    truth2d = None if asked.detections is None else poses.reprojection
+    source = "ground truth" if asked.detections is None else f"detections {asked.detections}"
+    protocol = f"Human3.6M, {' + '.join(asked.subjects)}, every camera"
     return TestSet(poses, truth2d, source, protocol)
+
+
+def _unlike(asked: _Asked) -> TestSet:
+    exact, size = _human36m(asked), UNLIKE_SIZES[asked.dataset]
+    poses = unlike_cameras(exact.poses[exact.poses.labels["camera"] == 0], size)
+    protocol = (
+        f"Human3.6M, {' + '.join(asked.subjects)}, each pose through one camera unlike "
+        f"Human3.6M's, {size[0]} x {size[1]}, seed 0"
+    )
+    return exact._replace(poses=poses, protocol=protocol)
+
+
+def _humaneva(asked: _Asked) -> TestSet:
+    poses = cached(humaneva.load, asked.root)[:: asked.frame_step]
+    protocol = "HumanEva-I, 3 colour cameras, Train and Validate; cross-data, never trained on"
+    return TestSet(poses, None, "ground truth", protocol)
+
+
+def _mpii(asked: _Asked) -> TestSet:
+    poses = cached(mpii.load, asked.root, split="valid").convert(skeletons.get(asked.skeleton))
+    poses = poses[(poses.confidence > 0).all(1)][:: asked.frame_step]
+    protocol = "MPII valid, people with all joints annotated; 2D only"
+    return TestSet(poses, None, "annotation", protocol)
+
+
+def _mpi_inf_3dhp(asked: _Asked) -> TestSet:
+    official = asked.dataset.endswith("_14")
+    names = ("h36m_16",) if official else ("h36m_16", "h36m_17")
+    poses = cached(
+        mpi_inf_3dhp.load, asked.root, split="test", annotation="univ_annot3",
+        frame_step=asked.frame_step, skeleton=asked.joints(*names),
+    )  # fmt: skip
+    published = sum(mpi_inf_3dhp.VALID_FRAMES.values())
+    protocol = f"MPI-INF-3DHP, TS1 to TS6, {_of(poses, published, asked, 'valid frames')}"
+    protocol += ", univ_annot3, neck as thorax, head's top as head"
+    if official:
+        protocol += "; the official measure is PCK@150 and AUC of these joints"
+    return TestSet(poses, None, "ground truth", protocol, FOURTEEN if official else None)
+
+
+def _pw3d(asked: _Asked) -> TestSet:
+    every = asked.dataset == "pw3d_24"
+    poses = cached(
+        pw3d.load, asked.root, split="test", frame_step=asked.frame_step,
+        skeleton="smpl_24" if every else "h36m_16",
+        keypoints="projection" if asked.detections is None else "poses2d",
+    )  # fmt: skip
+    found, published = len(np.unique(poses.labels["action"])), pw3d.SEQUENCES["test"]
+    protocol = f"3DPW, test, {_count(found, published, 'sequences')}, frames with a valid camera"
+    protocol += ", joints of SMPL" + ("" if every else " (neck as thorax)")
+    truth2d = None if asked.detections is None else poses.reprojection
+    source = "projection of the 3D" if asked.detections is None else "poses2d (OpenPose's)"
+    return TestSet(
+        poses, truth2d, source, protocol, FOURTEEN if asked.dataset[-2:] == "14" else None
+    )
+
+
+def _ski_pose(asked: _Asked) -> TestSet:
+    poses = cached(
+        ski_pose.load, asked.root, split="test", frame_step=asked.frame_step,
+        skeleton=asked.joints("h36m_16", "h36m_17"),
+    )  # fmt: skip
+    images = _of(poses, ski_pose.IMAGES["test"], asked, "images")
+    return TestSet(poses, None, "annotation", f"Ski-Pose PTZ, test, {images}")
+
+
+def _of(poses: Poses, published: int, asked: _Asked, what: str) -> str:
+    return what if asked.frame_step > 1 else _count(len(poses), published, what)
+
+
+def _count(found: int, published: int, what: str) -> str:
+    """2,929 valid frames; where the files have others, also how many are published."""
+    return f"{found:,} {what}" + (f" of {published:,} published" if found != published else "")
+
+
+_LOADERS: dict[str, Callable[[_Asked], TestSet]] = {
+    "human36m": _human36m,
+    **dict.fromkeys(UNLIKE_SIZES, _unlike),
+    "humaneva": _humaneva,
+    "mpi_inf_3dhp": _mpi_inf_3dhp,
+    "mpi_inf_3dhp_14": _mpi_inf_3dhp,
+    "pw3d_16": _pw3d,
+    "pw3d_14": _pw3d,
+    "pw3d_24": _pw3d,
+    "ski_pose": _ski_pose,
+    "mpii": _mpii,
+}
+DATASETS = tuple(_LOADERS)
 
 
 def unlike_cameras(poses: Poses, image_size: tuple[int, int], seed: int = 0) -> Poses:
