@@ -2,13 +2,14 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
 
-from camerapose.cache import cached
+from camerapose.cache import cached, prepared_folder
 from camerapose.datasets import mpii, synthetic
 from camerapose.poses import Poses
 from camerapose.skeleton import H36M_16
@@ -207,3 +208,114 @@ def test_the_first_batch_comes_at_once(folder):
         assert len(poses[np.random.default_rng(0).permutation(5000)[:1024]]) == 1024
         seconds.append(time.process_time() - started)
     assert min(seconds) < 0.1
+
+
+class Parted(Adapter):
+    """Gives its data in three parts; `fails` says at which one it is interrupted."""
+
+    def __init__(self, monkeypatch, tmp_path):
+        super().__init__(monkeypatch, tmp_path)
+        self.fails, self.made = None, []
+
+        def piece(root, i, n):
+            if i == self.fails:
+                raise KeyboardInterrupt
+            self.made.append(i)
+            return self.whole(root, n=n, names=("ab" * (i + 1),)) if i != 1 else None
+
+        self.whole = self.load
+
+        def parts(root, *, n=3):
+            return [(f"part{i}", lambda i=i: piece(root, i, n)) for i in range(3)]
+
+        def load(root, *, n=3):
+            return Poses.cat([p for _, make in parts(root, n=n) if (p := make()) is not None])
+
+        load.__module__ = self.module.__name__
+        self.load = self.module.load = load
+        self.module.parts = parts
+
+
+@pytest.fixture
+def parted(monkeypatch, tmp_path):
+    return Parted(monkeypatch, tmp_path)
+
+
+def test_parts_together_are_the_whole(parted, folder):
+    expected = parted.load(parted.root)
+    assert_same(cached(parted.load, parted.root, cache_dir=folder), expected)
+    assert expected.labels["name"].tolist() == ["ab"] * 3 + ["ababab"] * 3
+    assert len(list(folder.iterdir())) == 1  # nothing is left of the parts
+
+
+def test_it_goes_on_where_it_was_interrupted(parted, folder):
+    parted.fails = 2
+    with pytest.raises(KeyboardInterrupt):
+        cached(parted.load, parted.root, cache_dir=folder)
+    assert prepared_folder(parted.load, parted.root, cache_dir=folder) is None
+    parted.fails = None
+    again = cached(parted.load, parted.root, cache_dir=folder)
+    assert len(again) == 6 and parted.made == [0, 1, 1, 2]
+    cached(parted.load, parted.root, cache_dir=folder)
+    assert parted.made == [0, 1, 1, 2]
+    assert prepared_folder(parted.load, parted.root, cache_dir=folder).parent == folder
+
+
+def test_a_damaged_part_is_made_again(parted, folder):
+    parted.fails = 2
+    with pytest.raises(KeyboardInterrupt):
+        cached(parted.load, parted.root, cache_dir=folder)
+    column = next(folder.glob("*.making/*/pose2d.npy"))
+    column.write_bytes(column.read_bytes()[:-9])
+    parted.fails = None
+    assert len(cached(parted.load, parted.root, cache_dir=folder)) == 6
+    assert parted.made == [0, 1, 0, 1, 2]
+
+
+def test_parts_of_other_files_are_not_taken(parted, folder):
+    parted.fails = 2
+    with pytest.raises(KeyboardInterrupt):
+        cached(parted.load, parted.root, cache_dir=folder)
+    parted.fails = None
+    (parted.root / "values.txt").write_text("2.25")
+    assert (cached(parted.load, parted.root, cache_dir=folder).pose2d == 2.25).all()
+
+
+KILLED = """
+import sys, pathlib
+import numpy as np
+from camerapose import cache
+from camerapose.datasets import synthetic
+save = np.save
+def slow(path, column, **options):
+    save(path, column, **options)
+    if "pose3d" in str(path):
+        print("now", flush=True)
+        sys.stdin.read()  # until it is killed
+np.save = slow
+cache.cached(synthetic.load, None, cache_dir=sys.argv[1], n=200)
+"""
+
+
+def test_a_killed_preparation_is_not_taken_for_whole(folder):
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"now\n"
+    process.kill()
+    process.communicate()
+    assert [p.name for p in folder.glob("*/pose3d.npy")] == ["pose3d.npy"]  # it was at work
+    assert prepared_folder(synthetic.load, None, cache_dir=folder, n=200) is None
+    expected = synthetic.load(n=200)
+    assert_same(cached(synthetic.load, None, cache_dir=folder, n=200), expected)
+
+
+def test_parts_that_cannot_be_kept(parted, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.warns(UserWarning, match="can't be kept"):
+        assert len(cached(parted.load, parted.root, cache_dir=tmp_path / "file" / "cache")) == 6
+
+
+def test_no_poses_in_any_part(parted, folder, monkeypatch):
+    monkeypatch.setattr(parted.module, "parts", lambda root: [("S1", lambda: None)])
+    with pytest.raises(ValueError, match="no poses in S1"):
+        cached(parted.load, parted.root, cache_dir=folder)

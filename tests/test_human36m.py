@@ -397,10 +397,11 @@ def read_once():
 def test_frames_of_every_subject(read_once):
     positions = read_once(REAL / "data_3d_h36m.npz", "positions_3d")
     actions = frozenset(action for subject in positions.values() for action in subject)
+    source = human36m._Source(REAL, None)
     frames = {
         subject: sum(
             len(sequence.pose3d)
-            for sequence in human36m._sequences(positions, (subject,), actions, H36M_16)
+            for sequence in human36m._sequences(source, (subject,), actions, H36M_16)
         )
         for subject in human36m.SUBJECTS
     }
@@ -409,6 +410,27 @@ def test_frames_of_every_subject(read_once):
     }  # fmt: skip
     some = human36m.load(REAL, subjects=("S11",), actions=["Walking"])
     assert len(some) == 4 * sum(len(positions["S11"][a]) for a in ("Walking", "Walking 1"))
+
+
+@needs_data
+def test_what_the_real_files_lack(read_once):
+    """Of 209 published recordings five are missing; nothing else is."""
+    positions = read_once(REAL / "data_3d_h36m.npz", "positions_3d")
+    names = human36m.expected(subjects=human36m.SUBJECTS)["subject/action"]
+    there = {f"{subject}/{action}" for subject in positions for action in positions[subject]}
+    assert len(names) == 209
+    assert set(names) - there == {
+        "S5/Discussion 2", "S5/Discussion 3", "S7/Discussion", "S7/SittingDown 1",
+        "S9/Discussion 1",
+    }  # fmt: skip
+    assert there - set(names) == set()
+
+
+@needs_data
+def test_focal_lengths_of_the_four_cameras():
+    camera, _ = human36m.cameras("S1")
+    np.testing.assert_allclose(camera.focal[:, 0], 2.29, atol=0.01)
+    assert camera.focal[:, 0].round(3).tolist() == pytest.approx([2.290, 2.299, 2.298, 2.291])
 
 
 @needs_data

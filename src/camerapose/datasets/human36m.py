@@ -1,14 +1,17 @@
-"""Human3.6M in VideoPose3D's layout: real 2D-3D pairs from four calibrated cameras.
+"""Human3.6M: real 2D-3D pairs from four calibrated cameras.
 
-Source: Ionescu et al., Human3.6M (TPAMI 2014). The layout is that of VideoPose3D (Pavllo et al.,
-2019): `data_3d_h36m.npz` holds {subject: {action: (frames, 32 joints, 3)}}, world frame, metres,
-50 Hz; `data_2d_h36m_NAME.npz` holds {subject: {action: [one (frames, joints, 2) per camera]}},
-pixels. Human3.6M is for non-commercial research; what is trained on it carries that.
+Source: Ionescu et al., Human3.6M (TPAMI 2014). Three layouts are read: the official one,
+`S1/MyPoseFeatures/D3_Positions/Directions 1.cdf`; that of h36m-fetch, `S1/Directions-1/annot.h5`;
+and that of VideoPose3D (Pavllo et al., 2019): `data_3d_h36m.npz` holds {subject: {action: (frames,
+32 joints, 3)}}, world frame, metres, 50 Hz; `data_2d_h36m_NAME.npz` holds {subject: {action: [one
+(frames, joints, 2) per camera]}}, pixels. Human3.6M is for non-commercial research; what is trained
+on it carries that.
 """
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +19,7 @@ import numpy as np
 
 from camerapose import skeleton as skeletons
 from camerapose.camera import Camera, normalize
+from camerapose.datasets._human36m_files import cdf_files, h5_files, read_cdf, read_h5
 from camerapose.datasets._pickles import read_pickled
 from camerapose.poses import Poses
 from camerapose.skeleton import H36M_16, H36M_17, Skeleton
@@ -28,8 +32,37 @@ LEFT_OUT = {("S11", "Directions")}
 
 #: Where the joints of `h36m_17` stand among Human3.6M's 32.
 _OF_32 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
+#: Frames of the published recordings (each through four cameras); of S5 and S7 only the sum is
+#: known to us. Source: VideoPose3D trains on 1,559,752 and tests on 543,344 poses.
+FRAMES = {
+    "S1": 62094, "S5+S7": 200700, "S6": 62466, "S8": 64678, "S9": 79417, "S11": 56419,
+}  # fmt: skip
+_ACTIONS = (
+    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases",
+    "Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
+)  # fmt: skip
+#: Which takes of each action there are; 0 is the one without a number.
+_TAKES = """
+S1  01 01 02 01 01 01 01 01 12 02 01 01 01 01 01
+S5  12 23 01 12 01 02 01 01 01 01 01 12 01 01 01
+S6  01 01 12 01 01 01 02 01 12 01 01 03 01 01 01
+S7  01 01 01 01 02 01 01 01 01 01 01 12 01 01 12
+S8  01 01 01 01 01 01 01 01 01 01 01 01 01 12 01
+S9  01 12 01 01 01 01 01 01 01 01 01 01 01 01 01
+S11 01 12 01 02 23 01 01 01 01 01 02 01 01 01 01
+"""
+#: What h36m-fetch calls S11 Directions, by the numbers of its metadata.
+H5_LEFT_OUT = {("S11", "Directions 2")}
+SERIALS = (54138969, 55011271, 58860488, 60457274)
+
+_HOW_TO_GET_CDF = (
+    "Get the archives Poses_D3_Positions_S1.tgz to S11 from http://vision.imar.ro/human3.6m "
+    "(registration) and unpack them into one folder."
+)
+_HOW_TO_GET_H5 = "Make it anew with h36m-fetch (https://github.com/anibali/h36m-fetch)."
 _HOW_TO_GET = (
-    "Make it as VideoPose3D describes "
+    "Give the folder of the official S1/MyPoseFeatures/D3_Positions/*.cdf or, for this file, make "
+    "it as VideoPose3D describes "
     "(https://github.com/facebookresearch/VideoPose3D/blob/main/DATASETS.md; Human3.6M itself asks "
     "for a registration at http://vision.imar.ro/human3.6m) and give the folder that holds it."
 )
@@ -108,7 +141,8 @@ def load(
     With `detections` the exact 2D is still there, as `poses.reprojection`.
 
     Args:
-        root: the folder of `data_3d_h36m.npz`.
+        root: the folder of `data_3d_h36m.npz`, or of the official S1 to S11, or of h36m-fetch's
+            (selected frames, 2D as in the file).
         subjects: of S1, S5, S6, S7, S8 (training), S9, S11 (test).
         actions: names with their number ("Walking 1") or without (all takes of it); None is all.
         frame_step: every so-manyth frame of each recording, from its first.
@@ -125,24 +159,151 @@ def load(
         FileNotFoundError: a file is missing.
         ValueError: it is not what it should be, or an option is unknown to it.
     """
-    target = _target(skeleton)
+    options = dict(actions=actions, frame_step=frame_step, skeleton=skeleton)
+    _check_options(**options)
+    source = _Source(root, detections)
+    found = _load(source, source.chosen(subjects), **options)
+    if found is None:
+        raise ValueError(
+            f"no recording of {', '.join(subjects)} is among the actions asked for "
+            f"({'all' if actions is None else ', '.join(actions)}"
+            + (f"; with 2D in data_2d_h36m_{detections}.npz" if detections else "")
+            + "); ask for more subjects or actions, or take another file of 2D"
+        )
+    return found
+
+
+def parts(
+    root: str | Path,
+    *,
+    subjects: Sequence[str] = TRAIN,
+    detections: str | None = None,
+    **options: Any,
+) -> list[tuple[str, Callable[[], Poses | None]]]:
+    """What `load` gives in pieces, one a subject: its name and what makes it (None: nothing)."""
+    _check_options(**options)
+    source = _Source(root, detections)
+    return [(s, partial(_load, source, (s,), **options)) for s in source.chosen(subjects)]
+
+
+def files(
+    root: str | Path,
+    *,
+    subjects: Sequence[str] = TRAIN,
+    detections: str | None = None,
+    **_: Any,
+) -> list[Path]:
+    """The files that `load` reads with these options."""
+    source = _Source(root, detections)
+    if source.kind == "npz":
+        return [find(root, name) for name in source.names]
+    recordings = (source.files.get(subject, {}) for subject in _as_names(subjects))
+    detected = [find(root, f"data_2d_h36m_{detections}.npz")] if detections else []
+    return [path for actions in recordings for path in actions.values()] + detected
+
+
+def expected(
+    *, subjects: Sequence[str] = TRAIN, **options: Any
+) -> dict[str, dict[str, int | None]]:
+    """How many poses the published set has, by label, for `camerapose data check`."""
+    asked = _as_names(subjects)
+    recordings = {
+        f"{subject}/{action}": None for subject in asked for action in _published(subject)
+    }
+    found: dict[str, dict[str, int | None]] = {}
+    if options.get("actions") is None:
+        found["subject/action"] = recordings
+        if options.get("frame_step", 1) == 1:
+            found["subject"] = {
+                names: 4 * frames
+                for names, frames in FRAMES.items()
+                if set(names.split("+")) <= set(asked)
+            }
+    return found
+
+
+def _check_options(*, frame_step: int = 1, skeleton: str = "h36m_16", **_: Any) -> None:
+    _target(skeleton)
     if frame_step < 1:
         raise ValueError(f"frame_step is {frame_step}; give 1 (every frame) or more")
-    positions = _read(find(root, "data_3d_h36m.npz"), "positions_3d")
-    _check_tree(positions, "data_3d_h36m.npz")
-    subjects = _chosen_subjects(subjects, positions)
-    sequences = _sequences(positions, subjects, _chosen_actions(actions, positions), target)
+
+
+def _published(subject: str) -> list[str]:
+    """Names of a subject's recordings."""
+    row = next(line.split() for line in _TAKES.strip().splitlines() if line.split()[0] == subject)
+    names = []
+    for action, takes in zip(_ACTIONS, row[1:], strict=True):
+        names += [action if take == "0" else f"{action} {take}" for take in takes]
+    return [name for name in names if (subject, name) not in LEFT_OUT]
+
+
+class _Source:
+    """The files of a folder, read when they are needed and once."""
+
+    def __init__(self, root: str | Path, detections: str | None):
+        self.root, self.detections = Path(root).expanduser(), detections
+        self.kind, self.files = "npz", {}
+        if not (self.root / "data_3d_h36m.npz").is_file():
+            for kind, found in (("cdf", cdf_files(self.root)), ("h5", h5_files(self.root))):
+                if found:
+                    self.kind, self.files = kind, found
+                    break
+        if self.kind == "h5" and detections:
+            raise ValueError(
+                f"{root} holds h36m-fetch's annot.h5, which go with no detections; leave them out"
+            )
+        if self.kind == "npz":
+            find(root, "data_3d_h36m.npz")
+
+    @property
+    def names(self) -> list[str]:
+        detected = [f"data_2d_h36m_{self.detections}.npz"] if self.detections else []
+        return ["data_3d_h36m.npz", *detected]
+
+    @cached_property
+    def positions(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of each subject and action the array, or the file that holds it."""
+        if self.kind != "npz":
+            return self.files
+        tree = _read(find(self.root, "data_3d_h36m.npz"), "positions_3d")
+        _check_tree(tree, "data_3d_h36m.npz")
+        return tree
+
+    @cached_property
+    def detected(self) -> tuple[str, Mapping, Any]:
+        """The file of detections: its name, {subject: {action: views}}, its metadata."""
+        name = f"data_2d_h36m_{self.detections}.npz"
+        path = find(self.root, name)
+        tree = _read(path, "positions_2d")
+        _check_tree(tree, name)
+        return name, tree, _read(path, "metadata", {})
+
+    def chosen(self, asked: Sequence[str]) -> tuple[str, ...]:
+        return _chosen_subjects(asked, self.positions, self.what)
+
+    @property
+    def what(self) -> str:
+        return "data_3d_h36m.npz" if self.kind == "npz" else str(self.root)
+
+
+def _load(
+    source: _Source,
+    subjects: Sequence[str],
+    *,
+    actions: Sequence[str] | None = None,
+    frame_step: int = 1,
+    skeleton: str = "h36m_16",
+) -> Poses | None:
+    """These subjects' poses; None if no recording is left."""
+    target = _target(skeleton)
+    chosen = _chosen_actions(actions, source.positions, source.what)
+    if source.kind == "h5":
+        return _from_h5(source, subjects, chosen, frame_step, target)
+    sequences = _sequences(source, subjects, chosen, target)
     sequences = [s._replace(pose3d=s.pose3d[::frame_step]) for s in sequences]
-    del positions
-    if detections is not None:
-        sequences = _with_detections(sequences, root, detections, target, frame_step)
-    return _assemble(sequences, target, frame_step)
-
-
-def files(root: str | Path, *, detections: str | None = None, **_: Any) -> list[Path]:
-    """The files that `load` reads with these options."""
-    names = ["data_3d_h36m.npz"] + ([f"data_2d_h36m_{detections}.npz"] if detections else [])
-    return [find(root, name) for name in names]
+    if sequences and source.detections is not None:
+        sequences = _with_detections(sequences, source, target, frame_step)
+    return _assemble(sequences, target, frame_step) if sequences else None
 
 
 def cameras(subject: str) -> tuple[Camera, np.ndarray]:
@@ -214,20 +375,24 @@ def _check_tree(tree: Any, name: str) -> None:
         )
 
 
-def _chosen_subjects(asked: Sequence[str], positions: Mapping) -> tuple[str, ...]:
-    asked = tuple(asked.replace(",", " ").split()) if isinstance(asked, str) else tuple(asked)
+def _as_names(asked: Sequence[str]) -> tuple[str, ...]:
+    return tuple(asked.replace(",", " ").split()) if isinstance(asked, str) else tuple(asked)
+
+
+def _chosen_subjects(asked: Sequence[str], positions: Mapping, what: str) -> tuple[str, ...]:
+    asked = _as_names(asked)
     there = [s for s in SUBJECTS if s in positions]
     for subject in asked:
         if subject not in there:
             raise ValueError(
-                f"there is no subject {subject!r} in data_3d_h36m.npz; it holds {', '.join(there)}"
+                f"there is no subject {subject!r} in {what}; it holds {', '.join(there)}"
             )
     if not asked:
         raise ValueError(f"no subjects were asked for; give some of {', '.join(there)}")
     return asked
 
 
-def _chosen_actions(asked: Sequence[str] | None, positions: Mapping) -> frozenset[str]:
+def _chosen_actions(asked: Sequence[str] | None, positions: Mapping, what: str) -> frozenset[str]:
     """Full names of the actions; a name without a number stands for all its takes."""
     there = {action for actions in positions.values() for action in actions}
     if asked is None:
@@ -238,7 +403,7 @@ def _chosen_actions(asked: Sequence[str] | None, positions: Mapping) -> frozense
         found = {a for a in there if name in (a, action_name(a))}
         if not found:
             names = ", ".join(sorted({action_name(a) for a in there}))
-            raise ValueError(f"there is no action {name!r} in data_3d_h36m.npz; it holds {names}")
+            raise ValueError(f"there is no action {name!r} in {what}; it holds {names}")
         chosen |= found
     return frozenset(chosen)
 
@@ -252,19 +417,17 @@ def action_name(action: str) -> str:
 
 
 def _sequences(
-    positions: Mapping, subjects: Sequence[str], actions: frozenset[str], target: Skeleton
+    source: _Source, subjects: Sequence[str], actions: frozenset[str], target: Skeleton
 ) -> list[_Sequence]:
     found = []
     for subject in subjects:
-        for action in sorted(actions & set(positions[subject])):
+        recordings = source.positions[subject]
+        for action in sorted(actions & set(recordings)):
             if (subject, action) not in LEFT_OUT:
-                pose3d = _joints(positions[subject][action], f"{subject} {action}", target)
-                found.append(_Sequence(subject, action, pose3d, None))
-    if not found:
-        raise ValueError(
-            f"no recording of {', '.join(subjects)} is among the actions asked for "
-            f"({', '.join(sorted(actions))}); ask for more subjects or actions"
-        )
+                content, where = recordings[action], f"data_3d_h36m.npz, {subject} {action}"
+                if isinstance(content, Path):
+                    content, where = read_cdf(content, _HOW_TO_GET_CDF), str(content)
+                found.append(_Sequence(subject, action, _joints(content, where, target), None))
     return found
 
 
@@ -273,7 +436,7 @@ def _joints(pose3d: Any, where: str, target: Skeleton) -> np.ndarray:
     pose3d = np.asarray(pose3d)
     if pose3d.ndim != 3 or pose3d.shape[2] != 3 or pose3d.dtype.kind != "f":
         raise ValueError(
-            f"data_3d_h36m.npz, {where}: got {pose3d.dtype} of shape {pose3d.shape}; it should be "
+            f"{where}: got {pose3d.dtype} of shape {pose3d.shape}; it should be "
             f"floats of shape (frames, 32, 3). {_HOW_TO_GET}"
         )
     if pose3d.shape[1] == 32:
@@ -282,30 +445,26 @@ def _joints(pose3d: Any, where: str, target: Skeleton) -> np.ndarray:
         source = H36M_17 if pose3d.shape[1] == 17 else H36M_16
     else:
         raise ValueError(
-            f"data_3d_h36m.npz, {where}: got {pose3d.shape[1]} joints; 32, 17 or 16 (h36m_16) "
-            f"would do. {_HOW_TO_GET}"
+            f"{where}: got {pose3d.shape[1]} joints; 32, 17 or 16 (h36m_16) would do. {_HOW_TO_GET}"
         )
     if set(target.joints) - set(source.joints):
         raise ValueError(
-            f"data_3d_h36m.npz, {where}: {source.n_joints} joints can't give {target.name}; "
+            f"{where}: {source.n_joints} joints can't give {target.name}; "
             f"ask for skeleton={source.name!r}"
         )
     if not np.isfinite(pose3d).all() or np.abs(pose3d).max(initial=0) > 100:
         raise ValueError(
-            f"data_3d_h36m.npz, {where}: coordinates are not all finite and within 100 m; they "
+            f"{where}: coordinates are not all finite and within 100 m; they "
             f"should be metres. {_HOW_TO_GET}"
         )
     return pose3d[:, [source.index(j) for j in target.joints]]
 
 
 def _with_detections(
-    sequences: list[_Sequence], root: str | Path, name: str, target: Skeleton, frame_step: int
+    sequences: list[_Sequence], source: _Source, target: Skeleton, frame_step: int
 ) -> list[_Sequence]:
     """The same recordings with what a detector saw, both cut to the shorter."""
-    file = f"data_2d_h36m_{name}.npz"
-    path = find(root, file)
-    positions, metadata = _read(path, "positions_2d"), _read(path, "metadata", {})
-    _check_tree(positions, file)
+    file, positions, metadata = source.detected
     found, lost = [], []
     for sequence in sequences:
         where = f"{sequence.subject} {sequence.action}"
@@ -319,17 +478,54 @@ def _with_detections(
                 f"{file}, {where}: got arrays of shape {[v.shape for v in views]}; it should be "
                 "four of (frames, joints, 2), one a camera"
             )
-        source = _layout(metadata, views[0].shape[1], file)
-        views = [_detected(v, source, target) for v in views]
+        layout = _layout(metadata, views[0].shape[1], file)
+        views = [_detected(v, layout, target) for v in views]
         frames = min(len(sequence.pose3d), *map(len, views))
         found.append(
             sequence._replace(pose3d=sequence.pose3d[:frames], detected=[v[:frames] for v in views])
         )
     if lost:
         warnings.warn(f"{file} lacks {', '.join(lost)}; left out", stacklevel=3)
-    if not found:
-        raise ValueError(f"{file} holds none of the recordings asked for; take another file of 2D")
     return found
+
+
+def _from_h5(
+    source: _Source,
+    subjects: Sequence[str],
+    actions: frozenset[str],
+    frame_step: int,
+    target: Skeleton,
+) -> Poses | None:
+    """h36m-fetch's selected frames: 2D and 3D as published, through the published cameras."""
+    order = [_OF_32[H36M_17.index(joint)] for joint in target.joints]
+    views = []
+    for subject in subjects:
+        camera, size = cameras(subject)
+        for action in sorted(actions & set(source.files[subject])):
+            if (subject, action) in H5_LEFT_OUT:
+                continue
+            content = read_h5(source.files[subject][action], SERIALS, _HOW_TO_GET_H5)
+            for i in range(4):
+                rows = np.flatnonzero(content["camera"] == i)[::frame_step]
+                n, pose3d = len(rows), np.float32(content["pose3d"][rows][:, order])
+                one = camera[i : i + 1].map(lambda c, n=n: np.repeat(c, n, axis=0))
+                root = pose3d[:, target.root_index].copy()
+                view = Poses(
+                    skeleton=target,
+                    pose2d=normalize(np.float32(content["pose2d"][rows][:, order]), size[i]),
+                    confidence=np.ones((n, target.n_joints), np.float32),
+                    pose3d=pose3d,
+                    camera=Camera(one.focal, one.center, root, distortion=one.distortion),
+                    image_size=np.tile(size[i], (n, 1)),
+                    labels={
+                        "subject": np.full(n, subject),
+                        "action": np.full(n, action),
+                        "camera": np.full(n, i, np.int8),
+                        "frame": np.int32(content["frame"][rows]),
+                    },
+                )
+                views.append(view)
+    return Poses.cat([view for view in views if len(view)]) if any(map(len, views)) else None
 
 
 def _layout(metadata: Any, joints: int, file: str) -> Skeleton:
