@@ -1,6 +1,7 @@
 """Prepared data sets, kept as memory-mapped columns so that the second start takes no time."""
 
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -127,9 +128,16 @@ def _key(load: Callable, root: str | Path | None, options: dict[str, Any]) -> di
         "adapter": load.__module__,
         "version": camerapose.__version__,
         "sources": [hashlib.sha256(Path(s).read_bytes()).hexdigest() for s in sources],
-        "options": {name: _plain(value) for name, value in options.items()},
+        "options": {name: _plain(value) for name, value in _all_options(load, options).items()},
         "files": [_fingerprint(path) for path in _files(adapter, root, options)],
     }
+
+
+def _all_options(load: Callable, options: dict[str, Any]) -> dict[str, Any]:
+    """With the defaults of those that were not given: it is the same to say them."""
+    known = inspect.signature(load).parameters.values()
+    defaults = {p.name: p.default for p in known if p.kind is p.KEYWORD_ONLY}
+    return {k: v for k, v in defaults.items() if v is not inspect.Parameter.empty} | options
 
 
 def _files(adapter: Any, root: str | Path | None, options: dict[str, Any]) -> list[Path]:

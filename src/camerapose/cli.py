@@ -6,7 +6,7 @@ import tomllib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
@@ -17,6 +17,7 @@ DESCRIPTION = """3D human pose and camera from one image.
 
     camerapose demo                                 a sample video, to see what it does
     camerapose predict photo.jpg --out result       an image, a folder, a video or keypoints
+    camerapose data check human36m --root data/h36m
     camerapose train configs/quick.toml --out runs/quick
     camerapose evaluate runs/quick --dataset human36m --root data/h36m
     camerapose adapt person_keypoints.json --out runs/mine
@@ -32,8 +33,8 @@ MaybeFloat = Annotated[float | None, arg(metavar="FLOAT")]
 
 #: What the learning side is installed with.
 LEARNING = ("torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript", "scipy")
-#: Exit statuses: nobody was found; wrong input or setting; Ctrl-C.
-NOBODY, WRONG, INTERRUPTED = 1, 2, 130
+#: Exit statuses: nobody was found; data are not as published; wrong input or setting; Ctrl-C.
+NOBODY, UNLIKE, WRONG, INTERRUPTED = 1, 1, 2, 130
 
 
 def predict(
@@ -232,6 +233,60 @@ def adapt(
     return 0
 
 
+def data(
+    action: Positional[Literal["list", "prepare", "check", "show"]],
+    name: Annotated[Positional[str | None], arg(metavar="NAME")] = None,
+    root: MaybePath = None,
+    set: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE ...")] = (),
+    out: MaybePath = None,
+    n: int = 4,
+    seed: int = 0,
+    images: MaybePath = None,
+) -> int:
+    """List data sets, prepare one from its owners' files, check it, draw some of it.
+
+        camerapose data list
+        camerapose data prepare human36m --root data/h36m
+
+    Args:
+        action: list: what there is. prepare: read the files once and keep what was read; an
+            interrupted one goes on. check: what is missing or differs; the exit status is then 1.
+            show: draw samples.
+        name: of the data set.
+        root: folder of its files; without it data/NAME.
+        set: its options, such as subjects=S9,S11 frame_step=5.
+        out: picture that show writes; without it NAME.png.
+        n: how many poses to show.
+        seed: of the poses to show.
+        images: folder of the images to draw on, where the data name them.
+    """
+    from camerapose import data as sets
+    from camerapose import plugins
+
+    if action == "list":
+        for entry in sets.entries():
+            print(f"{entry.name:14} {entry.about}\n{'':14} {entry.state}")
+        return 0
+    if name is None:
+        raise ValueError(f"which data set? There are {', '.join(plugins.available('datasets'))}")
+    chosen = sets.options(plugins.load("datasets", name), set)
+    if action == "prepare":
+        poses, folder = sets.prepare(name, root, **chosen)
+        print(f"{name}: {len(poses):,} poses of {poses.skeleton.name}, kept in {folder}")
+        return 0
+    if action == "show":
+        path = sets.show(name, out or Path(f"{name}.png"), root, n=n, seed=seed, images=images,
+                         **chosen)  # fmt: skip
+        print(f"wrote {path}")
+        return 0
+    report = sets.check(name, root, **chosen)
+    print("\n".join(report.lines))
+    for problem in report.problems:
+        print(f"PROBLEM: {problem}")
+    print(f"{len(report.problems)} problems" if report.problems else "no problems")
+    return UNLIKE if report.problems else 0
+
+
 def export(checkpoint: Positional[Path], out: Path, half: bool = False, license: str = "") -> int:
     """Write a checkpoint as one ONNX graph, which `camerapose predict` runs, and beside it the
     .safetensors from which evaluation and training go on.
@@ -265,6 +320,7 @@ def demo(out: Path = Path("demo")) -> int:
 COMMANDS = {
     "predict": predict,
     "demo": demo,
+    "data": data,
     "train": train,
     "evaluate": evaluate,
     "adapt": adapt,

@@ -78,13 +78,22 @@ def figure8(
     return sheet([Row(poses, image, title)], scene=scene, width=width)
 
 
-def sheet(rows: Sequence[Row], *, scene: bool = False, width: float = WIDTH) -> Figure:
+def sheet(
+    rows: Sequence[Row],
+    *,
+    scene: bool = False,
+    width: float = WIDTH,
+    titles: tuple[str, str] = ("detected 2D", "reprojected 2D"),
+) -> Figure:
     """Several frames below one another, each a row as in `figure8`.
 
     Several people keep their colour from row to row where `poses.labels["person"]` numbers them.
+
+    Args:
+        titles: of the first and the last column.
     """
     assert rows, "a sheet needs a row"
-    titles = ("detected 2D", "3D, seen by the camera", "3D, seen from the side", "reprojected 2D")
+    titles = (titles[0], "3D, seen by the camera", "3D, seen from the side", titles[1])
     tall = _panel_shape([row.poses for row in rows], scene, [row.image for row in rows])
     figure, grid = _grid(len(rows), titles, width, tall)
     several = max(len(row.poses) for row in rows) > 1
@@ -101,6 +110,26 @@ def sheet(rows: Sequence[Row], *, scene: bool = False, width: float = WIDTH) -> 
         _caption(axes[2], _distances(poses))
         _caption(axes[3], _errors(poses))
     _legend(figure, several)
+    return figure
+
+
+def samples(rows: Sequence[Row], *, width: float = WIDTH) -> Figure:
+    """Poses of a data set: a row each as in `sheet` or, where there is no 3D, four 2D in a row."""
+    assert rows, "a picture of samples needs some"
+    if all(row.poses.pose3d is not None and row.poses.camera is not None for row in rows):
+        return sheet(rows, width=width, titles=("2D", "2D over projected 3D"))
+    columns = min(4, len(rows))
+    tall = _panel_shape([row.poses for row in rows], False, [row.image for row in rows])
+    figure, grid = _grid(-(-len(rows) // columns), [""] * columns, width, tall)
+    panels = [ax for line in grid for ax in line]
+    for ax, row in zip(panels, rows, strict=False):
+        poses = row.poses.to_numpy()
+        _image_panels((ax,), row, False)
+        _draw_detected(ax, poses, _colors(poses, len(poses) > 1))
+        _caption(ax, row.title)
+    for ax in panels[len(rows) :]:
+        ax.set_visible(False)
+    _legend(figure, any(len(row.poses) > 1 for row in rows))
     return figure
 
 
