@@ -174,3 +174,72 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="nonsense"):
         visualize.save_figure(figure, tmp_path / "a.nonsense")
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_keypoints_are_coloured_by_confidence(image):
+    poses = people(3)
+    confidence = np.linspace(0, 1, 16, dtype=np.float32)
+    poses = replace(poses, confidence=np.stack([confidence] * 3))
+    rows = [Row(one, image, "a") for one in poses]
+    axes = visualize.keypoints(rows).axes
+    assert [ax.get_visible() for ax in axes] == [True] * 6 + [False] * 2
+    dots = axes[0].collections[-1]
+    np.testing.assert_allclose(dots.get_facecolors(), visualize.CONFIDENCE(confidence[1:]))
+    bars = [patch.get_width() for patch in axes[1].patches][1::2]
+    np.testing.assert_allclose(np.array(bars) / bars[-1], confidence, atol=1e-6)
+    words = [text.get_text() for text in axes[1].texts]
+    assert words[:2] == ["pelvis", "not seen"] and "15 of 16 joints seen" in words[-1]
+
+
+def test_joints_that_the_refiner_moved_are_crossed(image):
+    def marked(poses):
+        return len(visualize.keypoints([Row(poses, image)]).axes[0].collections[-1].get_offsets())
+
+    poses = people()
+    moved = poses.pose2d.copy()
+    moved[0, 3] += 0.3
+    assert marked(replace(poses, refined2d=moved)) == 1 < marked(replace(poses, refined2d=None))
+
+
+def test_gallery_pairs_2d_and_3d(image, tmp_path):
+    rows = [Row(people(), image, f"photo {i}") for i in range(4)] + [Row(people(2, [-1, 1]), None)]
+    figure = visualize.gallery(rows)
+    assert [ax.get_visible() for ax in figure.axes] == [True] * 10 + [False] * 2
+    assert figure.axes[4].texts[-1].get_text() == "photo 2"
+    assert figure.axes[5].texts[-1].get_text() == "4.0 m away"
+    assert pixels(figure, tmp_path).std() > 1
+
+
+def test_arrows_stand_where_two_models_differ(image):
+    first = people()
+    bent = first.pose3d.copy()
+    bent[0, 12, 0] += 0.2  # the left wrist, to the right
+    bent[0, 15, 2] += 0.2  # the right wrist, away from the camera
+    bent += np.float32([0, 0, 1])  # and the person: not what arrows are about
+    figure = visualize.side_by_side([(Row(first, image), replace(first, pose3d=bent))], ("a", "b"))
+    titles = [text.get_text() for text in figure.texts]
+    assert titles == ["detected 2D", "a, front", "b, front", "a, side", "b, side"]
+    arrows = [[text for text in ax.texts if text.arrow_patch] for ax in figure.axes]
+    # Each with its white rim; from the front the second is hidden.
+    assert [len(found) // 2 for found in arrows] == [0, 0, 1, 0, 2]
+    tip, tail = np.array(arrows[2][0].xy), np.array(arrows[2][0].xyann)
+    assert tip[0] - tail[0] == pytest.approx(0.2, abs=0.01) and abs(tip - tail)[1] < 0.01
+    words = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "25 mm apart (mean)" in words and "roots 100 cm apart" in words
+
+
+def test_models_that_agree_get_no_arrows():
+    figure = visualize.side_by_side([(Row(people()), people())], ("a", "b"))
+    assert not [text for ax in figure.axes for text in ax.texts if text.arrow_patch]
+
+
+def test_truth_lies_under_the_prediction():
+    """Wherever it stands: nearer to the viewer, too."""
+    truth = people()
+    for push in (-0.3, 0.3):
+        bent = truth.pose3d.copy()
+        bent[:, 1:, 2] += push
+        figure = visualize.comparison(truth, replace(truth, pose3d=bent))
+        colors = [line.get_color() for line in figure.axes[1].lines]
+        last = [i for i, color in enumerate(colors) if color == to_rgb(visualize.TRUTH)][-1]
+        assert last < len(colors) / 2 + 1

@@ -1,4 +1,4 @@
-"""Pictures of poses: image with 2D, 3D from two views, reprojection (CameraPose, Fig. 8).
+"""Pictures of poses, after CameraPose's figures 4, 6, 7 and 8.
 
 Left limbs are blue, right limbs vermilion, the trunk is dark: colours that colour-blind readers
 tell apart (Okabe and Ito, 2008). Several people get one colour each, right limbs a lighter one.
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
@@ -33,14 +33,24 @@ PEOPLE = ("#0072B2", "#E0560B", "#009E73", "#CC79A7", "#B58900", "#56B4E9")
 TRUTH = "#A3A9B4"
 INK, FAINT = "#20242C", "#8A909C"
 FLOOR, GRID, SHADOW = "#F4F5F8", "#DFE3E9", "#CDD2DB"
+ARROW = "#009E73"
+#: Confidence from 0 to 1: dark is unsure and yellow sure, for colour-blind readers too.
+CONFIDENCE = LinearSegmentedColormap.from_list(
+    "confidence", ["#3B1E6D", "#9C2A78", "#E3544F", "#FB9F3A", "#F6E84A"]
+)
 
 WIDTH = 12.0  # inches
+DOT = 8.5  # points: a keypoint that is coloured by confidence
 GAP, MARGIN, HEADER, CAPTION, FOOTER = 0.10, 0.08, 0.34, 0.26, 0.28  # inches
 TALLEST, WIDEST = 1.18, 0.62  # a panel's height over its width
 MOST_PIXELS = 900  # an image panel's longer side; more would only make the file bigger
 
 #: Azimuth and elevation, degrees: where the two 3D views look from.
 FRONT, SIDE = (0.0, 12.0), (78.0, 12.0)
+#: Where a gallery's only 3D view looks from: enough aside that depth is seen.
+OBLIQUE = (32.0, 14.0)
+#: Joints that two models place so far apart, metres, get an arrow, but only the first of them.
+DIFFERENT, MOST_ARROWS, ARROW_LENGTH = 0.05, 5, 0.17
 #: How thick bones are drawn, and how large heads, metres; how much paler the farthest bone is.
 BONE, HEAD, PALEST = 0.055, 0.15, 0.45
 #: Cells of the floor's grid, metres, for floors up to a half width.
@@ -172,6 +182,111 @@ def comparison(truth: Poses, predicted: Poses, path: str | os.PathLike | None = 
     return figure
 
 
+def keypoints(rows: Sequence[Row], *, columns: int = 2, width: float = WIDTH) -> Figure:
+    """Someone's keypoints on the image, coloured by confidence, and every joint's confidence.
+
+    Source: CameraPose, Fig. 4, which shows the heatmaps that confidences are the maxima of; most
+    detectors tell the maxima alone. A cross marks where the refinement network, which reads the
+    confidences, has put a joint that it moved by more than the dot is wide.
+
+    Args:
+        rows: of one person each: `pose2d` and `confidence`, `refined2d` if there is.
+        columns: how many people stand beside one another.
+    """
+    assert rows and all(len(row.poses) == 1 for row in rows), "a row a person"
+    columns = min(columns, len(rows))
+    titles = ("keypoints", "confidence") * columns
+    tall = _panel_shape([row.poses for row in rows], False, [row.image for row in rows])
+    tall = max(tall, 0.85)  # room for the joints' names
+    figure, grid = _grid(-(-len(rows) // columns), titles, width, tall)
+    for (picture, bars), row in zip(_units(grid, 2, len(rows)), rows, strict=True):
+        poses = row.poses.to_numpy()
+        _image_panels([picture], row, scene=False)
+        _draw_confidence(picture, poses)
+        _draw_bars(bars, poses)
+        _caption(picture, row.title)
+        seen = poses.confidence[0] > 0
+        if seen.any():
+            mean, count = poses.confidence[0][seen].mean(), f"{seen.sum()} of {len(seen)} joints"
+            _caption(bars, f"mean {mean:.2f}, {count} seen")
+    moved = any(row.poses.refined2d is not None for row in rows)
+    handles = [Line2D([], [], ls="", marker="o", ms=8, mew=1.2, mec="white",
+                      color=CONFIDENCE(value)) for value in (0.1, 0.5, 0.9)]  # fmt: skip
+    labels = ["confidence 0.1", "0.5", "0.9"]
+    if moved:
+        handles.append(Line2D([], [], ls="", marker="x", ms=6, mew=1.6, color=INK))
+        labels.append("moved here by the refinement network")
+    _entries(figure, handles, labels)
+    return figure
+
+
+def gallery(rows: Sequence[Row], *, columns: int = 3, width: float = WIDTH) -> Figure:
+    """Many images at a glance: the 2D, and beside it the 3D from half aside.
+
+    Source: CameraPose, Fig. 7.
+    """
+    assert rows, "a gallery needs a row"
+    columns = min(columns, len(rows))
+    tall = _panel_shape([row.poses for row in rows], False, [row.image for row in rows])
+    figure, grid = _grid(-(-len(rows) // columns), ("2D", "3D") * columns, width, tall)
+    several = max(len(row.poses) for row in rows) > 1
+    for (picture, stage), row in zip(_units(grid, 2, len(rows)), rows, strict=True):
+        poses = row.poses.to_numpy()
+        colors = _colors(poses, several)
+        _image_panels([picture], row, scene=False)
+        _draw_detected(picture, poses, colors)
+        bodies = [Body(p, c) for p, c in zip(poses.pose3d, colors, strict=True)]
+        _draw_3d(stage, OBLIQUE, bodies, poses.skeleton)
+        _caption(picture, row.title)
+        _caption(stage, _distances(poses).replace("from the camera", "away"))
+    _legend(figure, several)
+    return figure
+
+
+def side_by_side(
+    rows: Sequence[tuple[Row, Poses]],
+    names: tuple[str, str],
+    *,
+    width: float = WIDTH,
+) -> Figure:
+    """Two models on the same people: the 2D, and root-relative 3D of both from two views.
+
+    Source: CameraPose, Fig. 6. The second's panels show the first's pose in grey, and arrows
+    point away from it to where joints are more than `DIFFERENT` apart.
+
+    Args:
+        rows: of one person each: image and the first model's pose, and the second's pose in the
+            same skeleton.
+        names: of the models.
+    """
+    assert rows, "a comparison needs a row"
+    titles = ("detected 2D", *(f"{name}, {view}" for view in ("front", "side") for name in names))
+    tall = _panel_shape([row.poses for row, _ in rows], False, [row.image for row, _ in rows])
+    figure, grid = _grid(len(rows), titles, width, tall)
+    for axes, (row, other) in zip(grid, rows, strict=True):
+        first, second = row.poses.to_numpy(), other.to_numpy()
+        skeleton = first.skeleton
+        a, b = ((p.pose3d - p.root_position[:, None])[0] for p in (first, second))
+        _image_panels(axes[:1], row, scene=False)
+        _draw_detected(axes[0], first, [None])
+        for (left, right), view in zip((axes[1:3], axes[3:5]), (FRONT, SIDE), strict=True):
+            _draw_3d(left, view, [Body(a)], skeleton, room=b)
+            stage = _draw_3d(right, view, [Body(a, TRUTH), Body(b)], skeleton)
+            stage.draw_arrows(a, b)
+        apart = 1000 * np.linalg.norm(a - b, axis=-1)
+        worst = skeleton.joints[int(apart.argmax())].replace("_", " ")
+        away = 100 * np.linalg.norm(first.root_position - second.root_position)
+        _caption(axes[0], row.title)
+        _caption(axes[2], f"{apart.mean():.0f} mm apart (mean)")
+        _caption(axes[3], f"most: {worst}, {apart.max():.0f} mm")
+        _caption(axes[4], f"roots {away:.0f} cm apart")
+    handles = [Line2D([], [], color=c, lw=4, solid_capstyle="round") for c in
+               (LEFT, RIGHT, TRUNK, TRUTH, ARROW)]  # fmt: skip
+    apart = f"more than {100 * DIFFERENT:.0f} cm apart"
+    _entries(figure, handles, ["left", "right", "trunk", names[0], apart])
+    return figure
+
+
 def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 110) -> Path:
     """Write a figure as .png (or what the ending says); whole or not at all."""
     path = Path(path)
@@ -220,8 +335,15 @@ def _grid(
     return figure, grid
 
 
+def _units(grid: Sequence[Sequence[Axes]], size: int, count: int) -> list[Sequence[Axes]]:
+    """Panels in groups of `size` that belong together, line by line; those left over are hidden."""
+    units = [line[i : i + size] for line in grid for i in range(0, len(line), size)]
+    for ax in (ax for unit in units[count:] for ax in unit):
+        ax.set_visible(False)
+    return units[:count]
+
+
 def _legend(figure: Figure, several: bool, truth: bool = False) -> None:
-    height = figure.get_size_inches()[1]
     if several:
         entries = [("left side", INK), ("right side (lighter)", _lighter(INK, 0.5))]
     else:
@@ -229,7 +351,12 @@ def _legend(figure: Figure, several: bool, truth: bool = False) -> None:
     if truth:
         entries.append(("truth", TRUTH))
     handles = [Line2D([], [], color=c, lw=4, solid_capstyle="round") for _, c in entries]
-    labels = [name for name, _ in entries]
+    _entries(figure, handles, [name for name, _ in entries])
+
+
+def _entries(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """The legend's line at the bottom of the page."""
+    height = figure.get_size_inches()[1]
     figure.legend(handles, labels, loc="center", bbox_to_anchor=(0.5, FOOTER / 2 / height),
                   ncols=len(labels), frameon=False, fontsize=9.5, labelcolor=INK,
                   handlelength=1.2, columnspacing=1.8, borderpad=0)  # fmt: skip
@@ -417,6 +544,47 @@ def _draw_reprojected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> N
         ax.scatter(*seen.T, s=26, facecolors="none", edgecolors=INK, linewidths=1.0, zorder=10)
 
 
+def _draw_confidence(ax: Axes, poses: Poses) -> None:
+    """One person's keypoints, coloured by confidence, on plain bones; moved ones with a cross."""
+    points, confidence = _pixels(poses, poses.pose2d)[0], np.clip(poses.confidence[0], 0, 1)
+    seen = confidence > 0
+    lines = [points[[a, b]] for a, b in poses.skeleton.bones if seen[a] and seen[b]]
+    for color, lw in (((1, 1, 1, 0.75), 3.4), (to_rgb(INK), 1.2)):
+        ax.add_collection(
+            LineCollection(lines, colors=[color], linewidths=lw, capstyle="round", zorder=5)
+        )
+    ax.scatter(*points[seen].T, s=DOT**2, c=CONFIDENCE(confidence[seen]), edgecolors="white",
+               linewidths=1.2, zorder=7)  # fmt: skip
+    if poses.refined2d is None:
+        return
+    refined = _pixels(poses, poses.refined2d)[0]
+    x0, x1 = ax.get_xlim()
+    dot = DOT / 72 * ax.figure.dpi * (x1 - x0) / ax.get_window_extent().width
+    moved = np.linalg.norm(refined - points, axis=-1) > dot / 2
+    for start, end in zip(points[moved & seen], refined[moved & seen], strict=True):
+        ax.plot(*np.stack([start, end]).T, color="white", lw=1.2, zorder=8)
+    for color, lw, size in (("white", 3.2, 36), (INK, 1.6, 30)) if moved.any() else ():
+        ax.scatter(*refined[moved].T, marker="x", s=size, c=[color], linewidths=lw, zorder=9)
+
+
+def _draw_bars(ax: Axes, poses: Poses) -> None:
+    """One bar a joint, its name on the left, its confidence on the right."""
+    joints = [joint.replace("_", " ") for joint in poses.skeleton.joints]
+    confidence = np.clip(poses.confidence[0], 0, 1)
+    low, high = 0.36, 0.88  # of the panel's width: where 0 and 1 are
+    size = min(9.5, 0.62 * ax.get_window_extent().height / ax.figure.dpi * 72 / len(joints))
+    for place, (name, value) in enumerate(zip(joints, confidence, strict=True)):
+        y = 1 - (place + 0.5) / len(joints)
+        box = dict(height=0.56 / len(joints), transform=ax.transAxes, ec="none")
+        bottom = y - box["height"] / 2
+        ax.add_patch(Rectangle((low, bottom), high - low, fc=FLOOR, **box))
+        ax.add_patch(Rectangle((low, bottom), (high - low) * value, fc=CONFIDENCE(value), **box))
+        words = dict(transform=ax.transAxes, va="center", fontsize=size)
+        ax.text(low - 0.02, y, name, ha="right", color=INK, **words)
+        ax.text(high + 0.02, y, f"{value:.2f}" if value else "not seen", ha="left",
+                color=INK if value else FAINT, **words)  # fmt: skip
+
+
 def _draw_truth(ax: Axes, truth: Poses, predicted: Poses) -> None:
     """True 2D in grey below the prediction's reprojection; both of one pose."""
     given = _pixels(truth, truth.pose2d)[0]
@@ -473,19 +641,26 @@ def _draw_3d(
     bodies: Sequence[Body],
     skeleton: Skeleton,
     camera: bool = False,
-) -> None:
-    """Bodies on a floor with a grid, upright, with equal axes."""
+    room: Any = None,
+) -> "_Stage | None":
+    """Bodies on a floor with a grid, upright, with equal axes; the stage, unless nobody is on it.
+
+    `room` is further points (m, 3) that the panel is to have room for.
+    """
     ax.set_aspect("equal")
     if not bodies:
-        return
-    stage = _Stage(ax, view, np.concatenate([body.points for body in bodies]))
+        return None
+    inside = [body.points for body in bodies] + ([] if room is None else [room])
+    stage = _Stage(ax, view, np.concatenate(inside))
     stage.draw_floor()
     for body in bodies:
         stage.draw_shadow(body, skeleton)
-    for body in sorted(bodies, key=lambda b: -stage.see(b.points)[:, 2].mean()):
+    # From far to near; the truth, or what stands in its place, below all.
+    for body in sorted(bodies, key=lambda b: (b.color != TRUTH, -stage.see(b.points)[:, 2].mean())):
         stage.draw_body(body, skeleton)
     if camera:
         stage.point_to_camera()
+    return stage
 
 
 class _Stage:
@@ -571,6 +746,26 @@ class _Stage:
                 *seen[head, :2], s=self._thick(HEAD) ** 2, edgecolors="white", linewidths=1.2,
                 color=_joint_colors(skeleton, body.color)[head], zorder=4,
             )  # fmt: skip
+
+    def draw_arrows(self, start: Any, end: Any) -> None:
+        """At joints (n, 3) that are `DIFFERENT` from others, the farthest apart first.
+
+        An arrow's tip is at its joint; its length is at least `ARROW_LENGTH`. One that would point
+        into the picture is left out.
+        """
+        apart = np.linalg.norm(np.asarray(end) - np.asarray(start), axis=-1)
+        chosen = np.argsort(-apart)[:MOST_ARROWS]
+        style = {"arrowstyle": "-|>,head_length=0.5,head_width=0.26", "shrinkA": 0, "shrinkB": 0}
+        for i in chosen[apart[chosen] > DIFFERENT]:
+            tip = self.see(end[i])[:2]
+            way = tip - self.see(start[i])[:2]
+            length = float(np.linalg.norm(way))
+            if length < DIFFERENT:
+                continue
+            tail = tip - way * max(1.0, ARROW_LENGTH / length)
+            for color, lw in (("white", 4.0), (ARROW, 1.8)):
+                self.ax.annotate("", xy=tip, xytext=tail, zorder=6,
+                                 arrowprops=style | {"color": color, "lw": lw})  # fmt: skip
 
     def point_to_camera(self) -> None:
         """An arrow along the floor's nearest edge, towards the camera."""
