@@ -9,7 +9,7 @@ import pytest
 from test_motion import walk
 
 from camerapose.poses import Poses
-from camerapose.report import MOMENTS, angles, report, seconds
+from camerapose.report import MOMENTS, angles, clock, report
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def test_a_page_needs_nothing_else(poses, tmp_path):
     assert "walk &lt;1&gt;" in page and "<h2>" not in page
     assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?!data:)', page)
     names = re.findall(r'"name":"(\d+)"', page)
+    assert "addFrames" in page and '"yaxis7"' in page
     assert len(set(names)) == MOMENTS and {"0", "299"} <= set(names)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
@@ -48,9 +49,19 @@ def test_angles(poses):
 
 
 def test_clock(poses):
-    np.testing.assert_allclose(seconds(poses), poses.labels["time"])
+    times, unit = clock(poses)
+    np.testing.assert_allclose(times, poses.labels["time"])
+    assert unit == "seconds"
     bare = replace(poses, labels={"frame": np.arange(300)})
-    np.testing.assert_allclose(seconds(bare), np.arange(300) / 30)
+    np.testing.assert_allclose(clock(bare)[0], np.arange(300))
+    assert clock(bare)[1] == "frame"
+
+
+def test_a_photo_is_3d_to_turn_without_curves(poses, tmp_path):
+    page = report(poses[:1], tmp_path / "report.html").read_text()
+    figure = page[page.rindex("Plotly.newPlot") :]
+    assert "left knee" in figure and "scatter3d" in figure
+    assert "addFrames" not in figure and '"yaxis2"' not in figure
 
 
 def test_nobody_and_no_plotly(poses, tmp_path, monkeypatch):
