@@ -35,12 +35,17 @@ def with_height(poses: Poses, height: float) -> Poses:
     Args:
         height: of every person, metres, standing, without shoes.
     """
-    if not 0.3 <= height <= 2.8:
-        raise ValueError(f"height is {height}; give metres, such as 1.75")
+    check_height(height)
     scale = np.ones(len(poses))
     for rows in _people(poses):
         scale[rows] = height / np.median(body_height(poses[rows]))
     return _scaled(poses, scale)
+
+
+def check_height(height: float) -> None:
+    """ValueError if nobody can be so tall, metres."""
+    if not 0.3 <= height <= 2.8:
+        raise ValueError(f"height is {height}; give metres, such as 1.75")
 
 
 def body_height(poses: Poses) -> Float[np.ndarray, " n"]:

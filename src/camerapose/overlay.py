@@ -99,7 +99,7 @@ def _person(
             draw.ellipse([x - thick, y - thick, x + thick, y + thick], outline=DETECTED)
     metres = float(np.linalg.norm(poses.root_position[row]))
     label = f"{number}: {metres:.1f} m" if several else f"{metres:.1f} m"
-    place = float(bones[:, 0].min()), float(bones[:, 1].min()) - 8 * thick
+    place = max(2.0, float(bones[:, 0].min())), max(2.0, float(bones[:, 1].min()) - 8 * thick)
     draw.text(place, label, fill=PALE, font_size=max(12, 6 * thick), stroke_width=1,
               stroke_fill="black")  # fmt: skip
 
