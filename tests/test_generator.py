@@ -59,7 +59,9 @@ def test_view_keeps_the_stretched_lengths(made):
 
 def test_rotations_are_rotations(source):
     generator = Generator(H36M_16)
-    rotation = generator.rotation(source.pose3d, rng())
+    rotation = generator.rotation(
+        source.pose3d, generator.draw(len(source), rng(), torch.device("cpu"))
+    )
     identity = rotation @ rotation.mT
     assert torch.allclose(identity, torch.eye(3).expand_as(identity), atol=1e-5)
     assert torch.allclose(torch.linalg.det(rotation), torch.ones(len(rotation)), atol=1e-5)
@@ -70,7 +72,7 @@ def test_cameras_roll_pitch_and_head_as_they_are_drawn(source):
     torch.nn.init.zeros_(generator.view_net.head.weight)
     torch.nn.init.zeros_(generator.view_net.head.bias)
     many = source.pose3d.repeat(8, 1, 1)
-    rotation = generator.rotation(many, rng())
+    rotation = generator.rotation(many, generator.draw(len(many), rng(), many.device))
     up = -rotation[:, :, 1]
     roll = torch.atan2(up[:, 0], -up[:, 1])
     assert roll.std().item() == pytest.approx(ROLL, rel=0.05)

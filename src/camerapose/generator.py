@@ -57,12 +57,27 @@ class Generated(NamedTuple):
     length_change: Float[Tensor, "n bones"]  # relative
 
 
+class Draws(NamedTuple):
+    """Everything random in a generated pair, a row a pose."""
+
+    angle: Float[Tensor, "n noise"]  # what the four networks read: standard normal
+    length: Float[Tensor, "n noise"]
+    heading: Float[Tensor, " n"]  # radians
+    pitch: Float[Tensor, " n"]  # radians
+    roll: Float[Tensor, " n"]  # radians
+    view: Float[Tensor, "n noise"]
+    focal: Float[Tensor, " n"] | None  # normalised; None: the source's
+    center: Float[Tensor, "n 2"]  # normalised
+    position: Float[Tensor, "n noise"]
+    depth: Float[Tensor, " n"]  # metres
+    place: Float[Tensor, "n 2"]  # normalised
+
+
 class PoseNet(nn.Module):
     """A pose (and what else is given) with as much noise in, raw parameters out."""
 
     def __init__(self, inputs: int, noise: int, outputs: int, hidden: int = 256):
         super().__init__()
-        self.noise = noise
 
         def layer(size):
             return [nn.Linear(size, hidden), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.01)]
@@ -72,9 +87,8 @@ class PoseNet(nn.Module):
         self.head = nn.Linear(hidden, outputs)
 
     def forward(
-        self, pose: Float[Tensor, "n inputs"], generator: torch.Generator | None
+        self, pose: Float[Tensor, "n inputs"], noise: Float[Tensor, "n noise"]
     ) -> Float[Tensor, "n outputs"]:
-        noise = torch.randn(len(pose), self.noise, generator=generator, device=pose.device)
         return self.head(self.layers(torch.cat([pose, noise], dim=1)))
 
 
@@ -106,23 +120,25 @@ class Generator(nn.Module):
         self,
         pose3d: Float[Tensor, "n joints 3"],
         focal: Float[Tensor, "n 2"],
-        generator: torch.Generator | None = None,
+        chance: torch.Generator | Draws | None = None,
     ) -> Generated:
         """Make a new pair from each pose.
 
         Args:
             pose3d: camera frame, metres, absolute.
             focal: the source camera's, normalised.
-            generator: where the noise comes from.
+            chance: what was drawn (`draw`), or where to draw it from.
         """
+        if not isinstance(chance, Draws):
+            chance = self.draw(len(pose3d), chance, pose3d.device)
         root = pose3d[:, self.skeleton.root_index]
         relative = root_relative(pose3d, self.skeleton)
         bones = bone_vectors(relative, self.skeleton)
-        bent, cosine_change = self.bend(bones, relative, generator)
-        stretched, length_change = self.stretch(bent, bones, relative, generator)
+        bent, cosine_change = self.bend(bones, relative, chance)
+        stretched, length_change = self.stretch(bent, bones, relative, chance)
         body = pose_from_bones(stretched, self.skeleton)
-        rotation = self.rotation(relative, generator)
-        camera = self.camera(relative, focal, generator)
+        rotation = self.rotation(relative, chance)
+        camera = self.camera(relative, focal, chance)
         made = body @ rotation.mT + camera.translation[:, None]
         return Generated(
             bent3d=pose_from_bones(bent, self.skeleton, root),
@@ -133,61 +149,72 @@ class Generator(nn.Module):
             length_change=length_change,
         )
 
-    def bend(self, bones: Tensor, relative: Tensor, generator) -> tuple[Tensor, Tensor]:
+    def draw(self, n: int, generator: torch.Generator | None, device: torch.device) -> Draws:
+        """All that is random in n pairs; the networks only move it on."""
+
+        def normal(size: int) -> Tensor:
+            return torch.randn(n, size, generator=generator, device=device)
+
+        def uniform(low: float, high: float) -> Tensor:
+            return low + (high - low) * torch.rand(n, generator=generator, device=device)
+
+        noise = 3 * self.skeleton.n_joints
+        low, high = (math.log(f) for f in FOCAL)
+        return Draws(
+            angle=normal(noise),
+            length=normal(noise),
+            heading=uniform(0.0, 2 * math.pi),
+            pitch=uniform(*PITCH),
+            roll=ROLL * torch.randn(n, generator=generator, device=device),
+            view=normal(noise),
+            focal=uniform(low, high).exp() if self.vary_focal else None,
+            center=CENTER_SPREAD * normal(2),
+            position=normal(noise),
+            depth=uniform(*DEPTH),
+            place=torch.stack([uniform(-side, side) for side in PLACE], dim=1),
+        )
+
+    def bend(self, bones: Tensor, relative: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Bone angle: new directions, lengths kept."""
         before = unit(bones)
-        change = self.angle_net(relative.flatten(1), generator).view_as(bones) * self.bends
+        change = self.angle_net(relative.flatten(1), draws.angle).view_as(bones) * self.bends
         after = unit(before + change)
         return after * bones.norm(dim=-1, keepdim=True), 1 - (before * after).sum(-1)
 
     def stretch(
-        self, bent: Tensor, bones: Tensor, relative: Tensor, generator
+        self, bent: Tensor, bones: Tensor, relative: Tensor, draws: Draws
     ) -> tuple[Tensor, Tensor]:
         """Bone length: each bone by up to a fifth, left and right alike."""
         lengths = bones.norm(dim=-1)
-        raw = self.length_net(torch.cat([relative.flatten(1), lengths], dim=1), generator)
+        raw = self.length_net(torch.cat([relative.flatten(1), lengths], dim=1), draws.length)
         raw = (raw + raw[:, list(self.skeleton.bone_mirror)]) / 2
         ratio = LENGTH_CHANGE * torch.tanh(raw) * self.stretches
         return bent * (1 + ratio)[..., None], ratio
 
-    def rotation(self, relative: Tensor, generator) -> Float[Tensor, "n 3 3"]:
+    def rotation(self, relative: Tensor, draws: Draws) -> Float[Tensor, "n 3 3"]:
         """Camera view: a random heading, pitch and roll, turned on by the network."""
-        n, device = len(relative), relative.device
-        heading = _uniform((0.0, 2 * math.pi), n, generator, device)
-        pitch = _uniform(PITCH, n, generator, device)
-        roll = ROLL * torch.randn(n, generator=generator, device=device)
-        zero = torch.zeros_like(heading)
-        upright = roma.rotvec_to_rotmat(torch.stack([zero, heading, zero], dim=1))
-        looking = roma.rotvec_to_rotmat(torch.stack([pitch, zero, zero], dim=1))
-        tilted = roma.rotvec_to_rotmat(torch.stack([zero, zero, roll], dim=1))
-        raw = self.view_net(relative.flatten(1), generator)
+        zero = torch.zeros_like(draws.heading)
+        upright = roma.rotvec_to_rotmat(torch.stack([zero, draws.heading, zero], dim=1))
+        looking = roma.rotvec_to_rotmat(torch.stack([draws.pitch, zero, zero], dim=1))
+        tilted = roma.rotvec_to_rotmat(torch.stack([zero, zero, draws.roll], dim=1))
+        raw = self.view_net(relative.flatten(1), draws.view)
         turn = LARGEST_TURN * torch.tanh(raw)
         return roma.rotvec_to_rotmat(turn) @ tilted @ looking @ upright
 
-    def camera(self, relative: Tensor, focal: Tensor, generator) -> Camera:
+    def camera(self, relative: Tensor, focal: Tensor, draws: Draws) -> Camera:
         """Camera position and focal length: the root's place in the image, and its depth.
 
         Each is drawn at random and moved on by the network, so that no part of the range is
         forgotten when the network settles.
         """
-        n, device = len(relative), relative.device
-        if self.vary_focal:
-            low, high = (math.log(f) for f in FOCAL)
-            focal = _uniform((low, high), n, generator, device).exp()[:, None].expand(-1, 2)
-        center = CENTER_SPREAD * torch.randn(n, 2, generator=generator, device=device)
-        shift = LARGEST_SHIFT * torch.tanh(self.position_net(relative.flatten(1), generator))
-        depth = _uniform(DEPTH, n, generator, device)
-        depth = torch.maximum(depth, NEAREST_BY_FOCAL * focal.mean(1))[:, None]
+        if draws.focal is not None:
+            focal = draws.focal[:, None].expand(-1, 2)
+        shift = LARGEST_SHIFT * torch.tanh(self.position_net(relative.flatten(1), draws.position))
+        depth = torch.maximum(draws.depth, NEAREST_BY_FOCAL * focal.mean(1))[:, None]
         depth = depth * torch.exp(shift[:, 2:])
-        sides = [_uniform((-side, side), n, generator, device) for side in PLACE]
-        place = torch.stack(sides, dim=1) + shift[:, :2]
-        translation = torch.cat([(place - center) / focal * depth, depth], dim=1)
-        return Camera(focal, center, translation)
-
-
-def _uniform(between: tuple[float, float], n: int, generator, device) -> Float[Tensor, " n"]:
-    low, high = between
-    return low + (high - low) * torch.rand(n, generator=generator, device=device)
+        place = draws.place + shift[:, :2]
+        translation = torch.cat([(place - draws.center) / focal * depth, depth], dim=1)
+        return Camera(focal, draws.center, translation)
 
 
 def in_view(pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, " n"]:

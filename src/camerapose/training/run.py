@@ -10,6 +10,7 @@ RUN/log.txt                what was said in words
 """
 
 import dataclasses
+import io
 import json
 import math
 import os
@@ -31,7 +32,7 @@ from camerapose.config import Config, Schedule
 from camerapose.discriminators import Discriminator2D, Discriminator3D
 from camerapose.generator import Generator
 from camerapose.model import build
-from camerapose.training import data
+from camerapose.training import data, processes
 from camerapose.training.health import Health
 from camerapose.training.joint import joint
 from camerapose.training.refine import refine
@@ -43,23 +44,30 @@ STAGES = {"refine": refine, "warmup": warmup, "joint": joint}
 PRECISION = {"float32": "highest", "bfloat16": "medium"}
 #: Iterations whose mean losses make one line of metrics.jsonl.
 LOG_EVERY = 50
+#: Several processes ask each other every so many iterations whether to stop.
+ASK_EVERY = 10
 #: Files of the run folder that grow line by line.
 WRITTEN = ("metrics.jsonl", "log.txt")
 
 
-def train(config: Config, out: Path | str) -> Path:
+def train(config: Config, out: Path | str, *, devices: int | None = None, nodes: int = 1) -> Path:
     """Train all stages in a folder; repeated after an interruption it goes on.
+
+    Args:
+        devices, nodes: processes on this machine, and machines (`processes.together`).
 
     Returns:
         The folder `checkpoint` of the finished run.
     """
-    run = Run(settings.check(config), Path(out))
-    with _polite_interruption(run):
-        for name, stage in STAGES.items():
-            if name not in run.done:
-                stage(run)
-                run.end_stage(name)
-    return run.finish()
+    settings.check(config)
+    with processes.together(devices, nodes, _device(config.device).type):
+        run = Run(config, Path(out))
+        with _polite_interruption(run):
+            for name, stage in STAGES.items():
+                if name not in run.done:
+                    stage(run)
+                    run.end_stage(name)
+        return run.finish()
 
 
 @contextmanager
@@ -85,12 +93,13 @@ class Run:
 
     On the CPU the same configuration gives the same weights, bit for bit, however often the run
     is interrupted: data order follows from seed and epoch, and every other random number from
-    states that are saved.
+    states that are saved. Of several processes each has one, all alike; the first one's reads and
+    writes the folder.
     """
 
     def __init__(self, config: Config, out: Path):
         self.config, self.out = config, out
-        _prepare_folder(config, out)
+        processes.from_first(lambda: _prepare_folder(config, out))
         self.device = _device(config.device)
         torch.set_float32_matmul_precision(PRECISION[config.precision])
         torch.manual_seed(config.seed)
@@ -105,7 +114,10 @@ class Run:
         }
         for network in self.networks.values():
             network.to(self.device).train()
+            processes.share(network)
         self.model = self.networks["model"]
+        if self.model.refiner is not None:
+            processes.share(self.model.refiner)  # the first stage calls it by itself
         players = {k: v for k, v in self.networks.items() if k != "model"}
         self.optimizers = {
             k: torch.optim.Adam(v.parameters(), lr=config.adversary.lr, fused=True)
@@ -117,10 +129,15 @@ class Run:
         self.stage, self.epoch, self.step, self.iteration = "", 0, 0, 0
         self.sums: dict[str, tuple[Tensor, int]] = {}
         self._resume()
-        from torch.utils.tensorboard import SummaryWriter
+        if processes.first():
+            from torch.utils.tensorboard import SummaryWriter
 
-        self.tensorboard = SummaryWriter(out / "tensorboard", purge_step=self.iteration + 1)
-        self.data = data.load(config, self.device)
+            self.tensorboard = SummaryWriter(out / "tensorboard", purge_step=self.iteration + 1)
+        with processes.one_goes_ahead():
+            self.data = data.load(config, self.device)
+        read = {k: v for k, v in self.data._asdict().items() if v is not None}
+        sizes = {f"rows of {k}": len(v) for k, v in read.items()}
+        processes.check_same(settings.as_dict(config) | sizes)
         self.saved_at = time.monotonic()
 
     # --- the loop that every stage runs in
@@ -148,7 +165,7 @@ class Run:
             order = self._order(stage)
             bar = tqdm(
                 total=steps, initial=self.step, desc=f"{stage} {self.epoch + 1}/{schedule.epochs}",
-                unit="it", dynamic_ncols=True, mininterval=1.0,
+                unit="it", dynamic_ncols=True, mininterval=1.0, disable=not processes.first(),
             )  # fmt: skip
             while self.step < steps:
                 self.progress = (self.epoch + self.step / steps) / max(schedule.epochs, 1)
@@ -161,15 +178,22 @@ class Run:
                 bar.update()
                 if self.iteration % LOG_EVERY == 0:
                     bar.set_postfix(self._flush(), refresh=False)
-                if self.stopping:
+                if self._to_stop():
                     self.save()
                     bar.close()
+                    processes.wait()
                     raise KeyboardInterrupt
                 if time.monotonic() - self.saved_at > self.config.checkpoint_minutes * 60:
                     self.save()
             bar.close()
             self.epoch, self.step = self.epoch + 1, 0
             self._end_epoch()
+
+    def _to_stop(self) -> bool:
+        """Whether to stop after this iteration: all processes after the same."""
+        if processes.count() == 1:
+            return self.stopping
+        return self.iteration % ASK_EVERY == 0 and processes.any_of(self.stopping)
 
     def log(self, terms: dict[str, Tensor]) -> None:
         """Take note of one iteration's losses; their means are written every `LOG_EVERY`."""
@@ -179,6 +203,8 @@ class Run:
 
     def say(self, sentence: str) -> None:
         """A sentence for people: on the screen, in log.txt and in metrics.jsonl."""
+        if not processes.first():
+            return
         tqdm.write(f"{self.stage}, iteration {self.iteration}: {sentence}")
         with open(self.out / "log.txt", "a") as file:
             file.write(f"{self.stage} {self.epoch + 1}, iteration {self.iteration}: {sentence}\n")
@@ -194,10 +220,13 @@ class Run:
         from camerapose.export import export_model, save_model
 
         folder = self.out / "checkpoint"
+        if not processes.first():
+            return folder
         folder.mkdir(exist_ok=True)
         card = {"config": _without_paths(self.config), "stages": self.done}
-        save_model(self.model, folder / "model.safetensors", self.config.model, card)
-        export_model(self.model, folder / "model.onnx", card)
+        with processes.apart(self.model) as model:
+            save_model(model, folder / "model.safetensors", self.config.model, card)
+            export_model(model, folder / "model.onnx", card)
         self.tensorboard.close()
         tqdm.write(f"finished: {folder} (camerapose evaluate {folder})")
         return folder
@@ -207,6 +236,8 @@ class Run:
     def save(self) -> None:
         """Write everything, whole or not at all."""
         self._flush()
+        if not processes.first():
+            return
         state = {
             "config": settings.as_dict(self.config),
             "done": list(self.done),
@@ -218,7 +249,7 @@ class Run:
             "random": {
                 "rng": self.rng.get_state(),
                 "torch": torch.get_rng_state(),
-                "cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+                "cuda": [torch.cuda.get_rng_state()] if self.device.type == "cuda" else [],
             },
         }
         temporary = self.out / "training.pt.part"
@@ -228,12 +259,10 @@ class Run:
 
     def _resume(self) -> None:
         self.loaded = None
-        path = self.out / "training.pt"
-        if not path.exists():
-            for name in WRITTEN:
-                (self.out / name).unlink(missing_ok=True)
+        saved = processes.from_first(self._saved)
+        if saved is None:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = torch.load(saved, map_location=self.device, weights_only=True)
         self.done = state["done"]
         self.stage, self.epoch, self.step, self.iteration = state["place"]
         for name, network in self.networks.items():
@@ -243,14 +272,24 @@ class Run:
         self.health.load_state_dict(state["health"])
         self.rng.set_state(state["random"]["rng"].cpu())
         torch.set_rng_state(state["random"]["torch"].cpu())
-        for i, cuda in enumerate(state["random"]["cuda"]):
-            torch.cuda.set_rng_state(cuda.cpu(), i)
+        for cuda in state["random"]["cuda"][:1]:
+            torch.cuda.set_rng_state(cuda.cpu())
         self.loaded = state
-        for name, size in state.get("written", {}).items():
-            _shorten(self.out / name, size)
+        if processes.first():
+            for name, size in state.get("written", {}).items():
+                _shorten(self.out / name, size)
         tqdm.write(
             f"going on in {self.out}: {self.stage or 'next stage'}, iteration {self.iteration}"
         )
+
+    def _saved(self) -> Path | io.BytesIO | None:
+        """What to go on from, for this process or, in memory, for all; None: from the start."""
+        path = self.out / "training.pt"
+        if not path.exists():
+            for name in WRITTEN:
+                (self.out / name).unlink(missing_ok=True)
+            return None
+        return path if processes.count() == 1 else io.BytesIO(path.read_bytes())
 
     def _order(self, stage: str) -> Tensor:
         """The epoch's order of the pairs: of seed, stage and epoch alone."""
@@ -260,8 +299,10 @@ class Run:
 
     def _end_epoch(self) -> None:
         self._flush()
-        if self.stage != "refine":
-            values = validate(self.model, self.data)
+        if self.stage != "refine" and processes.first():
+            with processes.apart(self.model) as model:
+                values = validate(model, self.data)
+                draw(model, self.data, self.config.pictures, self._picture())
             self._write({"validation": values})
             tqdm.write(
                 f"{self.stage} epoch {self.epoch}: "
@@ -269,7 +310,6 @@ class Run:
             )
             for name, value in values.items():
                 self.tensorboard.add_scalar(f"validation/{name}", value, self.iteration)
-            draw(self.model, self.data, self.config.pictures, self._picture())
         self.save()
 
     def _picture(self) -> Path:
@@ -279,7 +319,7 @@ class Run:
         """Write the mean losses since the last time; they are given back for the bar."""
         means = {name: float(total) / count for name, (total, count) in self.sums.items()}
         self.sums = {}
-        if means:
+        if means and processes.first():
             self._write({"loss": means})
             for name, value in means.items():
                 self.tensorboard.add_scalar(f"{self.stage}/{name}", value, self.iteration)

@@ -17,6 +17,7 @@ from camerapose.model import CameraPose, Lifted
 from camerapose.poses import Poses
 from camerapose.training.data import truth_weight
 from camerapose.training.health import variety
+from camerapose.training.processes import sum_gradients
 from camerapose.virtual_camera import VirtualCamera
 
 #: Least weight of a joint in the refinement loss: a joint that was not seen is to be found too.
@@ -223,6 +224,7 @@ def update(optimizer: torch.optim.Optimizer, loss: Tensor, network: nn.Module) -
     network.zero_grad(set_to_none=True)
     loss.backward()
     learning = [p for group in optimizer.param_groups for p in group["params"]]
+    sum_gradients(learning)
     norm = nn.utils.clip_grad_norm_(learning, 1.0)
     finite = bool(norm.isfinite())
     if finite:
