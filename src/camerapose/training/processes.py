@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @contextmanager
 def together(devices: int | None, nodes: int, kind: str) -> Iterator[None]:
-    """Makes this process one of `devices` times `nodes`; alone, it does nothing.
+    """Makes this process one of `devices` times `nodes`; alone, or within itself, it does nothing.
 
     Started by `torchrun` it joins the others. Else it starts the others of its machine, by its own
     command line; on several machines the same command runs on each (`NODE_RANK`, `MASTER_ADDR`
@@ -46,7 +46,7 @@ def together(devices: int | None, nodes: int, kind: str) -> Iterator[None]:
         nodes = total // devices
     devices = 1 if devices is None else devices
     _check(devices, nodes, kind)
-    if devices * nodes == 1:
+    if devices * nodes == 1 or count() > 1:
         yield
         return
     fabric = _fabric(accelerator=kind, devices=devices, num_nodes=nodes, strategy="ddp")
