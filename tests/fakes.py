@@ -1,5 +1,7 @@
 """Stand-ins that several test files share: a person, a detector, a video."""
 
+import os
+import signal
 from types import SimpleNamespace
 
 import av
@@ -42,3 +44,26 @@ def write_video(path, n_frames=20, black=(), container=None):
         for packet in stream.encode():
             file.mux(packet)
     return path
+
+
+class Deadly(float):
+    """A number whose comparison kills the process, unless that is the one that made it.
+
+    Args:
+        lives: a file; each death takes a byte of it, and with none left nobody dies.
+    """
+
+    def __new__(cls, value, lives, maker=None):
+        self = super().__new__(cls, value)
+        self.lives, self.maker = lives, maker or os.getpid()
+        return self
+
+    def __reduce__(self):
+        return Deadly, (float(self), self.lives, self.maker)
+
+    def __ge__(self, other):
+        left = os.path.getsize(self.lives)
+        if left and os.getpid() != self.maker:
+            os.truncate(self.lives, left - 1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return float(self) >= other

@@ -60,6 +60,9 @@ def predict(
     report: bool = False,
     picture: bool = True,
     threads: MaybeInt = None,
+    engine: MaybeName = None,
+    workers: MaybeInt = None,
+    again: bool = False,
 ) -> int:
     """3D poses and cameras of people in an image, a folder of images, a video or keypoints.
 
@@ -69,6 +72,12 @@ def predict(
         camerapose predict walk.mp4 --out result --height 1.75 --static-camera
         camerapose predict photos/ --out result --max-people 4
         camerapose predict openpose_json/ --out result --image-size 1920 1080
+
+    With --engine each of many inputs gets a folder of its own in --out, and what is finished is
+    not done again (docs/scale.md):
+
+        camerapose predict 'videos/*.mp4' --out results --engine local     one after another
+        camerapose predict 'videos/*.mp4' --out results --engine ray       on all cores
 
     The exit status is 1 if nobody was found, 2 if something was wrong.
 
@@ -94,17 +103,39 @@ def predict(
         overlay: also write the video with the poses drawn on it, overlay.mp4.
         report: also write a page with 3D to turn and play, and curves over time, report.html.
         picture: draw image, 2D, 3D and reprojection.
-        threads: processor threads; without it all cores.
+        threads: processor threads; without it all cores (with the engine ray: one an input).
+        engine: predict each input by itself: local, in this process; ray, in many, on this machine
+            or on the cluster at $RAY_ADDRESS.
+        workers: with the engine ray: inputs at a time; without it as many as there are cores.
+        again: with an engine: also do what is finished.
     """
-    from camerapose.predict import predict as run
-
-    poses = run(
-        input, out, weights=weights, detector=detector, model=model, max_people=max_people,
+    settings = dict(
+        weights=weights, detector=detector, model=model, max_people=max_people,
         start=start, end=end, stride=stride, skeleton=skeleton, image_size=image_size,
         height=height, focal=focal, static_camera=static_camera, smooth=smooth, export=export,
         overlay=overlay, report=report, picture=picture, threads=threads,
     )  # fmt: skip
-    return 0 if len(poses) else NOBODY
+    if engine is not None:
+        return _predict_each(input, out, engine, workers, again, settings)
+    if workers is not None or again:
+        raise ValueError("--workers and --again are of many inputs; give --engine local or ray")
+    from camerapose.predict import predict as run
+
+    return 0 if len(run(input, out, **settings)) else NOBODY
+
+
+def _predict_each(
+    inputs: Any, out: Path, engine: str, workers: int | None, again: bool, settings: dict[str, Any]
+) -> int:
+    from camerapose.collection import predict_each as run
+
+    found = run(inputs, out, engine=engine, workers=workers, again=again, **settings)
+    failed = [outcome.name for outcome in found if outcome.state == "failed"]
+    print(f"results in {out}")
+    if failed:
+        some = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
+        return _fail(f"{len(failed)} of {len(found)} inputs failed: {some}", WRONG)
+    return 0 if any(outcome.poses for outcome in found) else NOBODY
 
 
 def figure(
