@@ -125,6 +125,24 @@ def test_insert_root_undoes_leaving_it_out(body):
     assert torch.equal(geometry.insert_root(pose[:, others], body), pose)
 
 
+# Rotations: roma's are the slow twin
+
+
+def test_rotvec_to_rotmat_is_romas():
+    rotvec = 3 * torch.randn(500, 3).double()
+    rotvec[0], rotvec[1] = 0.0, 1e-9
+    torch.testing.assert_close(
+        geometry.rotvec_to_rotmat(rotvec), roma.rotvec_to_rotmat(rotvec), atol=1e-12, rtol=0
+    )
+
+
+def test_rotvec_to_rotmat_turns_at_once_from_rest():
+    """At the zero vector the gradient is that of the cross product."""
+    rotvec, point = torch.zeros(3, requires_grad=True), torch.randn(3)
+    (geometry.rotvec_to_rotmat(rotvec) @ point)[0].backward()
+    torch.testing.assert_close(rotvec.grad, torch.tensor([0.0, point[2], -point[1]]))
+
+
 # Procrustes: laws, a reference, degenerate poses
 
 

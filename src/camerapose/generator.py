@@ -8,13 +8,19 @@ know one field of view, a generated camera's is known exactly for nothing.
 import math
 from typing import NamedTuple
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.camera import Camera
-from camerapose.geometry import bone_vectors, pose_from_bones, root_relative, unit
+from camerapose.geometry import (
+    bone_vectors,
+    constant,
+    pose_from_bones,
+    root_relative,
+    rotvec_to_rotmat,
+    unit,
+)
 from camerapose.skeleton import Skeleton
 
 #: Bones whose direction stays: the trunk carries everything else.
@@ -187,19 +193,16 @@ class Generator(nn.Module):
         """Bone length: each bone by up to a fifth, left and right alike."""
         lengths = bones.norm(dim=-1)
         raw = self.length_net(torch.cat([relative.flatten(1), lengths], dim=1), draws.length)
-        raw = (raw + raw[:, list(self.skeleton.bone_mirror)]) / 2
+        mirror = constant(_bone_mirror, self.skeleton, raw.device, torch.long)
+        raw = (raw + raw.index_select(1, mirror)) / 2
         ratio = LENGTH_CHANGE * torch.tanh(raw) * self.stretches
         return bent * (1 + ratio)[..., None], ratio
 
     def rotation(self, relative: Tensor, draws: Draws) -> Float[Tensor, "n 3 3"]:
         """Camera view: a random heading, pitch and roll, turned on by the network."""
-        zero = torch.zeros_like(draws.heading)
-        upright = roma.rotvec_to_rotmat(torch.stack([zero, draws.heading, zero], dim=1))
-        looking = roma.rotvec_to_rotmat(torch.stack([draws.pitch, zero, zero], dim=1))
-        tilted = roma.rotvec_to_rotmat(torch.stack([zero, zero, draws.roll], dim=1))
         raw = self.view_net(relative.flatten(1), draws.view)
         turn = LARGEST_TURN * torch.tanh(raw)
-        return roma.rotvec_to_rotmat(turn) @ tilted @ looking @ upright
+        return rotvec_to_rotmat(turn) @ _tilted(draws.roll) @ _view(draws.heading, draws.pitch)
 
     def camera(self, relative: Tensor, focal: Tensor, draws: Draws) -> Camera:
         """Camera position and focal length: the root's place in the image, and its depth.
@@ -217,7 +220,26 @@ class Generator(nn.Module):
         return Camera(focal, draws.center, translation)
 
 
+def _tilted(roll: Float[Tensor, " n"]) -> Float[Tensor, "n 3 3"]:
+    """A turn by `roll` about z, the viewing direction."""
+    c, s = roll.cos(), roll.sin()
+    zero, one = torch.zeros_like(c), torch.ones_like(c)
+    return torch.stack([c, -s, zero, s, c, zero, zero, zero, one], dim=1).unflatten(1, (3, 3))
+
+
+def _view(heading: Float[Tensor, " n"], pitch: Float[Tensor, " n"]) -> Float[Tensor, "n 3 3"]:
+    """A turn by `heading` about y, then one by `pitch` about x."""
+    c, s, cos, sin = heading.cos(), heading.sin(), pitch.cos(), pitch.sin()
+    zero = torch.zeros_like(c)
+    rows = [c, zero, s, sin * s, cos, -sin * c, -cos * s, sin, cos * c]
+    return torch.stack(rows, dim=1).unflatten(1, (3, 3))
+
+
+def _bone_mirror(skeleton: Skeleton) -> list[int]:
+    return list(skeleton.bone_mirror)
+
+
 def in_view(pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, " n"]:
     """1 for poses that stand wholly inside an image no taller than `TALLEST`, else 0."""
-    limits = pose2d.new_tensor([1.0, TALLEST])
-    return (pose2d.abs() <= limits).all(dim=-1).all(dim=-1).to(pose2d.dtype)
+    across, down = pose2d.abs().amax(dim=1).unbind(dim=-1)
+    return ((across <= 1.0) & (down <= TALLEST)).to(pose2d.dtype)

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from camerapose.skeleton import MADE_CONFIDENCE, Skeleton, convert
+from camerapose.geometry import constant
+from camerapose.skeleton import MADE_CONFIDENCE, Skeleton, conversion
 
 #: Joints of Human3.6M that detectors of other formats lack.
 MADE_JOINTS = ("pelvis", "spine", "thorax", "neck_nose", "head")
@@ -82,43 +83,105 @@ def detect(
     outlier = chance(0.01, n, joints)
     spread = torch.where(outlier, spread * 6, spread).clamp(max=1.0)
     seen = ~chance(missing, n, joints)
-    limbs = torch.tensor(
-        [[j in limb for j in skeleton.joints] for limb in CUT], device=device
-    )  # fmt: skip
     limb = torch.randint(len(CUT), (n,), generator=generator, device=device)
-    seen = seen & ~(limbs[limb] & chance(cut, n, 1))
+    limbs = constant(_cut_masks, skeleton, device, torch.bool).index_select(0, limb)
+    seen = seen & ~(limbs & chance(cut, n, 1))
     seen = seen | (seen.sum(1, keepdim=True) < (joints + 1) // 2)
     noisy = pose2d + spread[..., None] * normal(n, joints, 2)
     return noisy, confidence * torch.exp(-3 * spread).clamp(min=0.05) * seen
 
 
+def _cut_masks(skeleton: Skeleton) -> list[list[bool]]:
+    """For each limb of `CUT` which joints are on it."""
+    return [[joint in limb for joint in skeleton.joints] for limb in CUT]
+
+
 def _redefined(pose2d, skeleton, normal):
     """The same people, their joints placed as another format might define them."""
-    moved = pose2d.clone()
-    for joint, start, end, spread in DEFINITIONS:
-        amount = spread * normal(len(pose2d), 1)
+    device, dtype = pose2d.device, pose2d.dtype
+    which, joints, starts, ends = constant(_moves, skeleton, device, torch.long)
+    spread = constant(_spreads, skeleton, device, dtype)
+    amount = (spread[:, None] * normal(len(DEFINITIONS), len(pose2d))).index_select(0, which)
+    bones = pose2d.index_select(1, ends) - pose2d.index_select(1, starts)
+    return pose2d.index_add(1, joints, amount.T[..., None] * bones)
+
+
+def _moves(skeleton: Skeleton) -> list[list[int]]:
+    """Columns of numbers: row of `DEFINITIONS`, joint that is moved, from and to which joint."""
+    rows = []
+    for which, (joint, start, end, _) in enumerate(DEFINITIONS):
         for side in ("left", "right") if "{}" in joint else ("",):
             names = [name.format(side) for name in (joint, start, end)]
             if set(names) <= set(skeleton.joints):
-                at, a, b = (skeleton.index(name) for name in names)
-                moved[:, at] = moved[:, at] + amount * (pose2d[:, b] - pose2d[:, a])
-    return moved
+                rows.append([which, *map(skeleton.index, names)])
+    return [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
+
+
+def _spreads(_: Skeleton) -> list[float]:
+    return [spread for *_, spread in DEFINITIONS]
 
 
 def _without_trunk(pose2d, confidence, skeleton, chosen, normal):
     """In the chosen poses, trunk and head as made from hips, shoulders and face."""
-    made = [skeleton.index(j) for j in MADE_JOINTS if j in skeleton.joints]
-    limbs = [j for j in skeleton.joints if j not in MADE_JOINTS]
-    if not made or not {"left_hip", "right_hip", "left_shoulder", "right_shoulder"} <= set(limbs):
+    body = _limbs_and_head(skeleton)
+    if body is None:
         return pose2d, confidence
-    body = Skeleton("limbs_and_head", (*limbs, "head"), (None, *[limbs[0]] * len(limbs)))
-    kept = [skeleton.index(j) for j in body.joints]
-    head = pose2d[:, kept].clone()
-    head[:, -1] = head[:, -1] + 0.15 * normal(len(pose2d), 2)
-    converted, sure = convert(head, confidence[:, kept], body, skeleton)
-    is_head = torch.tensor([j == "head" for j in skeleton.joints], device=pose2d.device)
-    sure = torch.where(is_head, sure * MADE_CONFIDENCE, sure)
+    device, dtype = pose2d.device, pose2d.dtype
+    made, head = constant(_made_and_head, skeleton, device, torch.bool)
+    jitter = 0.15 * normal(len(pose2d), 2)
+    shaken = pose2d + head[:, None] * jitter[:, None]
+    joints, sources = constant(_made_from, skeleton, device, torch.long)
+    shares = constant(_shares, skeleton, device, dtype)
+    parts = shaken.index_select(1, sources) * shares[:, None]
+    others = torch.where(made[:, None], 0.0, shaken)
+    converted = others.index_add(1, joints, parts)
+    used = constant(_used, skeleton, device, torch.bool)
+    least = torch.where(used, confidence[:, None], 1.0).amin(dim=-1)
+    sure = torch.where(made, MADE_CONFIDENCE * least, confidence)
     return (
         torch.where(chosen[..., None], converted, pose2d),
         torch.where(chosen, sure, confidence),
     )
+
+
+def _limbs_and_head(skeleton: Skeleton) -> Skeleton | None:
+    """What detectors of other formats find; None where that does not make a trunk."""
+    limbs = [j for j in skeleton.joints if j not in MADE_JOINTS]
+    ends = {"left_hip", "right_hip", "left_shoulder", "right_shoulder", "head"}
+    if not ends <= set(skeleton.joints):
+        return None
+    return Skeleton("limbs_and_head", (*limbs, "head"), (None, *[limbs[0]] * len(limbs)))
+
+
+def _made_and_head(skeleton: Skeleton) -> list[list[bool]]:
+    """Which joints are made, and which is the head."""
+    return [
+        [joint in MADE_JOINTS for joint in skeleton.joints],
+        [joint == "head" for joint in skeleton.joints],
+    ]
+
+
+def _made(skeleton: Skeleton) -> list[tuple[int, int, float]]:
+    """(joint, joint that it is made from, share) for the made ones (`skeleton.conversion`)."""
+    weights = conversion(_limbs_and_head(skeleton), skeleton)
+    return [
+        (joint, skeleton.index(source), share)
+        for joint, sources in enumerate(weights)
+        if skeleton.joints[joint] in MADE_JOINTS
+        for source, share in sources.items()
+    ]
+
+
+def _made_from(skeleton: Skeleton) -> list[list[int]]:
+    return [[joint for joint, *_ in _made(skeleton)], [source for _, source, _ in _made(skeleton)]]
+
+
+def _shares(skeleton: Skeleton) -> list[float]:
+    return [share for *_, share in _made(skeleton)]
+
+
+def _used(skeleton: Skeleton) -> list[list[bool]]:
+    """For each joint the joints that it is made from."""
+    pairs = {(joint, source) for joint, source, _ in _made(skeleton)}
+    joints = range(skeleton.n_joints)
+    return [[(joint, source) in pairs for source in joints] for joint in joints]

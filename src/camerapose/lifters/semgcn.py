@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.geometry import root_relative
+from camerapose.lifters.mlp import Dropout
 from camerapose.skeleton import Skeleton
 
 
@@ -52,7 +53,7 @@ class GraphLayer(nn.Module):
             SemGraphConv(skeleton, inputs, outputs),
             JointNorm(outputs),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, x: Float[Tensor, "n j inputs"]) -> Float[Tensor, "n j outputs"]:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.geometry import root_relative
+from camerapose.lifters.mlp import Dropout
 from camerapose.lifters.semgcn import JointNorm
 from camerapose.skeleton import Skeleton
 
@@ -60,7 +61,7 @@ def grouped_adjacency(
 def dense(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     """Linear, batch norm, ReLU, dropout, on each node by itself."""
     return nn.Sequential(
-        nn.Linear(inputs, outputs), JointNorm(outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)
+        nn.Linear(inputs, outputs), JointNorm(outputs), nn.ReLU(inplace=True), Dropout(dropout)
     )
 
 
@@ -81,10 +82,10 @@ class GraphBlock(nn.Module):
         self.layers = nn.Sequential(
             JointNorm(outputs),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(outputs, outputs),
             JointNorm(outputs),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.shortcut: nn.Module | None = None
         if shortcut and inputs == outputs:
@@ -155,7 +156,7 @@ class Lifter(nn.Module):
         self.body = dense(2 * width, 2 * width, dropout)
         self.coarse = dense(4 * width, width, dropout)
         self.non_local = NonLocal(2 * width)
-        self.last = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * width, 3, bias=False))
+        self.last = nn.Sequential(Dropout(dropout), nn.Linear(2 * width, 3, bias=False))
 
     def forward(self, pose2d: Float[Tensor, "n j 2"]) -> Float[Tensor, "n j 3"]:
         x = self.input_norm(pose2d.flatten(1)).view_as(pose2d)

@@ -158,9 +158,9 @@ def vary_bodies(
     each = draw.index_select(1, constant(_one_side, skeleton, device, torch.long))
     factor = torch.exp(spread * (each + WHOLE_BODY * draw[:, -1:]))
     pose3d = pose_from_bones(bones * factor[..., None], skeleton, exact.root_position)
-    ankles = [skeleton.index(f"{side}_ankle") for side in ("left", "right")]
-    offset = exact.pose3d[:, ankles] - pose3d[:, ankles]
-    lower = exact.pose3d[:, ankles, 1].argmax(1)
+    ankles = constant(_ankles, skeleton, device, torch.long)
+    stood = exact.pose3d.index_select(1, ankles)
+    offset, lower = stood - pose3d.index_select(1, ankles), stood[..., 1].argmax(1)
     pose3d = pose3d + offset[torch.arange(n, device=device), lower][:, None]
     camera = replace(exact.camera, translation=pose3d[:, skeleton.root_index])
     varied = replace(exact, pose3d=pose3d, camera=camera, pose2d=camera.project(pose3d))
@@ -168,6 +168,10 @@ def vary_bodies(
         moved = detected.pose2d + varied.pose2d - exact.pose2d
         detected = replace(detected, pose2d=moved)
     return varied, detected
+
+
+def _ankles(skeleton: Skeleton) -> list[int]:
+    return [skeleton.index(f"{side}_ankle") for side in ("left", "right")]
 
 
 def _one_side(skeleton: Skeleton) -> list[int]:
@@ -202,9 +206,12 @@ def observe(
     return pose2d, torch.where(as_is, exact.confidence, confidence)
 
 
+def _known(skeleton: Skeleton) -> list[float]:
+    return [float(joint not in GUESSED) for joint in skeleton.joints]
+
+
 def truth_weight(poses: Poses) -> Tensor:
     """Weight of each joint's 2D as truth: its confidence, but 0 for joints that are guessed."""
-    known = [float(c not in GUESSED) for c in poses.skeleton.joints]
-    weight = torch.tensor(known, device=poses.confidence.device)
+    weight = constant(_known, poses.skeleton, poses.confidence.device, torch.float32)
     # a set in whose format the joint exists gives it in full
     return torch.where(poses.confidence < 1, poses.confidence * weight, poses.confidence)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def joint(run: "Run") -> None:
     """In each iteration the game, then a step on pairs, made pairs and 2D-only poses together."""
     config, pairs, detected = run.config, run.data.pairs, run.data.detected
-    for rows in run.batches("joint", config.joint, _learning(run.model, config.refiner_rate)):
+    for rows in run.batches("joint", config.joint, learning_groups(run.model, config.refiner_rate)):
         exact, found = pairs[rows], detected and detected[rows]
         if config.mirror:
             exact, found = mirror_half(exact, found)
@@ -24,7 +24,7 @@ def joint(run: "Run") -> None:
         learn(run, exact, found, config.adversary.share, some_wild(run))
 
 
-def _learning(model: CameraPose, refiner_rate: float) -> list[dict]:
+def learning_groups(model: CameraPose, refiner_rate: float) -> list[dict]:
     """Everything; the refiner, which comes trained from its own stage, at a rate of its own."""
     refiner = list(model.refiner.parameters()) if model.refiner is not None else []
     rest = [p for part in (model.lifter, model.camera_branch) for p in part.parameters()]

@@ -24,5 +24,5 @@ def refine(run: "Run") -> None:
         view = VirtualCamera.on(pose2d, confidence)
         refined = view.leave(refiner(view.enter(pose2d), confidence))
         loss = refinement_term(refined, confidence, exact, exact.confidence)
-        update(run.optimizers["model"], loss, refiner)
+        update(run.optimizers["model"], loss)
         run.log({"refine": loss})

@@ -152,7 +152,7 @@ def adversarial_update(
     )
     if feedback is not None:
         loss = loss + feedback_terms(model, pairs, made, settings, feedback)
-    update(optimizers["generator"], loss, generator)
+    update(optimizers["generator"], loss)
 
     real2d, fake2d = pairs.pose2d, made.pose2d.detach()
     if wild_real2d is not None and settings.wild:
@@ -165,12 +165,13 @@ def adversarial_update(
         ("d3d", pairs.pose3d, made.bent3d.detach()),
     ):
         network = networks[name]
-        real_scores, fake_scores = network(real), network(fake)
+        both = network(torch.cat([real, fake]))  # no score depends on other rows
+        real_scores, fake_scores = both.split([len(real), len(fake)])
         watched[f"{name}_real"] = real_scores.detach().mean()
         watched[f"{name}_fake"] = fake_scores.detach().mean()
         if not paused[name]:
             loss = losses.discriminator_loss(real_scores, fake_scores)
-            update(optimizers[name], loss, network)
+            update(optimizers[name], loss)
     return watched
 
 
@@ -201,8 +202,8 @@ def feedback_terms(
 
     with torch.no_grad():
         original = errors(pairs.camera.project(pairs.pose3d), pairs.pose3d)
-    bent = errors(pairs.camera.project(made.bent3d), made.bent3d)
-    viewed = errors(made.pose2d, made.pose3d)
+    harder2d = torch.cat([pairs.camera.project(made.bent3d), made.pose2d])
+    bent, viewed = errors(harder2d, torch.cat([made.bent3d, made.pose3d])).chunk(2)
     model.train(training)
     (first, last), width = FEEDBACK_ANGLE
     target = first + (last - first) * progress
@@ -214,19 +215,21 @@ def feedback_terms(
     )
 
 
-def update(optimizer: torch.optim.Optimizer, loss: Tensor, network: nn.Module) -> bool:
+def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """One step down the gradient, its norm clipped at 1; a step that is not finite is left out.
 
+    Gradients are computed for what the optimiser has and for nothing else that the loss flows
+    through. Whether they are finite is decided on the device: nothing waits for the answer.
+
     Args:
-        network: what the loss flows through. Parts of it that the optimiser does not have rest:
-            they don't count in the norm, and no gradient of theirs is left to pile up.
+        optimizer: a fused one, which divides gradients by `grad_scale` on the way and leaves
+            everything as it is where `found_inf` is 1.
     """
-    network.zero_grad(set_to_none=True)
-    loss.backward()
+    optimizer.zero_grad(set_to_none=True)
     learning = [p for group in optimizer.param_groups for p in group["params"]]
+    loss.backward(inputs=learning)
     sum_gradients(learning)
-    norm = nn.utils.clip_grad_norm_(learning, 1.0)
-    finite = bool(norm.isfinite())
-    if finite:
-        optimizer.step()
-    return finite
+    norm = nn.utils.get_total_norm([p.grad for p in learning if p.grad is not None], foreach=True)
+    optimizer.grad_scale = norm.clamp(min=1.0)
+    optimizer.found_inf = (~norm.isfinite()).to(norm.dtype)
+    optimizer.step()

@@ -82,5 +82,5 @@ def learn(run: "Run", exact: Poses, found: Poses | None, made: float, wild: Pose
         terms |= wild_terms(
             lifted.rows(slice(n, None)), confidence[n:], wild, run.networks, config.weights
         )
-    update(run.optimizers["model"], sum(terms.values()), run.model)
+    update(run.optimizers["model"], sum(terms.values()))
     run.log(terms)
