@@ -120,7 +120,9 @@ def test_nothing_waits_inside_an_iteration(tmp_path):
     run = start("mlp, dropout", tmp_path)
     from camerapose.training.joint import learning_groups
 
-    run.optimizers["model"] = torch.optim.AdamW(learning_groups(run.model, 0.25), lr=1e-5, fused=True)
+    run.optimizers["model"] = torch.optim.AdamW(
+        learning_groups(run.model, 0.25), lr=1e-5, fused=True
+    )
 
     def iteration():
         rows = torch.arange(64)
