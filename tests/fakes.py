@@ -2,6 +2,7 @@
 
 import os
 import signal
+from fractions import Fraction
 from types import SimpleNamespace
 
 import av
@@ -14,6 +15,15 @@ PERSON = np.array(
      [275, 190], [370, 245], [270, 245], [340, 250], [300, 250], [345, 330], [295, 330],
      [348, 410], [292, 410]], float
 )  # fmt: skip
+
+
+def person(x=320, score=0.9, number=0, scale=1.0):
+    """`PERSON`, upright at a place in the picture."""
+    points = (PERSON - PERSON.mean(0)) * scale + (x, PERSON[:, 1].mean())
+    box = np.concatenate([points.min(0), points.max(0)])
+    return SimpleNamespace(
+        keypoints=points, confidence=np.full(17, score), box=box, score=score, person=number
+    )
 
 
 class Detector:
@@ -32,14 +42,20 @@ class Detector:
         return [found] * self.max_people
 
 
-def write_video(path, n_frames=20, black=(), container=None):
+def write_video(path, n_frames=20, black=(), container=None, times=None):
+    """Frames at 10 a second, or at `times` (seconds); those of `black` show nobody."""
     with av.open(str(path), "w", format=container) as file:
         stream = file.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
         for i in range(n_frames):
             value = 0 if i in black else 120 + i
             image = np.full((64, 96, 3), value, np.uint8)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[i] * 1000), Fraction(1, 1000)
+            for packet in stream.encode(frame):
                 file.mux(packet)
         for packet in stream.encode():
             file.mux(packet)

@@ -139,4 +139,6 @@ class TestRefused:
             network.with_suffix(".toml").write_text(PLAIN)
 
     def test_defaults_are_imagenets(self, tmp_path):
-        assert heatmap._settings(tmp_path / "none.toml") == heatmap.Settings()
+        assert (
+            heatmap.settings_beside(tmp_path / "none.onnx", heatmap.Settings) == heatmap.Settings()
+        )

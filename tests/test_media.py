@@ -4,6 +4,7 @@ import shutil
 import struct
 
 import av
+import fakes
 import numpy as np
 import pytest
 from PIL import Image
@@ -144,6 +145,66 @@ class TestFolders:
         assert [f.name for f in found] == ["im1.png", "im9.png", "im10.png"]
 
 
+class TestSeveralImages:
+    @pytest.fixture
+    def folders(self, tmp_path):
+        for place in ("a/im2.png", "a/im10.png", "b/im2.png", "b/notes.txt"):
+            (tmp_path / place).parent.mkdir(exist_ok=True)
+            Image.new("RGB", (8, 6)).save(tmp_path / place, format="png")
+        return tmp_path
+
+    def test_a_pattern(self, folders):
+        pattern = str(folders / "a" / "*.png")
+        assert media.kind(pattern) == "folder"
+        assert [f.name for f in media.frames(pattern)] == ["im2.png", "im10.png"]
+        assert media.probe(pattern) == (8, 6, None, 2)
+        assert media.folder_of(pattern) == folders / "a"
+
+    def test_images_of_several_folders_keep_their_paths(self, folders):
+        names = [f.name for f in media.frames(str(folders / "*" / "im2.png"))]
+        assert names == ["a/im2.png", "b/im2.png"]
+        given = [folders / "b" / "im2.png", folders / "a" / "im10.png"]
+        assert [f.name for f in media.frames(given)] == ["b/im2.png", "a/im10.png"]
+        assert media.title_of(given) == "2 images"
+
+    def test_brackets_may_be_in_a_name(self, tmp_path):
+        Image.new("RGB", (8, 6)).save(tmp_path / "me[1].png")
+        assert media.kind(str(tmp_path / "me[1].png")) == "image"
+
+    def test_refused(self, folders):
+        with pytest.raises(FileNotFoundError, match="No file is called"):
+            media.kind(str(folders / "*.webp"))
+        with pytest.raises(ValueError, match="notes.txt is none; give it alone"):
+            media.kind(str(folders / "b" / "*"))
+
+
+class TestWebcam:
+    """FFmpeg's test picture stands in for what a webcam sees."""
+
+    @pytest.fixture
+    def webcam(self, monkeypatch):
+        address = "testsrc2=size=96x64:rate=20", "lavfi", {}
+        monkeypatch.setattr(media, "_camera", lambda name: address)
+
+    def test_goes_on_with_its_own_clock(self, webcam):
+        found = list(media.frames("0", end=5, stride=2))
+        assert [f.index for f in found] == [0, 2, 4]
+        np.testing.assert_allclose([f.time for f in found], [0, 0.1, 0.2])
+        assert found[0].image.shape == (64, 96, 3) and found[1].name == "camera_000002"
+
+    def test_is_meant_by_a_number(self, tmp_path, monkeypatch):
+        assert media.kind("0") == media.kind("/dev/video2") == "camera"
+        assert media._camera("1")[0] in ("/dev/video1", "1")
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "0").mkdir()
+        Image.new("RGB", (8, 6)).save(tmp_path / "0" / "a.png")
+        assert media.kind("0") == "folder"
+
+    def test_none_there(self):
+        with pytest.raises(ValueError, match="Camera 97 can't be opened"):
+            next(media.frames("97"))
+
+
 class TestVideos:
     def test_frames_come_in_order_with_times(self, video):
         found = list(media.frames(video))
@@ -168,6 +229,12 @@ class TestVideos:
     def test_bad_range_is_refused_at_once(self, video, bad):
         with pytest.raises(ValueError, match="give 0 <= start < end"):
             media.frames(video, **bad)
+
+    def test_a_changing_frame_rate_and_a_late_beginning(self, tmp_path):
+        times = 5 + np.array([0, 0.1, 0.3, 0.35, 0.9])
+        path = fakes.write_video(tmp_path / "a.mkv", 5, times=times)
+        found = [f.time for f in media.frames(path)]
+        np.testing.assert_allclose(found, times - 5, atol=1e-3)
 
     def test_a_video_is_streamed(self, video):
         assert next(media.frames(video)).index == 0

@@ -457,7 +457,12 @@ class TestBadInput:
                 raise OSError(errno.ENOSPC, "No space left on device", str(path))
             return write(path, content)
 
+        def full_lines(path, lines):
+            full(path.with_name(path.name + ".part"), "".join(lines).encode())
+            path.with_name(path.name + ".part").rename(path)
+
         monkeypatch.setattr(Path, "write_bytes", full)
+        monkeypatch.setattr(prediction, "_write_lines", full_lines)
         with pytest.raises(OSError, match=f"{full_from} can't be written .No space left"):
             run(tmp_path / "a.png", tmp_path / "out", graph, picture=True)
         written = {path.name for path in (tmp_path / "out").iterdir()}

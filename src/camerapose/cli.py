@@ -40,7 +40,7 @@ NOBODY, UNLIKE, WRONG, INTERRUPTED = 1, 1, 2, 130
 
 
 def predict(
-    input: Positional[Path],
+    input: Positional[Annotated[tuple[str, ...], arg(metavar="INPUT ...")]],
     out: Path,
     weights: MaybePath = None,
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
@@ -55,6 +55,7 @@ def predict(
     focal: MaybeFloat = None,
     static_camera: bool = False,
     smooth: MaybeFloat = None,
+    fill_gaps: float = 0.0,
     export: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     overlay: bool = False,
     report: bool = False,
@@ -64,13 +65,15 @@ def predict(
     workers: MaybeInt = None,
     again: bool = False,
 ) -> int:
-    """3D poses and cameras of people in an image, a folder of images, a video or keypoints.
+    """3D poses and cameras of people in images, a video, a webcam's pictures or keypoints.
 
     Writes poses.npz, poses.json (2D, 3D in metres, camera in pixels) and pictures into --out:
 
         camerapose predict walk.mp4 --out result
         camerapose predict walk.mp4 --out result --height 1.75 --static-camera
         camerapose predict photos/ --out result --max-people 4
+        camerapose predict 'photos/*.jpg' --out result
+        camerapose predict 0 --out result
         camerapose predict openpose_json/ --out result --image-size 1920 1080
 
     With --engine each of many inputs gets a folder of its own in --out, and what is finished is
@@ -82,10 +85,11 @@ def predict(
     The exit status is 1 if nobody was found, 2 if something was wrong.
 
     Args:
-        input: image, folder of images, video, or keypoints (COCO, OpenPose, AlphaPose, our own).
+        input: image or images, folder of images, video, number of a webcam (Ctrl-C ends it), or
+            keypoints (COCO, OpenPose, AlphaPose, our own).
         out: folder for the results; made if it is not there.
         weights: .onnx file or folder of a training; without it the weights of this package.
-        detector: what finds 2D keypoints in images.
+        detector: what finds 2D keypoints in images: blazepose, heatmap or rtmlib.
         model: the detector's model; auto is heavy for images and full for video.
         max_people: how many people to look for in an image.
         start: first frame, from 0.
@@ -98,6 +102,7 @@ def predict(
         static_camera: the camera stands still; one focal length for the whole video.
         smooth: of movement: 1 is usual and done for video, 2 is calmer, 0 is off. Give it for
             keypoints that are frames of one video.
+        fill_gaps: fill in where a person is not seen for at most so many seconds.
         export: also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh
             (Blender), gltf (viewers, game engines).
         overlay: also write the video with the poses drawn on it, overlay.mp4.
@@ -109,19 +114,23 @@ def predict(
         workers: with the engine ray: inputs at a time; without it as many as there are cores.
         again: with an engine: also do what is finished.
     """
+    if not input:
+        raise ValueError("nothing to look at; give a file, such as photo.jpg, or 0 for a webcam")
     settings = dict(
         weights=weights, detector=detector, model=model, max_people=max_people,
         start=start, end=end, stride=stride, skeleton=skeleton, image_size=image_size,
-        height=height, focal=focal, static_camera=static_camera, smooth=smooth, export=export,
+        height=height, focal=focal, static_camera=static_camera, smooth=smooth, fill_gaps=fill_gaps,
+        export=export,
         overlay=overlay, report=report, picture=picture, threads=threads,
     )  # fmt: skip
+    given = input[0] if len(input) == 1 else input
     if engine is not None:
-        return _predict_each(input, out, engine, workers, again, settings)
+        return _predict_each(given, out, engine, workers, again, settings)
     if workers is not None or again:
         raise ValueError("--workers and --again are of many inputs; give --engine local or ray")
     from camerapose.predict import predict as run
 
-    return 0 if len(run(input, out, **settings)) else NOBODY
+    return 0 if len(run(given, out, **settings)) else NOBODY
 
 
 def _predict_each(

@@ -1,7 +1,7 @@
-"""After lifting: a known height, a known or shared camera, and people who move smoothly.
+"""After lifting: a known height, a known or shared camera, gaps, and people who move smoothly.
 
-Each function takes `Poses` as `Predictor` gives them (numpy; labels person and, for `smooth`,
-frame) and gives new ones. Metres, camera frame.
+Each function takes `Poses` as `Predictor` gives them (numpy; labels person and, for what goes over
+time, frame) and gives new ones. Metres, camera frame. `Live` is for frames as they come.
 """
 
 from dataclasses import replace
@@ -78,6 +78,35 @@ def with_focal(poses: Poses, focal: Any, center: Any = None) -> Poses:
     return refit(poses, focal * 2 / width, (2 * middle - size) / width)
 
 
+def common_camera(poses: Poses) -> Poses:
+    """One camera for all people of a frame, so that they stand in one space.
+
+    Each person's prediction has a camera of its own; here all get the mean of them (focal lengths:
+    geometric), weighted by confidence, and are placed anew in it. Frames with one person stay.
+    """
+    _, inverse, count = np.unique(poses.labels["frame"], return_inverse=True, return_counts=True)
+    together = np.flatnonzero(count[inverse] > 1)
+    if not len(together):
+        return poses
+    focal, center = (mean[inverse] for mean in _frame_cameras(poses, inverse, len(count)))
+    moved = refit(poses, focal, center)
+    alone = np.setdiff1d(np.arange(len(poses)), together)
+    return _restored(moved, poses, alone)
+
+
+def _frame_cameras(poses: Poses, inverse: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean focal length and centre of each frame's people; `inverse` is each row's frame."""
+    sure = np.maximum(poses.confidence, LEAST_CONFIDENCE).mean(1)
+    total = np.bincount(inverse, sure, frames)
+
+    def mean(column: np.ndarray) -> np.ndarray:
+        sums = [np.bincount(inverse, sure * column[:, i], frames) for i in (0, 1)]
+        return np.stack(sums, axis=1) / total[:, None]
+
+    focal, center = np.asarray(poses.camera.focal, float), np.asarray(poses.camera.center, float)
+    return np.exp(mean(np.log(focal))), mean(center)
+
+
 def static_camera(poses: Poses) -> Poses:
     """One camera for all frames, the median of those predicted; people are placed anew in it.
 
@@ -145,11 +174,11 @@ def fit_translation(
 def smooth(poses: Poses, fps: float | None = None, strength: float = 1.0) -> Poses:
     """People who move as bodies do: no jitter, bones of one length.
 
-    Per person, over the frames in which they were seen: first the camera, in which they are then
-    placed anew (`refit`); then directions of bones, place in the image and depth. Each goes
-    through `smoothed`, weighed by confidence. Bones get the person's median length, left and right
-    alike. Rows stay what they were; nothing is filled in. People seen in one frame only are left
-    alone.
+    First the camera of all, in which people are then placed anew (`refit`). Then, per person over
+    the frames in which they were seen: directions of bones; with them and bones of the person's
+    median lengths, left and right alike, a body, which is placed where it meets its 2D; and that
+    place in the image and its depth. Each goes through `smoothed`, weighed by confidence. Rows stay
+    what they were; `filled` adds some. People seen in one frame only are left alone.
 
     Args:
         fps: frames a second, for poses without label time; None: 30.
@@ -160,7 +189,7 @@ def smooth(poses: Poses, fps: float | None = None, strength: float = 1.0) -> Pos
     if strength == 0 or len(poses) == 0:
         return poses
     parts = [part for rows in _people(poses) for part in _movements(poses, rows, fps)]
-    poses = _steady(poses, parts, strength)
+    poses = _steady(poses, fps, strength)
     pose3d = np.array(poses.pose3d, float)
     for rows, times in parts:
         own = np.flatnonzero(_numbers(poses) == _numbers(poses)[rows[0]])
@@ -182,42 +211,222 @@ def _movements(
     return [(rows[piece], times[piece]) for piece in pieces if len(piece) > 1]
 
 
-def _steady(poses: Poses, parts: list[tuple[np.ndarray, np.ndarray]], strength: float) -> Poses:
-    """Cameras that change slowly; people placed anew in them."""
-    focal, center = np.array(poses.camera.focal, float), np.array(poses.camera.center, float)
-    cutoff = CUTOFF_CAMERA / strength
-    for rows, times in parts:
-        sure = np.maximum(poses.confidence[rows], LEAST_CONFIDENCE).mean(1, keepdims=True)
-        focal[rows] = np.exp(smoothed(np.log(focal[rows]), times, cutoff, sure))
-        center[rows] = smoothed(center[rows], times, cutoff, sure)
-    moved = refit(poses, focal, center)
-    still = np.setdiff1d(np.arange(len(poses)), np.concatenate([[], *(r for r, _ in parts)]))
-    if len(still):  # seen once: as predicted
-        moved.pose3d[still] = poses.pose3d[still]
-        moved.camera.translation[still] = poses.camera.translation[still]
+def _steady(poses: Poses, fps: float | None, strength: float) -> Poses:
+    """Cameras that change slowly, the same for all people of a frame; people placed anew in them.
+
+    Where nobody goes on being seen from one frame to the next, the picture has been cut, and
+    another camera begins. One frame by itself stays as it is.
+    """
+    frames, first, inverse = np.unique(
+        poses.labels["frame"], return_index=True, return_inverse=True
+    )
+    focal, center = _frame_cameras(poses, inverse, len(frames))
+    sure = np.maximum(poses.confidence, LEAST_CONFIDENCE).mean(1)[first, None]
+    times, cutoff = _times(poses, first, fps), CUTOFF_CAMERA / strength
+    cuts = np.flatnonzero((np.diff(times) > LONGEST_GAP) | ~_goes_on(poses, inverse)) + 1
+    pieces = np.split(np.arange(len(frames)), cuts)
+    for piece in pieces:
+        focal[piece] = np.exp(smoothed(np.log(focal[piece]), times[piece], cutoff, sure[piece]))
+        center[piece] = smoothed(center[piece], times[piece], cutoff, sure[piece])
+    moved = refit(poses, focal[inverse], center[inverse])
+    single = np.concatenate([[], *(piece for piece in pieces if len(piece) == 1)])
+    return _restored(moved, poses, np.flatnonzero(np.isin(inverse, single)))
+
+
+def _goes_on(poses: Poses, inverse: np.ndarray) -> np.ndarray:
+    """For each frame but the last whether somebody in it is in the next frame, too."""
+    _, person = np.unique(_numbers(poses), return_inverse=True)
+    pairs = np.unique(np.stack([person, inverse], axis=1), axis=0)
+    same = (pairs[1:, 0] == pairs[:-1, 0]) & (pairs[1:, 1] == pairs[:-1, 1] + 1)
+    found = np.zeros(inverse.max(), bool)
+    found[pairs[:-1][same][:, 1]] = True
+    return found
+
+
+def _restored(moved: Poses, poses: Poses, rows: np.ndarray) -> Poses:
+    """`moved`, with some rows' 3D and camera as they were."""
+    moved.pose3d[rows] = poses.pose3d[rows]
+    for name in ("focal", "center", "translation"):
+        getattr(moved.camera, name)[rows] = getattr(poses.camera, name)[rows]
     return moved
 
 
 def _smooth_one(
     poses: Poses, times: np.ndarray, lengths: np.ndarray, strength: float
 ) -> Float[np.ndarray, "t j 3"]:
-    skeleton, root = poses.skeleton, poses.root_position
+    skeleton, focal, center = poses.skeleton, poses.camera.focal, poses.camera.center
     weight = np.maximum(poses.confidence, LEAST_CONFIDENCE)
     children = [child for child, _ in skeleton.bones]
-    bones = _bones(poses.pose3d, skeleton)
-    direction = bones / np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-9)
+    direction = _unit(_bones(poses.pose3d, skeleton))
     direction = smoothed(direction, times, CUTOFF_BODY / strength, weight[:, children, None])
-    direction /= np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)
-    body = from_bones(direction * lengths[:, None], skeleton)
+    body = from_bones(_unit(direction) * lengths[:, None], skeleton)
+    root = fit_translation(body, poses.pose2d, weight, focal, center)
     sure = weight.mean(1, keepdims=True)
-    focal, center = poses.camera.focal, poses.camera.center
     place = root[:, :2] / root[:, 2:] * focal + center
     place = (smoothed(place, times, CUTOFF_PLACE / strength, sure) - center) / focal
-    # a body of other lengths looks the same size where it stands farther in proportion
-    size = _lengths(poses.pose3d, skeleton).sum(1)
-    depth = np.log(root[:, 2] * lengths.sum() / size)[:, None]
-    depth = np.exp(smoothed(depth, times, CUTOFF_DEPTH / strength, sure))
+    depth = np.exp(smoothed(np.log(root[:, 2:]), times, CUTOFF_DEPTH / strength, sure))
     return body + np.concatenate([place * depth, depth], axis=1)[:, None]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+
+
+def filled(
+    poses: Poses, longest: float, clock: tuple[np.ndarray, np.ndarray] | None = None
+) -> Poses:
+    """With rows for frames between two in which a person was seen, and the label `filled`.
+
+    In between, directions and lengths of bones, place in the image, depth and camera change evenly
+    over time. The 2D of such a row is the reprojection, with confidence 0: nothing was seen.
+    `smooth` afterwards rounds what is filled in.
+
+    Args:
+        longest: absences of more seconds are left.
+        clock: numbers and times (seconds) of all frames, for a video; None: every frame number
+            that a step from one to the next leads to, at 30 a second where there are no times.
+
+    Returns:
+        Rows in the order of their frames; those that were there keep theirs.
+    """
+    if len(poses) == 0:
+        return poses
+    frames, times = _all_frames(poses) if clock is None else clock
+    when = np.interp(poses.labels["frame"], frames, times)
+    parts = [replace(poses, labels={**poses.labels, "filled": np.zeros(len(poses), bool)})]
+    for rows in _people(poses):
+        rows = rows[np.argsort(poses.labels["frame"][rows], kind="stable")]
+        for before, after in zip(rows, rows[1:], strict=False):
+            first, last = np.searchsorted(frames, poses.labels["frame"][[before, after]])
+            inside = slice(first + 1, last)
+            if last - first > 1 and when[after] - when[before] <= longest + 1e-9:
+                share = (times[inside] - when[before]) / (when[after] - when[before])
+                between = _between(poses[[before]], poses[[after]], share)
+                labels = {"frame": frames[inside], "filled": np.ones(len(share), bool)}
+                if "time" in between.labels:
+                    labels["time"] = times[inside]
+                parts.append(replace(between, labels={**between.labels, **labels}))
+    whole = Poses.cat(parts)
+    return whole[np.argsort(whole.labels["frame"], kind="stable")]
+
+
+def _all_frames(poses: Poses) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers and times of the frames that follow from those with somebody in them."""
+    seen, first = np.unique(poses.labels["frame"], return_index=True)
+    steps = np.diff(seen)
+    frames = np.arange(seen[0], seen[-1] + 1, steps.min() if len(steps) else 1)
+    frames = np.unique(np.concatenate([frames, seen]))
+    times = np.asarray(poses.labels.get("time", poses.labels["frame"] / 30.0), float)[first]
+    return frames, np.interp(frames, seen, times)
+
+
+def _between(before: Poses, after: Poses, share: np.ndarray) -> Poses:
+    """Poses at shares of the way from one (of one row) to another."""
+    skeleton, share = before.skeleton, share[:, None]
+
+    def mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        a, b = np.asarray(a, float), np.asarray(b, float)
+        part = share.reshape(-1, *[1] * (a.ndim - 1))
+        return (1 - part) * a + part * b
+
+    bones = [_bones(np.asarray(p.pose3d, float), skeleton) for p in (before, after)]
+    lengths = mix(*(np.linalg.norm(b, axis=-1) for b in bones))
+    body = from_bones(_unit(mix(*map(_unit, bones))) * lengths[..., None], skeleton)
+    cameras, roots = (before.camera, after.camera), (before.root_position, after.root_position)
+    focal = np.exp(mix(*(np.log(c.focal) for c in cameras)))
+    center = mix(*(c.center for c in cameras))
+    depth = np.exp(mix(*(np.log(r[:, 2:]) for r in roots)))
+    seen_at = (
+        r[:, :2] / r[:, 2:] * c.focal + c.center for r, c in zip(roots, cameras, strict=True)
+    )
+    root = np.concatenate([(mix(*seen_at) - center) / focal * depth, depth], axis=1)
+    rows = before[np.zeros(len(share), int)]
+    rows = _replaced(rows, body, root, focal, center)
+    seen = np.float32(rows.reprojection)
+    refined = None if before.refined2d is None else seen
+    return replace(rows, pose2d=seen, refined2d=refined, confidence=np.zeros_like(rows.confidence))
+
+
+class OneEuro:
+    """The One-Euro filter: calm where little moves, quick where much does; knows no future.
+
+    Casiez, Roussel and Vogel, CHI 2012. A first-order low pass whose cutoff rises with speed.
+
+    Args:
+        cutoff: hertz, at rest. Less is calmer.
+        speed: hertz more for each unit a second that the values move.
+        speed_cutoff: hertz, of the speed itself.
+    """
+
+    def __init__(self, cutoff: float, speed: float = 0.0, speed_cutoff: float = 1.0):
+        self.cutoff, self.speed, self.speed_cutoff = cutoff, speed, speed_cutoff
+        self._time: float | None = None
+
+    def __call__(self, values: np.ndarray, time: float) -> np.ndarray:
+        """The values of this moment (seconds), filtered; of the first moment, as they are."""
+        values = np.asarray(values, float)
+        if self._time is None:
+            self._value, self._rate = values, np.zeros_like(values)
+        elif time > self._time:
+            step = time - self._time
+            rate = (values - self._value) / step
+            self._rate = self._rate + _share(self.speed_cutoff, step) * (rate - self._rate)
+            size = np.linalg.norm(self._rate, axis=-1, keepdims=True)
+            share = _share(self.cutoff + self.speed * size, step)
+            self._value = self._value + share * (values - self._value)
+        else:
+            return self._value
+        self._time = time
+        return self._value
+
+
+def _share(cutoff: Any, step: float) -> Any:
+    """Of a new value in a first-order low pass."""
+    return 1 / (1 + 1 / (2 * np.pi * cutoff * step))
+
+
+class Live:
+    """What `smooth` does, for people as they come: One-Euro filters, no future, hardly any delay.
+
+    One filter of the camera for all, and of each person's joints around the root, place in the
+    image and depth. Somebody unseen for more than `LONGEST_GAP` begins anew.
+
+    Args:
+        strength: 1 is usual, 2 is calmer and slower, 0 does nothing.
+    """
+
+    def __init__(self, strength: float = 1.0):
+        if strength < 0:
+            raise ValueError(f"strength is {strength}; give 0 (nothing) or more")
+        self.strength = strength
+        self._camera: OneEuro | None = None
+        self._people: dict[int, tuple[float, dict[str, OneEuro]]] = {}
+
+    def __call__(self, poses: Poses, time: float) -> Poses:
+        """The people of one frame."""
+        if self.strength == 0 or len(poses) == 0:
+            return poses
+        poses = common_camera(poses)
+        calm = 1 / self.strength
+        self._camera = self._camera or OneEuro(CUTOFF_CAMERA * calm)
+        camera = np.concatenate([np.log(poses.camera.focal[0]), poses.camera.center[0]])
+        camera = np.broadcast_to(self._camera(camera, time), (len(poses), 4))
+        poses = refit(poses, np.exp(camera[:, :2]), camera[:, 2:])
+        focal, center = poses.camera.focal, poses.camera.center
+        relative = np.asarray(poses.pose3d - poses.root_position[:, None], float)
+        root = np.asarray(poses.root_position, float)
+        place = root[:, :2] / root[:, 2:] * focal + center
+        for row, person in enumerate(_numbers(poses).tolist()):
+            last, filters = self._people.get(person, (-np.inf, {}))
+            if time - last > LONGEST_GAP:
+                filters = {"body": OneEuro(1.5 * calm, 4.0), "place": OneEuro(2.0 * calm, 40.0),
+                           "depth": OneEuro(0.5 * calm, 0.5)}  # fmt: skip
+            self._people[person] = (time, filters)
+            relative[row] = filters["body"](relative[row], time)
+            place[row] = filters["place"](place[row], time)
+            root[row, 2:] = np.exp(filters["depth"](np.log(root[row, 2:]), time))
+        root[:, :2] = (place - center) / focal * root[:, 2:]
+        return _replaced(poses, relative, root, focal, center)
 
 
 def smoothed(

@@ -19,6 +19,8 @@ from camerapose.visualize import LEFT, PEOPLE, RIGHT
 
 #: Longer side, pixels: larger videos are shrunk.
 LONGEST = 1280
+#: Ticks a second of the video's clock, as in MPEG.
+CLOCK = 90000
 #: Colours of the trunk and of writing, and of detected joints.
 PALE, DETECTED = "#F0F0F0", "#3CDC3C"
 
@@ -35,6 +37,9 @@ def overlay(
 ) -> Path:
     """Write an mp4: bones of the 3D pose seen by its camera, dots where joints were detected.
 
+    Each frame is shown when the video shows it, also where the frame rate changes. Bones of poses
+    that were filled in are thin.
+
     Args:
         poses: numpy, with label frame.
         video: what they were found in; the same start, end and stride as then.
@@ -46,7 +51,7 @@ def overlay(
     info = media.probe(video)
     rate = Fraction((info.fps or 30.0) / stride).limit_denominator(60000)
     rows: dict[int, list[int]] = {}
-    for row, frame in enumerate(poses.labels["frame"].tolist()):
+    for row, frame in enumerate(poses.labels["frame"].tolist() if len(poses) else []):
         rows.setdefault(frame, []).append(row)
     bones = _pixels(poses, poses.reprojection) if len(poses) else None
     dots = _pixels(poses, poses.pose2d) if len(poses) else None
@@ -54,7 +59,7 @@ def overlay(
     frames = media.frames(video, start=start, end=end, stride=stride)
     try:
         with av.open(str(partial), "w", format="mp4") as file:
-            stream = None
+            stream, began, last = None, None, -1
             for frame in tqdm(frames, unit="frame", desc=path.name,
                               disable=None if progress else True):  # fmt: skip
                 image, scale = _shrunk(frame.image)
@@ -65,9 +70,14 @@ def overlay(
                     stream = file.add_stream("libx264", rate=rate, options={"crf": "23"})
                     stream.width, stream.height = image.size
                     stream.pix_fmt = "yuv420p"
+                    stream.codec_context.time_base = Fraction(1, CLOCK)
                 if image.size != (stream.width, stream.height):  # a video that changes its size
                     image = image.resize((stream.width, stream.height))
-                file.mux(stream.encode(av.VideoFrame.from_image(image)))
+                began = frame.time if began is None else began
+                last = max(last + 1, round((frame.time - began) * CLOCK))
+                shown = av.VideoFrame.from_image(image)
+                shown.pts, shown.time_base = last, Fraction(1, CLOCK)
+                file.mux(stream.encode(shown))
             if stream is not None:
                 file.mux(stream.encode())
         os.replace(partial, path)
@@ -91,9 +101,14 @@ def _person(
     thick = max(2, round(np.ptp(bones[:, 1]) / 90))
     number = int(poses.labels["person"][row]) if "person" in poses.labels else 0
     several = "person" in poses.labels and len(np.unique(poses.labels["person"])) > 1
+    filled = "filled" in poses.labels and poses.labels["filled"][row]
     colours = _colours(poses.skeleton, PEOPLE[number % len(PEOPLE)] if several else None)
     for (child, parent), colour in zip(poses.skeleton.bones, colours, strict=True):
-        draw.line([tuple(bones[parent]), tuple(bones[child])], fill=colour, width=thick)
+        draw.line(
+            [tuple(bones[parent]), tuple(bones[child])],
+            fill=colour,
+            width=max(1, thick // 3) if filled else thick,
+        )
     for (x, y), seen in zip(dots, poses.confidence[row] > 0, strict=True):
         if seen:
             draw.ellipse([x - thick, y - thick, x + thick, y + thick], outline=DETECTED)

@@ -174,6 +174,21 @@ class Poses:
         seen = xp.astype(self.confidence > 0, distance.dtype)
         return xp.sum(distance * seen, axis=-1) / xp.clip(xp.sum(seen, axis=-1), min=1)
 
+    @property
+    def refinement(self) -> Float[Any, "n joints"]:
+        """How far the refinement network moved each joint; NaN where none was seen, or none ran.
+
+        In pixels where the image size is known, else in normalised units.
+        """
+        xp = array_namespace(self.pose2d)
+        if self.refined2d is None:
+            return xp.full_like(self.confidence, float("nan"))
+        given, moved = self.pose2d, self.refined2d
+        if self.image_size is not None:
+            given, moved = (denormalize(p, self.image_size) for p in (given, moved))
+        distance = xp.sqrt(xp.sum((given - moved) ** 2, axis=-1))
+        return xp.where(self.confidence > 0, distance, float("nan") * distance)
+
     def _needs(self, column: str) -> Any:
         value = getattr(self, column)
         if value is None:

@@ -1,4 +1,4 @@
-"""Files to files: an image, a folder, a video or keypoints in; 3D poses and pictures out."""
+"""Files to files: images, a video, a webcam or keypoints in; 3D poses and pictures out."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from jaxtyping import Bool
 from PIL import Image
 from tqdm import tqdm
 
-from camerapose import media, motion, plugins
+from camerapose import media, motion, plugins, tracking
 from camerapose.camera import denormalize
 from camerapose.formats import movements
 from camerapose.poses import Poses
@@ -32,7 +32,7 @@ KEPT_PIXELS = 1600
 
 
 def predict(
-    input: str | os.PathLike,
+    input: media.Source,
     out: str | os.PathLike,
     *,
     weights: str | os.PathLike | None = None,
@@ -48,6 +48,7 @@ def predict(
     focal: float | None = None,
     static_camera: bool = False,
     smooth: float | None = None,
+    fill_gaps: float = 0.0,
     export: Sequence[str] = (),
     overlay: bool = False,
     report: bool = False,
@@ -56,14 +57,16 @@ def predict(
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> Poses:
-    """Lift an image, a folder of images, a video or keypoints, and write what was found.
+    """Lift images, a video, a webcam's pictures or keypoints, and write what was found.
 
     Writes `poses.npz` (`Poses.load` reads it), `poses.json` (see `to_json`) and pictures. Video is
     streamed. If the input breaks in the middle, or the user interrupts, what was done is written
-    first and the error raised then.
+    first and the error raised then. Of a webcam, which only an interruption ends, `poses.jsonl`
+    is written while people move, a line a pose, smoothed by `motion.Live`.
 
     Args:
-        input: a path; see `camerapose.media.kind`.
+        input: a path; a pattern, such as `photos/*.jpg`; several images; a webcam's number. See
+            `camerapose.media.kind`.
         out: a folder; made if it is not there.
         weights: see `Predictor`.
         detector: the plug-in that finds 2D keypoints; not used for keypoints.
@@ -78,6 +81,8 @@ def predict(
         smooth: how strongly people's movement is smoothed (`motion.smooth`); 0 leaves every frame
             by itself. None: 1 for a video and for keypoints with times, else 0: other keypoints
             may be of pictures that have nothing to do with each other.
+        fill_gaps: absences of a person of at most so many seconds are filled in, with poses whose
+            label `filled` is true (`motion.filled`).
         export: formats for other programs (`camerapose.formats`): csv, trc, c3d, bvh, gltf; one
             file a person.
         overlay: also write `overlay.mp4`, the video with the poses drawn on it.
@@ -94,66 +99,84 @@ def predict(
         FileNotFoundError, ValueError: the input, the weights or a setting can't be used.
         OSError: the folder can't be written.
     """
-    source, out = Path(input), Path(out)
+    out = Path(out)
     writers = [plugins.load("formats", name) for name in export]
-    kind = media.kind(source)
+    kind = media.kind(input)
+    video = kind in ("video", "camera")
     if overlay and kind != "video":
-        raise ValueError(f"an overlay is made of a video, and {source} is none; leave it out")
-    info = None if kind == "keypoints" else media.probe(source)
+        raise ValueError(
+            f"an overlay is made of a video, and {media.title_of(input)} is none; leave it out"
+        )
+    info = media.probe(input) if kind not in ("keypoints", "camera") else None
     predictor = Predictor(weights, threads=threads)
     _make_folder(out)
-    work = _Work(predictor)
+    live = _Live(out / "poses.jsonl", smooth) if kind == "camera" else None
+    work = _Work(predictor, live)
     album = _Album()
     trouble = None
     try:
-        if info is None:
-            _lift_keypoints(source, work, skeleton, image_size, slice(start, end, stride))
+        if kind == "keypoints":
+            _lift_keypoints(Path(input), work, skeleton, image_size, slice(start, end, stride))
         else:
-            shots = media.frames(source, start=start, end=end, stride=stride)
-            finder = _detector(detector, model, max_people, kind == "video", threads)
+            shots = media.frames(input, start=start, end=end, stride=stride)
+            finder = _detector(detector, model, max_people, video, threads)
+            rate = info.fps / stride if info and info.fps else None
+            who = tracking.identities(max_people, rate) if video else None
             bar = tqdm(shots, total=_count(info, start, end, stride), unit="frame",
                        disable=None if progress else True)  # fmt: skip
-            _lift_frames(bar, finder, work, album, video=kind == "video")
+            _lift_frames(bar, finder, work, album, who, video)
         work.finish()
     except BaseException as error:
         if not work.frames:  # broken from the start: nothing to save
             raise
-        trouble = error
+        ended = kind == "camera" and isinstance(error, KeyboardInterrupt)
+        trouble = None if ended else error
         work.finish()
     poses = work.poses()
+    clock = work.clock() if video else None
     if len(poses):
-        if focal is None and kind not in ("video", "keypoints"):
-            focal = _told_focal(poses, source, say)
-        poses = _settled(poses, kind, height, focal, static_camera, smooth)
+        poses = motion.common_camera(poses)
+        if focal is None and kind in ("image", "folder"):
+            focal = _told_focal(poses, media.folder_of(input), say)
+        if focal is not None:
+            poses = motion.with_focal(poses, focal)
+        elif static_camera:
+            poses = motion.static_camera(poses)
+        if fill_gaps > 0:
+            poses = _named(motion.filled(poses, fill_gaps, clock), input if video else None)
+        if smooth is None:
+            smooth = 1.0 if video or "time" in poses.labels else 0.0
+        poses = motion.smooth(poses, strength=smooth)
+        poses = poses if height is None else motion.with_height(poses, height)
     for line in work.report(poses):
         say(line)
-    files = [out / "poses.npz", out / "poses.json"]
-    _write(files[0], lambda: poses.save(files[0], **work.detected()))
-    _write(files[1], lambda: _write_text(files[1], to_json(poses)))
+    files = [live.path] if live else []
+    arrays, text = out / "poses.npz", out / "poses.json"
+    files.append(_write(arrays, lambda: poses.save(arrays, **work.detected(poses))))
+    files.append(_write(text, lambda: _write_lines(text, _json_lines(poses))))
     files += _exported(poses, out, writers)
     if report and len(poses):
         from camerapose.report import report as write_report
 
         page = out / "report.html"
-        files.append(_write(page, lambda: write_report(poses, page, source.name)))
-    if overlay and kind == "video":
+        files.append(_write(page, lambda: write_report(poses, page, media.title_of(input))))
+    if overlay:
         from camerapose.overlay import overlay as draw_over
 
         path = out / "overlay.mp4"
         part = dict(start=start, end=end, stride=stride, progress=progress)
-        files.append(_write(path, lambda: draw_over(poses, source, path, **part)))
+        files.append(_write(path, lambda: draw_over(poses, input, path, **part)))
     if picture and len(poses):
-        files += _draw(poses, kind, source, out, album)
+        files += _draw(poses, kind, input, out, album)
     say("wrote " + ", ".join(str(file) for file in files))
     if trouble is not None:
         raise trouble
     return poses
 
 
-def _told_focal(poses: Poses, source: Path, say: Callable[[str], None]) -> Any:
+def _told_focal(poses: Poses, folder: Path, say: Callable[[str], None]) -> Any:
     """Focal lengths (n, 2) in pixels that photos tell, where they don't the predicted; or None."""
     names = poses.labels["image"]
-    folder = source if source.is_dir() else source.parent
     told = {str(name): media.focal_length(folder / str(name)) for name in np.unique(names)}
     known = {name: value for name, value in told.items() if value}
     if not known:
@@ -167,30 +190,38 @@ def _told_focal(poses: Poses, source: Path, say: Callable[[str], None]) -> Any:
     return focal
 
 
-def _settled(
-    poses: Poses,
-    kind: str,
-    height: float | None,
-    focal: Any,
-    static_camera: bool,
-    smooth: float | None,
-) -> Poses:
-    """With what the user knows, and over time where rows are known to be one person's."""
-    if focal is not None:
-        poses = motion.with_focal(poses, focal)
-    elif static_camera:
-        poses = motion.static_camera(poses)
-    if smooth is None:
-        smooth = 1.0 if kind == "video" or "time" in poses.labels else 0.0
-    poses = motion.smooth(poses, strength=smooth)
-    return poses if height is None else motion.with_height(poses, height)
+def _named(poses: Poses, video: media.Source | None) -> Poses:
+    """With image names of the frames in the rows that were filled in."""
+    filled = np.flatnonzero(poses.labels["filled"])
+    if video is None or not len(filled):
+        return poses
+    names = poses.labels["image"].astype(object)
+    frames = poses.labels["frame"][filled]
+    names[filled] = [media.frame_name(video, int(frame)) for frame in frames]
+    return replace(poses, labels={**poses.labels, "image": names.astype(str)})
+
+
+class _Live:
+    """Writes people while they move: a line of JSON a pose, each as soon as it is known."""
+
+    def __init__(self, path: Path, strength: float | None):
+        self.path = path
+        self._smooth = motion.Live(1.0 if strength is None else strength)
+        _write(path, lambda: path.write_text("", encoding="utf-8"))
+
+    def __call__(self, poses: Poses) -> None:
+        """The people of one frame."""
+        calm = self._smooth(poses, float(poses.labels["time"][0]))
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in _json_rows(calm))
 
 
 class _Work:
-    """People found so far, lifted in batches."""
+    """People found so far, lifted in batches; frame by frame where somebody waits for them."""
 
-    def __init__(self, predictor: Predictor):
+    def __init__(self, predictor: Predictor, live: _Live | None = None):
         self.predictor = predictor
+        self._live, self._clock = live, ([], [])
         self.frames = self.with_people = self.left_out = self.outside = 0
         self._began = time.monotonic()
         self._waiting: list[dict[str, Any]] = []
@@ -198,23 +229,35 @@ class _Work:
         self._detected: list[tuple[np.ndarray, np.ndarray]] = []
         self._format = ""
 
-    def add(self, frame: media.Frame, people: Sequence[Any], skeleton: str, video: bool) -> None:
-        """The people that a detector found in a frame."""
+    def add(
+        self,
+        frame: media.Frame,
+        people: Sequence[Any],
+        numbers: Sequence[int],
+        skeleton: str,
+        video: bool,
+    ) -> None:
+        """The people that a detector found in a frame, and their numbers."""
         height, width = frame.image.shape[:2]
         self.frames += 1
+        self._clock[0].append(frame.index)
+        self._clock[1].append(frame.time)
         self.with_people += bool(people)
         self._format = skeleton
-        for place, person in enumerate(people):
-            labels = {"frame": frame.index, "person": getattr(person, "person", place),
-                      "image": frame.name}  # fmt: skip
+        for person, number in zip(people, numbers, strict=True):
+            labels = {"frame": frame.index, "person": number, "image": frame.name}
             if video:
                 labels["time"] = frame.time
             self._waiting.append(
                 {"keypoints": person.keypoints, "confidence": person.confidence,
                  "size": (width, height), "labels": labels}
             )  # fmt: skip
-        if len(self._waiting) >= BATCH:
+        if len(self._waiting) >= (1 if self._live else BATCH):
             self.finish()
+
+    def clock(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers and times of the frames that were looked at."""
+        return np.array(self._clock[0]), np.array(self._clock[1])
 
     def finish(self) -> None:
         """Lift those who wait."""
@@ -245,6 +288,8 @@ class _Work:
         self.left_out += int((~good).sum())
         labels = {name: np.asarray(column)[good] for name, column in labels.items()}
         self._parts.append(replace(poses, labels=labels))
+        if self._live and len(poses):
+            self._live(self._parts[-1])
         return good
 
     def poses(self) -> Poses:
@@ -255,11 +300,19 @@ class _Work:
             np.zeros((0, joints, 2)), image_size=(1, 1), skeleton=self.predictor.skeleton
         )
 
-    def detected(self) -> dict[str, Any]:
-        """What the detector found, in its own joints and in pixels, beside the poses."""
+    def detected(self, poses: Poses) -> dict[str, Any]:
+        """What the detector found, in its own joints and in pixels, row by row of the poses.
+
+        Zeros in rows that were filled in.
+        """
         if not self._detected:
             return {}
         points, confidence = (np.concatenate(part) for part in zip(*self._detected, strict=True))
+        if "filled" in poses.labels:
+            found = np.flatnonzero(~poses.labels["filled"])
+            points, confidence = (
+                _spaced(column, found, len(poses)) for column in (points, confidence)
+            )
         return {"detected_keypoints": points, "detected_confidence": confidence,
                 "detected_skeleton": self._format}  # fmt: skip
 
@@ -280,10 +333,37 @@ class _Work:
                 f"{_n(self.outside, 'pose')} wholly outside the image: is the image size right? "
                 "Their 3D is a guess"
             )
+        yield from _gaps(poses)
         if n:
+            yield _moved(poses)
             yield f"mean reprojection error {poses.reprojection_error.mean():.1f} px"
         else:
             yield "nobody was found, so the files hold no poses"
+
+
+def _spaced(column: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
+    """Values in some of n rows, zeros in the others."""
+    whole = np.zeros((n, *column.shape[1:]), column.dtype)
+    whole[rows] = column
+    return whole
+
+
+def _gaps(poses: Poses) -> Iterator[str]:
+    """A line about absences that were filled in."""
+    filled = poses.labels.get("filled")
+    if filled is not None:
+        yield f"{_n(int(filled.sum()), 'pose')} filled in where a person was not seen"
+
+
+def _moved(poses: Poses) -> str:
+    """How far the refinement network moved the joints that were seen."""
+    moved, names = poses.refinement, poses.skeleton.joints
+    mean = [np.nanmean(column) if np.isfinite(column).any() else 0.0 for column in moved.T]
+    far = int(np.argmax(mean))
+    return (
+        f"refinement moved joints by {np.nanmean(moved):.1f} px on average, "
+        f"{names[far]} most ({mean[far]:.1f} px)"
+    )
 
 
 class _Album:
@@ -302,10 +382,18 @@ class _Album:
             self.images = dict(list(self.images.items())[::2])
 
 
-def _lift_frames(frames: Iterable, detector: Any, work: _Work, album: _Album, video: bool) -> None:
+def _lift_frames(
+    frames: Iterable, detector: Any, work: _Work, album: _Album, identities: Any, video: bool
+) -> None:
     for frame in frames:
         people = detector(frame.image, track=video)
-        work.add(frame, people, detector.skeleton, video)
+        if identities is None:
+            numbers = [getattr(person, "person", place) for place, person in enumerate(people)]
+        else:
+            numbers = identities(people, frame.time)
+            people = [p for p, number in zip(people, numbers, strict=True) if number >= 0]
+            numbers = [number for number in numbers if number >= 0]
+        work.add(frame, people, numbers, detector.skeleton, video)
         if video and people:
             album.offer(frame)
 
@@ -356,9 +444,9 @@ def _detector(name: str, model: str, max_people: int, video: bool, threads: int 
     return plugins.load("detectors", name).Detector(**arguments)
 
 
-def _count(info: media.Info, start: int | None, end: int | None, stride: int) -> int | None:
-    if info.count is None:
-        return None
+def _count(info: media.Info | None, start: int | None, end: int | None, stride: int) -> int | None:
+    if info is None or info.count is None:
+        return None if end is None else len(range(start or 0, end, stride))
     return len(range(start or 0, min(end or info.count, info.count), stride))
 
 
@@ -374,8 +462,12 @@ def to_json(poses: Poses) -> str:
         "keypoints": [[x, y] or null], "refined": [[x, y]], "confidence": [...],
         "pose3d": [[x, y, z]] camera frame (x right, y down, z forward), absolute,
         "camera": {"focal": [fx, fy], "center": [cx, cy], "translation": [x, y, z] of the root},
-        "reprojection": [[x, y]], "reprojection_error"}]}
+        "reprojection": [[x, y]], "reprojection_error", "refinement" (mean over joints seen)}]}
     """
+    return "".join(_json_lines(poses))
+
+
+def _json_lines(poses: Poses) -> Iterator[str]:
     head = {
         "format": "camerapose",
         "version": 1,
@@ -383,17 +475,22 @@ def to_json(poses: Poses) -> str:
         "joints": list(poses.skeleton.joints),
         "units": {
             "keypoints": "pixel", "refined": "pixel", "reprojection": "pixel",
-            "reprojection_error": "pixel", "focal": "pixel", "center": "pixel",
-            "pose3d": "metre", "translation": "metre", "time": "second",
+            "reprojection_error": "pixel", "refinement": "pixel", "focal": "pixel",
+            "center": "pixel", "pose3d": "metre", "translation": "metre", "time": "second",
         },
     }  # fmt: skip
-    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in _json_rows(poses))
-    return json.dumps(head)[:-1] + ', "poses": [\n' + lines + "\n]}\n"
+    yield json.dumps(head)[:-1] + ', "poses": ['
+    for i, row in enumerate(_json_rows(poses)):
+        yield (",\n" if i else "\n") + json.dumps(row, allow_nan=False)
+    yield "\n]}\n"
 
 
 def _json_rows(poses: Poses) -> Iterator[dict[str, Any]]:
-    if not len(poses):
-        return
+    for first in range(0, len(poses), BATCH):
+        yield from _json_batch(poses[first : first + BATCH])
+
+
+def _json_batch(poses: Poses) -> Iterator[dict[str, Any]]:
     size = poses.image_size
     pixels = {
         "keypoints": poses.pose2d,
@@ -405,7 +502,7 @@ def _json_rows(poses: Poses) -> Iterator[dict[str, Any]]:
     cameras = {"focal": _rounded(camera.focal, 2), "center": _rounded(camera.center, 2),
                "translation": _rounded(camera.translation, 4)}  # fmt: skip
     confidence, pose3d = _rounded(poses.confidence, 3), _rounded(poses.pose3d, 4)
-    error = _rounded(poses.reprojection_error, 2)
+    error, moved = _rounded(poses.reprojection_error, 2), _rounded(poses.refinement, 2)
     for i in range(len(poses)):
         row: dict[str, Any] = {"frame": None, "time": None, "person": None, "image": None}
         row |= {name: column[i].item() for name, column in poses.labels.items()}
@@ -421,19 +518,26 @@ def _json_rows(poses: Poses) -> Iterator[dict[str, Any]]:
             "camera": {name: column[i] for name, column in cameras.items()},
             "reprojection": pixels["reprojection"][i],
             "reprojection_error": error[i],
+            "refinement": _mean(moved[i]),
         }
+
+
+def _mean(values: list[float]) -> float | None:
+    """Mean of those that are numbers; None if there is none."""
+    known = [value for value in values if value == value]
+    return round(sum(known) / len(known), 2) if known else None
 
 
 def _rounded(values: Any, digits: int) -> list:
     return np.round(np.asarray(values, dtype=np.float64), digits).tolist()
 
 
-def _draw(poses: Poses, kind: str, source: Path, out: Path, album: _Album) -> list[Path]:
+def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Album) -> list[Path]:
     """The pictures of a run; their paths."""
     from camerapose import visualize
 
     frames = poses.labels["frame"]
-    if kind == "video":
+    if kind in ("video", "camera"):
         shown = [index for index in album.images if (frames == index).any()]
         rows = [
             visualize.Row(
@@ -448,12 +552,11 @@ def _draw(poses: Poses, kind: str, source: Path, out: Path, album: _Album) -> li
                 _spread(np.unique(frames).tolist())]  # fmt: skip
         pages = {out / "poses.png": rows}
     else:
-        folder = source if source.is_dir() else source.parent
-        pages = {}
+        folder, pages = media.folder_of(source), {}
         for index in np.unique(frames)[:MOST_PICTURES]:
             name = str(poses.labels["image"][frames == index][0])
             image = media.read_image(folder / name)
-            path = out / f"{Path(name).stem}_poses.png"
+            path = out / f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_poses.png"
             pages[path] = [visualize.Row(poses[frames == index], _smaller(image), name)]
     return [
         _write(path, lambda: visualize.save_figure(visualize.sheet(rows), path))  # noqa: B023
@@ -530,9 +633,10 @@ def _exported(poses: Poses, out: Path, writers: Sequence[Any]) -> list[Path]:
     return files
 
 
-def _write_text(path: Path, text: str) -> None:
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
     temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(text.encode())
+    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(lines)
     os.replace(temporary, path)
 
 

@@ -19,6 +19,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from camerapose.assets import asset
+from camerapose.tracking import overlap
 
 SKELETON = "blazepose_33"
 N_JOINTS = 33
@@ -153,7 +154,7 @@ class Detector:
                 found = max(found, again or found, key=lambda f: f.detection.score)
             if found is None or found.detection.score < BODY_SCORE:
                 continue
-            if any(_overlap(found.detection.box, p.detection.box) > SAME_BODY for p in people):
+            if any(overlap(found.detection.box, p.detection.box) > SAME_BODY for p in people):
                 continue
             person = self._number(found, people) if person is None else person
             people.append(_Found(found.detection._replace(person=person), found.roi))
@@ -183,14 +184,14 @@ class Detector:
             levels.append(tiles(width, height, short // 2))
         for parts in levels:
             for roi in self._search(image, parts):
-                if all(_overlap(roi.bounds(), p.roi.bounds()) <= SAME_CROP for p in people):
+                if all(overlap(roi.bounds(), p.roi.bounds()) <= SAME_CROP for p in people):
                     yield None, roi
 
     def _number(self, found: "_Found", people: list["_Found"]) -> int:
         """Who was there a frame before and was lost, else somebody new."""
         taken = {p.detection.person for p in people}
         for old in self._before:
-            near = _overlap(found.roi.bounds(), old.roi.bounds()) > SAME_TRACK
+            near = overlap(found.roi.bounds(), old.roi.bounds()) > SAME_TRACK
             if near and old.detection.person not in taken:
                 return old.detection.person
         self._next_person += 1
@@ -207,7 +208,7 @@ class Detector:
                 found.append((score, Roi.from_alignment(points[2], points[3])))
         people: list[tuple[float, Roi]] = []
         for score, roi in sorted(found, key=lambda f: f[0], reverse=True):
-            if all(_overlap(roi.bounds(), other.bounds()) <= SAME_CROP for _, other in people):
+            if all(overlap(roi.bounds(), other.bounds()) <= SAME_CROP for _, other in people):
                 people.append((score, roi))
         people.sort(key=lambda f: f[0] * f[1].size ** 2, reverse=True)
         return [roi for _, roi in people]
@@ -299,7 +300,7 @@ def decode(
     people = []
     while len(scores):
         same = np.array(
-            [_overlap(points[0, :2].ravel(), p[:2].ravel()) > SAME_PERSON for p in points]
+            [overlap(points[0, :2].ravel(), p[:2].ravel()) > SAME_PERSON for p in points]
         )
         same[0] = True  # also where the box has no area
         mean = np.average(points[same], axis=0, weights=scores[same])
@@ -399,14 +400,6 @@ def _network(path, threads: int):
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(x, -50, 50)))
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes x0, y0, x1, y1."""
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    common = np.prod(np.clip(high - low, 0, None))
-    union = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common
-    return float(common / union) if union > 0 else 0.0
 
 
 def _check_image(image: np.ndarray) -> None:

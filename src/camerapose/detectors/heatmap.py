@@ -70,9 +70,9 @@ class Detector:
                 f"there is no network at {path}; give --model PATH.onnx, a top-down heatmap "
                 "network such as HRNet or ViTPose exported to ONNX"
             )
-        self.settings = _settings(path.with_suffix(".toml"))
+        self.settings = settings_beside(path, Settings)
         self.skeleton = self.settings.skeleton
-        self._session, self.size = _session(path, threads, skeletons.get(self.skeleton).n_joints)
+        self._session, self.size = _network(path, threads, skeletons.get(self.skeleton).n_joints)
         self._finder = finder or blazepose.Detector("full", max_people=max_people, threads=threads)
 
     def reset(self) -> None:
@@ -160,37 +160,44 @@ def _crop(box: np.ndarray, size: tuple[int, int], margin: float) -> tuple[np.nda
     return middle - scale * np.array(size) / 2, scale
 
 
-def _settings(path: Path) -> Settings:
+def settings_beside(model: Path, kind: Any) -> Any:
+    """The NamedTuple `kind`, filled from the .toml beside a model; its defaults without one."""
+    path = model.with_suffix(".toml")
     if not path.is_file():
-        return Settings()
+        return kind()
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-        unknown = set(given) - set(Settings._fields)
+        unknown = set(given) - set(kind._fields)
         if unknown:
             raise ValueError(
-                f"it has {', '.join(sorted(unknown))}; known are {', '.join(Settings._fields)}"
+                f"it has {', '.join(sorted(unknown))}; known are {', '.join(kind._fields)}"
             )
-        settings = Settings(**given)
-        skeletons.get(settings.skeleton)
-        if len(settings.mean) != 3 or len(settings.std) != 3 or min(settings.std) <= 0:
+        settings = kind(**given)
+        if settings.skeleton:
+            skeletons.get(settings.skeleton)
+        std = getattr(settings, "std", (1, 1, 1))
+        if len(getattr(settings, "mean", std)) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError("mean and std take three numbers each, std above 0")
     except (tomllib.TOMLDecodeError, ValueError, TypeError) as error:
         raise ValueError(f"{path} can't be used: {error}") from error
     return settings
 
 
-def _session(path: Path, threads: int | None, joints: int) -> tuple[Any, tuple[int, int]]:
-    """The network and its input's width and height."""
+def open_graph(path: str | os.PathLike, threads: int | None) -> Any:
+    """An ONNX Runtime session on the processor; None threads: its cores."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a class of its own for each kind of trouble
         raise ValueError(f"{path} is no ONNX graph that can be run ({error})") from error
+
+
+def _network(path: Path, threads: int | None, joints: int) -> tuple[Any, tuple[int, int]]:
+    """The network and its input's width and height."""
+    session = open_graph(path, threads)
     given, made = session.get_inputs()[0].shape, session.get_outputs()[0].shape
     fits = len(given) == 4 and given[1] == 3 and all(isinstance(n, int) for n in given[2:])
     if not fits or len(made) != 4 or made[1] != joints:

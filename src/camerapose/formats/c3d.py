@@ -1,6 +1,7 @@
 """C3D, the format of motion capture (Mokka, Vicon, OpenSim): millimetres, y up, by ezc3d.
 
-Frames in which nobody was seen are invalid points, as the format has it (residual -1).
+Frames in which nobody was seen are invalid points, as the format has it (residual -1). A point
+that was seen names the one camera in its mask, one that was filled in names none.
 """
 
 from pathlib import Path
@@ -30,4 +31,7 @@ def write(path: Path, movement: Movement) -> None:
     seen = np.broadcast_to(movement.seen, places.shape[1:])
     file["data"]["points"] = places
     file["data"]["meta_points"]["residuals"] = np.where(seen, 0.0, -1.0)[None]
+    masks = np.zeros((7, *places.shape[1:]), bool)
+    masks[0] = movement.measured
+    file["data"]["meta_points"]["camera_masks"] = masks
     file.write(str(path))

@@ -1,7 +1,7 @@
 """glTF 2.0 binary (.glb), for web viewers, game engines and Blender: metres, y up.
 
 Nodes are the rig's (`camerapose.formats._rig`), animated by rotations; each bone shows as a slim
-octahedron. By pygltflib.
+octahedron. The animation's extras name the frames in which the person was not seen. By pygltflib.
 """
 
 from pathlib import Path
@@ -88,7 +88,10 @@ def write(path: Path, movement: Movement) -> None:
         scene=0, scenes=[gltf.Scene(nodes=[0])], nodes=nodes,
         meshes=[gltf.Mesh(primitives=[primitive])],
         materials=[gltf.Material(pbrMetallicRoughness=colour, doubleSided=True)],
-        animations=[gltf.Animation(name="movement", samplers=samplers, channels=channels)],
+        animations=[gltf.Animation(
+            name="movement", samplers=samplers, channels=channels,
+            extras={"not_seen": np.flatnonzero(~movement.measured).tolist()},
+        )],
         accessors=accessors, bufferViews=views, buffers=[gltf.Buffer(byteLength=len(blob))],
     )  # fmt: skip
     file.set_binary_blob(bytes(blob))
