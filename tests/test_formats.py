@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import bvhio
 import c3d
+import ezc3d
 import numpy as np
 import pygltflib
 import pytest
@@ -68,6 +69,31 @@ class TestMovement:
         assert movements(even)[0].fps == pytest.approx(FPS / 2)
         assert len(movements(even)[0].points) == 20
 
+    def test_a_changing_frame_rate_is_brought_to_an_even_one(self):
+        """By their true times: somebody who walks evenly does so in the file."""
+        truth, _ = walk(frames=60, fps=30)
+        kept = np.r_[0:20, 20:40:2, 41:60]  # every other frame was dropped for a while
+        video = truth[kept]
+        video = replace(video, labels={**video.labels, "frame": np.arange(len(kept))})
+        movement = movements(video)[0]
+        assert movement.fps == pytest.approx(30) and len(movement.points) == 60
+        assert movement.seen.all()
+        off = np.linalg.norm(movement.points * [1, -1, -1] - truth.pose3d, axis=-1)
+        assert off.max() < 0.02 and off[:20].max() < 1e-6
+
+    def test_a_gap_at_a_changing_frame_rate(self):
+        truth, _ = walk(frames=60, fps=30)
+        labels = {**truth.labels, "time": np.r_[0:30, 30:90:2] / 30}
+        rows = np.r_[0:40, 44:60]
+        movement = movements(replace(truth, labels=labels)[rows])[0]
+        lacking = np.flatnonzero(~movement.seen)
+        np.testing.assert_array_equal(lacking, np.arange(49, 58))  # 48 and 58 were seen
+
+    def test_filled_frames_are_marked(self, poses):
+        whole = movements(motion.filled(poses, 1.0))[0]
+        assert whole.seen.all()
+        np.testing.assert_array_equal(np.flatnonzero(~whole.measured), [10, 11, 12, 13])
+
     def test_one_frame_without_a_clock(self, poses):
         bare = replace(poses[:1], labels={"frame": np.array([4])})
         assert movements(bare)[0].fps == 30 and len(movements(bare)[0].points) == 1
@@ -78,6 +104,31 @@ def test_csv(written, movement):
     assert len(rows) == 40 and rows[11]["head_x"] == "" and float(rows[0]["time"]) == 2.0
     found = [[float(rows[5][f"{j}_{a}"]) for a in "xyz"] for j in movement.skeleton.joints]
     np.testing.assert_allclose(found, movement.points[5], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def bridged(poses, tmp_path_factory):
+    """The same with its gap filled in, as CSV, C3D and glTF."""
+    folder = tmp_path_factory.mktemp("bridged")
+    movement, paths = movements(motion.filled(poses, 1.0))[0], {}
+    for name in ("csv", "c3d", "gltf"):
+        paths[name] = folder / f"poses{plugins.load('formats', name).EXTENSION}"
+        plugins.load("formats", name).write(paths[name], movement)
+    return movement, paths
+
+
+def test_marks_of_what_was_filled_in(bridged):
+    movement, paths = bridged
+    rows = list(csv.DictReader(io.StringIO(paths["csv"].read_text())))
+    assert [i for i, row in enumerate(rows) if row["filled"] == "1"] == [10, 11, 12, 13]
+    assert float(rows[11]["head_x"]) == pytest.approx(movement.points[11, 9, 0], abs=1e-4)
+    with open(paths["c3d"], "rb") as file:
+        frames = np.array([points for _, points, _ in c3d.Reader(file).read_frames()])
+    assert (frames[..., 3] >= 0).all()  # all are valid
+    masks = ezc3d.c3d(str(paths["c3d"]))["data"]["meta_points"]["camera_masks"]
+    np.testing.assert_array_equal(masks[0].all(0), movement.measured)
+    extras = pygltflib.GLTF2().load(str(paths["gltf"])).animations[0].extras
+    assert extras["not_seen"] == [10, 11, 12, 13]
 
 
 def test_trc(written, movement):

@@ -142,8 +142,139 @@ class TestSmooth:
         )
         assert np.abs(motion.smoothed(fast, even, 3.0)[10:-10]).max() < 0.1
 
+    def test_two_people_share_the_camera_that_is_calmed(self):
+        truth, _ = walk()
+        random = np.random.default_rng(0)
+        wobbles = [np.exp(0.1 * random.normal(size=(90, 1))) for _ in range(2)]
+        seen = [motion.refit(truth, truth.camera.focal * w, truth.camera.center) for w in wobbles]
+        other = {**seen[1].labels, "person": np.ones(90, int)}
+        calm = motion.smooth(Poses.cat([seen[0], replace(seen[1], labels=other)]))
+        np.testing.assert_allclose(calm.camera.focal[:90], calm.camera.focal[90:], atol=1e-6)
+        np.testing.assert_allclose(calm.pose3d[:90], calm.pose3d[90:], atol=0.02)
+
+    def test_a_cut_begins_another_camera(self):
+        """From one frame to the next everybody is somebody else."""
+        truth, _ = walk()
+        after = truth.labels["frame"] >= 45
+        focal = truth.camera.focal * np.where(after, 2.0, 1.0)[:, None]
+        seen = motion.refit(truth, focal, truth.camera.center)
+        cut = replace(seen, labels={**seen.labels, "person": after.astype(int)})
+        np.testing.assert_allclose(motion.smooth(cut).camera.focal, focal, rtol=1e-5)
+        assert np.abs(motion.smooth(seen).camera.focal / focal - 1).max() > 0.2
+
+
+class TestGaps:
+    @pytest.fixture(scope="class")
+    def gappy(self):
+        """Frames 30 to 41 and 60 to 89 are missing, 0.4 and 1 s long."""
+        truth, _ = walk(frames=120)
+        return truth, truth[np.r_[0:30, 42:60, 90:120]]
+
+    def test_short_ones_are_filled_and_marked(self, gappy):
+        truth, seen = gappy
+        whole = motion.filled(seen, 0.5)
+        assert len(whole) == 90 and whole.labels["filled"].sum() == 12
+        np.testing.assert_array_equal(np.flatnonzero(whole.labels["filled"]), np.arange(30, 42))
+        np.testing.assert_array_equal(whole.labels["frame"][28:44], np.arange(28, 44))
+        np.testing.assert_allclose(whole.labels["time"][28:44], np.arange(28, 44) / 30)
+        assert (whole.confidence[30:42] == 0).all() and (whole.confidence[:30] == 1).all()
+        off = np.linalg.norm(whole.pose3d[:60] - truth.pose3d[:60], axis=-1)
+        assert off[30:42].max() < 0.3 and off[30:42].mean() < 0.09 and off[:30].max() == 0
+        lengths = motion._lengths(whole.pose3d, H36M_16)
+        np.testing.assert_allclose(lengths[35], lengths[0], atol=1e-4)
+
+    def test_all_if_asked_and_rounded_by_smoothing(self, gappy):
+        _, seen = gappy
+        whole = motion.filled(seen, 2.0)
+        assert len(whole) == 120
+        calm = motion.smooth(whole)
+        assert np.isfinite(calm.pose3d).all()
+        straight, rounded = (
+            np.linalg.norm(np.diff(p.pose3d[25:45].astype(float), n=2, axis=0), axis=-1).max()
+            for p in (whole, calm)
+        )
+        assert rounded < 0.7 * straight
+
+    def test_by_the_videos_clock(self, gappy):
+        """Frames that were not looked at, or whose times are uneven, are no gaps."""
+        _, seen = gappy
+        even = seen[seen.labels["frame"] % 2 == 0]
+        assert motion.filled(even, 0.5).labels["filled"].sum() == 6
+        frames = np.r_[0:30, 36, 42:120]
+        whole = motion.filled(seen, 0.5, (frames, frames / 30))
+        np.testing.assert_array_equal(whole.labels["frame"][whole.labels["filled"]], [36])
+        assert motion.filled(seen, 0.2).labels["filled"].sum() == 0
+        assert len(motion.filled(seen[:0], 1.0)) == 0
+
+    def test_each_person_by_itself(self, gappy):
+        truth, seen = gappy
+        other = replace(truth, labels={**truth.labels, "person": np.ones(len(truth), int)})
+        whole = motion.filled(Poses.cat([seen, other]), 0.5)
+        assert whole.labels["filled"].sum() == 12
+        assert (whole.labels["person"][whole.labels["filled"]] == 0).all()
+        assert (np.diff(whole.labels["frame"]) >= 0).all()
+
+
+class TestLive:
+    def test_jitter_falls_and_it_keeps_up(self):
+        truth, seen = walk(frames=150, noise=0.01)
+        live = motion.Live()
+        calm = Poses.cat([live(seen[[i]], i / 30) for i in range(len(seen))])
+        assert acceleration(calm) < 0.5 * acceleration(seen)
+        late = motion.Live()
+        still = Poses.cat([late(truth[[i]], i / 30) for i in range(len(truth))])
+        off = np.linalg.norm(still.pose3d - truth.pose3d, axis=-1)
+        assert off.mean() < 0.04  # at 0.8 m a second, a 20th of a second
+
+    def test_the_past_is_not_changed_by_the_future(self):
+        _, seen = walk(frames=40, noise=0.01)
+        runs = []
+        for n in (20, 40):
+            live = motion.Live()
+            runs.append([live(seen[[i]], i / 30).pose3d for i in range(n)][:20])
+        np.testing.assert_array_equal(*runs)
+
+    def test_who_comes_back_later_begins_anew(self):
+        truth, _ = walk(frames=40)
+        live = motion.Live()
+        live(truth[[0]], 0.0)
+        again = live(truth[[39]], 5.0)
+        np.testing.assert_allclose(again.pose3d, truth.pose3d[[39]], atol=1e-3)
+        assert live(truth[:0], 6.0) is not None and motion.Live(0.0)(truth, 0.0) is truth
+        with pytest.raises(ValueError, match="strength is -1"):
+            motion.Live(-1.0)
+
+    def test_one_euro(self):
+        """Still values come to rest, a ramp is followed, a clock that stands still is borne."""
+        random, time = np.random.default_rng(0), np.arange(300) / 60
+        calm = motion.OneEuro(1.0)
+        still = np.array(
+            [calm(v, t) for v, t in zip(random.normal(size=(300, 1)), time, strict=True)]
+        )
+        assert still[60:].std() < 0.35
+        follow, slow = motion.OneEuro(1.0, speed=5.0), motion.OneEuro(1.0)
+        for t in time:
+            quick, lazy = follow(np.array([4 * t]), t), slow(np.array([4 * t]), t)
+        assert abs(quick - 4 * time[-1]) < 0.2 * abs(lazy - 4 * time[-1])
+        assert follow(np.array([9.0]), time[-1]) == quick
+
 
 class TestCameraAndHeight:
+    def test_one_camera_for_the_people_of_a_frame(self, people):
+        """Their own cameras disagree; in the common one each still meets its 2D."""
+        trio = replace(people, labels={"frame": np.arange(30) // 3, "person": np.arange(30) % 3})
+        common = motion.common_camera(trio)
+        for column in (common.camera.focal, common.camera.center):
+            assert (np.ptp(column.reshape(10, 3, 2), axis=1) == 0).all()
+        low, high = (f(trio.camera.focal.reshape(10, 3, 2), axis=1) for f in (np.min, np.max))
+        middle = common.camera.focal.reshape(10, 3, 2)[:, 0]
+        assert (middle > low - 1e-6).all() and (middle < high + 1e-6).all()
+        assert np.linalg.norm(common.reprojection - trio.pose2d, axis=-1).mean() < 0.02
+        np.testing.assert_allclose(common.root_position, common.camera.translation)
+        assert motion.common_camera(people) is people  # one in each frame
+        mixed = replace(trio, labels={"frame": np.r_[0, 0, 2:30], "person": np.arange(30) % 3})
+        np.testing.assert_array_equal(motion.common_camera(mixed).pose3d[2:], trio.pose3d[2:])
+
     def test_numpy_and_torch_agree(self, people):
         place = people.pose2d.mean(1)
         view = VirtualCamera(torch.tensor(place)[:, None], torch.ones(30, 1, 1))

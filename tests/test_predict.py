@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fakes import PERSON, SIZE, Detector, write_video
+from fakes import PERSON, SIZE, Detector, person, write_video
 from PIL import Image
 
 from camerapose import Poses, Predictor, media, motion
@@ -358,6 +358,174 @@ class TestFiles:
         lines = []
         poses = run(tmp_path / "a.png", tmp_path / "out", graph, say=lines.append)
         assert len(poses) == 1 and any("1 person left out" in line for line in lines)
+
+
+class Scripted(Detector):
+    """Finds, in each frame of a video, the people that a list tells."""
+
+    people = []
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.frame = -1
+
+    def __call__(self, image, *, track=False):
+        self.frame += 1
+        return list(self.people[self.frame])
+
+
+class TestPeople:
+    @pytest.fixture
+    def watch(self, detector, graph, tmp_path, monkeypatch):
+        """A video in whose frames these people are found."""
+
+        def watch(people, **options):
+            monkeypatch.setattr("fakes.Detector", Scripted)
+            monkeypatch.setattr(Scripted, "people", people)
+            video = write_video(tmp_path / "street.mp4", len(people))
+            return run(video, tmp_path / "out", graph, **options)
+
+        return watch
+
+    def test_who_leaves_and_comes_back_is_one_person(self, watch, tmp_path):
+        """Of one person that is looked for: three frames without anybody, then another place."""
+        there, back = [person(200, number=0)], [person(420, number=1)]
+        poses = watch([there] * 8 + [[]] * 3 + [back] * 8, export=("trc", "csv"))
+        assert set(poses.labels["person"]) == {0} and len(poses) == 16
+        rows = (tmp_path / "out" / "poses.csv").read_text().splitlines()[1:]
+        assert [i for i, row in enumerate(rows) if ",,," in row] == [8, 9, 10]
+
+    def test_gaps_are_filled_if_asked(self, watch, tmp_path):
+        there, back = [person(200, number=0)], [person(230, number=1)]
+        lines = []
+        people = [there] * 8 + [[]] * 3 + [back] * 8
+        poses = watch(people, fill_gaps=0.5, export=("csv",), say=lines.append)
+        assert len(poses) == 19 and any("3 poses filled in" in line for line in lines)
+        np.testing.assert_array_equal(np.flatnonzero(poses.labels["filled"]), [8, 9, 10])
+        assert poses.labels["image"][9] == "street_000009"
+        content = json.loads((tmp_path / "out" / "poses.json").read_text())["poses"]
+        assert [row["filled"] for row in content[7:12]] == [False, True, True, True, False]
+        assert content[9]["keypoints"] == [None] * 16 and content[9]["refinement"] is None
+        with np.load(tmp_path / "out" / "poses.npz") as file:
+            seen = file["detected_confidence"].max(axis=1) > 0
+            np.testing.assert_array_equal(seen, ~file["label_filled"])
+        rows = (tmp_path / "out" / "poses.csv").read_text().splitlines()[1:]
+        assert [row.split(",")[1] for row in rows] == ["0"] * 8 + ["1"] * 3 + ["0"] * 8
+        assert (np.abs(np.diff(poses.root_position[:, 0])) < 0.5).all()
+
+    def test_two_people_who_cross(self, watch, tmp_path):
+        """One hides the other; each keeps a number, and both stand before one camera."""
+        people = []
+        for i in range(40):
+            both = [person(60 + 12 * i, scale=0.5), person(540 - 12 * i, scale=0.4, score=0.8)]
+            hidden = 17 <= i <= 22
+            people.append(both[:1] if hidden else both[:: 1 if i % 2 else -1])
+        poses = watch(people, max_people=2, export=("trc",))
+        for number in (0, 1):
+            mine = poses[poses.labels["person"] == number]
+            steps = np.diff(mine.root_position[:, 0])
+            assert (steps > 0).all() or (steps < 0).all()
+        assert (tmp_path / "out" / "poses_1.trc").exists()
+        frames, count = np.unique(poses.labels["frame"], return_counts=True)
+        assert len(frames) == 40 and (count == 2).sum() == 34
+        for frame in frames[count == 2]:
+            assert np.ptp(poses.camera.focal[poses.labels["frame"] == frame], axis=0).max() == 0
+
+    def test_nobody_in_a_whole_video(self, watch, tmp_path):
+        poses = watch([[]] * 6, overlay=True, report=True, export=("trc",), picture=True)
+        assert len(poses) == 0
+        written = {path.name for path in (tmp_path / "out").iterdir()}
+        assert written == {"poses.npz", "poses.json", "overlay.mp4"}
+
+    def test_a_changing_frame_rate_in_all_files(self, detector, graph, tmp_path):
+        times = np.r_[0:1:0.1, 1:3:0.2]
+        video = write_video(tmp_path / "phone.mp4", 20, times=times)
+        poses = run(video, tmp_path / "out", graph, overlay=True, export=("csv",))
+        np.testing.assert_allclose(poses.labels["time"], times, atol=2e-3)
+        shown = [shot.time for shot in media.frames(tmp_path / "out" / "overlay.mp4")]
+        np.testing.assert_allclose(shown, times, atol=2e-3)
+        rows = (tmp_path / "out" / "poses.csv").read_text().splitlines()[1:]
+        assert float(rows[-1].split(",")[0]) == pytest.approx(times[-1], abs=0.2)
+
+    def test_refinement_is_reported(self, watch):
+        lines = []
+        watch([[person(300)]] * 3, say=lines.append)
+        assert any(line.startswith("refinement moved joints by 0.0 px") for line in lines)
+
+
+class TestWebcam:
+    @pytest.fixture(autouse=True)
+    def webcam(self, monkeypatch):
+        address = "testsrc2=size=96x64:rate=10", "lavfi", {}
+        monkeypatch.setattr(media, "_camera", lambda name: address)
+
+    def test_lines_come_while_it_runs(self, detector, graph, tmp_path, monkeypatch):
+        """Ctrl-C is how it ends; no error."""
+        find, seen = Detector.__call__, []
+
+        def until_enough(self, image, *, track=False):
+            live = tmp_path / "out" / "poses.jsonl"
+            seen.append(len(live.read_text().splitlines()))
+            if len(seen) == 8:
+                raise KeyboardInterrupt
+            return find(self, image)
+
+        monkeypatch.setattr(Detector, "__call__", until_enough)
+        poses = run("0", tmp_path / "out", graph, export=("trc",), picture=True)
+        assert seen == list(range(8)) and len(poses) == 7
+        lines = (tmp_path / "out" / "poses.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert [row["frame"] for row in rows] == list(range(7))
+        np.testing.assert_allclose([row["time"] for row in rows], np.arange(7) / 10, atol=1e-6)
+        assert {"poses.npz", "poses.json", "poses.trc", "poses.png"} <= {
+            path.name for path in (tmp_path / "out").iterdir()
+        }
+
+    def test_so_many_frames(self, detector, graph, tmp_path):
+        assert len(run("0", tmp_path / "out", graph, end=4)) == 4
+        with pytest.raises(ValueError, match="camera 0 is none"):
+            run("0", tmp_path / "out", graph, overlay=True)
+
+
+class TestPictures:
+    """Images of every kind, through the whole path but the detector's networks."""
+
+    @pytest.mark.parametrize(
+        "size", [(1, 1), (5, 3), (9000, 300), (300, 9000)], ids=["dot", "tiny", "wide", "high"]
+    )
+    def test_sizes(self, detector, graph, tmp_path, size):
+        Image.new("RGB", size, "white").save(tmp_path / "a.png")
+        poses = run(tmp_path / "a.png", tmp_path / "out", graph, picture=True)
+        assert len(poses) == 1 and tuple(poses.image_size[0]) == size
+        assert np.isfinite(poses.pose3d).all()
+        assert (tmp_path / "out" / "a_poses.png").exists()
+
+    @pytest.mark.parametrize("mode", ["L", "I;16", "RGBA", "P", "1", "CMYK"])
+    def test_modes(self, detector, graph, tmp_path, mode):
+        if mode == "I;16":
+            image = Image.fromarray(np.full(SIZE[::-1], 60000, np.uint16))
+        else:
+            image = Image.new("RGB", SIZE, "white").convert(mode)
+        path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+        image.save(path)
+        assert len(run(path, tmp_path / "out", graph)) == 1
+
+    def test_turned(self, detector, graph, tmp_path):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", SIZE, "white").save(tmp_path / "a.jpg", exif=exif)
+        poses = run(tmp_path / "a.jpg", tmp_path / "out", graph)
+        assert tuple(poses.image_size[0]) == SIZE[::-1]
+
+    def test_images_of_several_folders(self, detector, graph, tmp_path):
+        for place in ("a/one.png", "b/one.png"):
+            (tmp_path / place).parent.mkdir()
+            Image.new("RGB", SIZE, "white").save(tmp_path / place)
+        poses = run(str(tmp_path / "*" / "one.png"), tmp_path / "out", graph, picture=True)
+        assert list(poses.labels["image"]) == ["a/one.png", "b/one.png"]
+        assert {"a_one_poses.png", "b_one_poses.png"} <= {
+            path.name for path in (tmp_path / "out").iterdir()
+        }
 
 
 class TestJson:

@@ -419,8 +419,8 @@ class Live:
         for row, person in enumerate(_numbers(poses).tolist()):
             last, filters = self._people.get(person, (-np.inf, {}))
             if time - last > LONGEST_GAP:
-                filters = {"body": OneEuro(1.5 * calm, 4.0), "place": OneEuro(2.0 * calm, 40.0),
-                           "depth": OneEuro(0.5 * calm, 0.5)}  # fmt: skip
+                filters = {"body": OneEuro(1.0 * calm, 8.0), "place": OneEuro(1.0 * calm, 40.0),
+                           "depth": OneEuro(0.3 * calm, 15.0)}  # fmt: skip
             self._people[person] = (time, filters)
             relative[row] = filters["body"](relative[row], time)
             place[row] = filters["place"](place[row], time)
