@@ -26,9 +26,11 @@ USING = (
         "assets",
         "cache",
         "media",
+        "motion",
         "plugins",
         "predict",
         "predictor",
+        "tracking",
         "visualize",
         "cli",
     }

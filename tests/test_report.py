@@ -36,6 +36,18 @@ def test_people_each_have_a_part(poses, tmp_path):
     assert page.index("Person 0") < page.index("Person 3")
 
 
+def test_how_far_refinement_moved_the_joints(poses, tmp_path):
+    moved = poses.pose2d.copy()
+    elbow = poses.skeleton.index("left_elbow")
+    moved[:, elbow, 0] += 10 * 2 / 1280  # ten pixels
+    refined = replace(poses[:9], refined2d=moved[:9])
+    page = report(refined, tmp_path / "report.html").read_text()
+    assert "<td>left elbow</td><td>10.0</td><td>10.0</td><td>1.00</td>" in page
+    assert "0.6 pixels on average" in page and "<td>right elbow</td><td>0.0</td>" in page
+    unseen = replace(refined, confidence=np.zeros_like(refined.confidence))
+    assert "Refinement" not in report(unseen, tmp_path / "report.html").read_text()
+
+
 def test_angles(poses):
     found = angles(poses)
     assert set(found) == {f"{s} {j}" for s in ("left", "right") for j in ("knee", "elbow", "hip")}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from fakes import person
 
-from camerapose.tracking import Identities, OneAtATime, identities, overlap
+from camerapose import skeleton
+from camerapose.tracking import Identities, OneAtATime, identities, overlap, unmirrored
 
 
 def crossing(frames=120, hidden=range(0), fps=30.0):
@@ -79,3 +80,60 @@ def test_without_the_tracker(monkeypatch):
 def test_overlap():
     assert overlap(np.array([0, 0, 2, 2]), np.array([1, 0, 3, 2])) == pytest.approx(1 / 3)
     assert overlap(np.zeros(4), np.zeros(4)) == 0
+
+
+class TestUnmirrored:
+    @pytest.fixture
+    def walk(self):
+        """40 frames of somebody who walks to the right and swings the arms; 30 a second."""
+        points = np.stack([person(100 + 3 * i).keypoints for i in range(40)])
+        wrist = skeleton.COCO_17.index("left_wrist")
+        points[:, wrist, 1] += 40 * np.sin(np.arange(40) / 5)
+        return points, np.tile(np.linspace(0.5, 1, 17), (40, 1)), np.arange(40) / 30
+
+    def mend(self, points, confidence, time, who=None):
+        who = np.zeros(len(points), int) if who is None else who
+        return unmirrored(points, confidence, who, time, skeleton.COCO_17)
+
+    def test_frames_in_which_the_body_is_turned_round(self, walk):
+        points, confidence, time = walk
+        wrong, unsure = points.copy(), confidence.copy()
+        mirror = list(skeleton.COCO_17.mirror)
+        body = slice(5, 17)  # the face tells nothing
+        for frames in (slice(12, 20), slice(25, 26)):
+            wrong[frames, body] = wrong[frames][:, mirror][:, body]
+            unsure[frames, body] = unsure[frames][:, mirror][:, body]
+        mended, sure, count = self.mend(wrong, unsure, time)
+        np.testing.assert_array_equal(mended, points)
+        np.testing.assert_array_equal(sure, confidence)
+        assert count == 9
+
+    def test_legs_alone_and_other_people(self, walk):
+        points, confidence, time = walk
+        wrong, mirror = points.copy(), list(skeleton.COCO_17.mirror)
+        wrong[5:9, 11:] = wrong[5:9][:, mirror][:, 11:]
+        who = np.repeat([0, 1], 40)
+        order = np.random.default_rng(0).permutation(80)
+        both = np.concatenate([wrong, points + 200])[order]
+        mended, _, count = self.mend(
+            both, np.tile(confidence, (2, 1))[order], np.tile(time, 2)[order], who[order]
+        )
+        assert count == 4
+        np.testing.assert_array_equal(mended, np.concatenate([points, points + 200])[order])
+
+    def test_what_is_right_stays(self, walk):
+        """Also where the sides pass each other, and who turns round while out of sight."""
+        points, confidence, time = walk
+        turning = points.copy()
+        middle = turning.mean(1)[:, None, :1]
+        turn = np.cos(np.linspace(0, np.pi, 40))[:, None, None]
+        turning[..., :1] = middle + (turning[..., :1] - middle) * turn
+        for given, when in ((points, time), (turning, time)):
+            mended, _, count = self.mend(given, confidence, when)
+            assert count == 0 and mended is not given
+            np.testing.assert_array_equal(mended, given)
+        away = time + 1.0 * (np.arange(40) >= 20)
+        turned = points.copy()
+        turned[20:] = turned[20:, list(skeleton.COCO_17.mirror)]
+        assert self.mend(turned, confidence, away)[2] == 0
+        assert self.mend(points[:1], confidence[:1], time[:1])[2] == 0

@@ -15,6 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from camerapose import media, motion, plugins, tracking
+from camerapose import skeleton as skeletons
 from camerapose.camera import denormalize
 from camerapose.formats import movements
 from camerapose.poses import Poses
@@ -111,7 +112,7 @@ def predict(
     predictor = Predictor(weights, threads=threads)
     _make_folder(out)
     live = _Live(out / "poses.jsonl", smooth) if kind == "camera" else None
-    work = _Work(predictor, live)
+    work = _Work(predictor, live, video=kind == "video")
     album = _Album()
     trouble = None
     try:
@@ -217,11 +218,16 @@ class _Live:
 
 
 class _Work:
-    """People found so far, lifted in batches; frame by frame where somebody waits for them."""
+    """People found so far, lifted in batches.
 
-    def __init__(self, predictor: Predictor, live: _Live | None = None):
+    Those of a video all at its end, once it is known which side is which; frame by frame where
+    somebody waits for them.
+    """
+
+    def __init__(self, predictor: Predictor, live: _Live | None = None, video: bool = False):
         self.predictor = predictor
-        self._live, self._clock = live, ([], [])
+        self._live, self._video, self._clock = live, video, ([], [])
+        self.mirrored = 0
         self.frames = self.with_people = self.left_out = self.outside = 0
         self._began = time.monotonic()
         self._waiting: list[dict[str, Any]] = []
@@ -252,7 +258,7 @@ class _Work:
                 {"keypoints": person.keypoints, "confidence": person.confidence,
                  "size": (width, height), "labels": labels}
             )  # fmt: skip
-        if len(self._waiting) >= (1 if self._live else BATCH):
+        if not self._video and len(self._waiting) >= (1 if self._live else BATCH):
             self.finish()
 
     def clock(self) -> tuple[np.ndarray, np.ndarray]:
@@ -264,14 +270,19 @@ class _Work:
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
-        columns = {name: np.stack([row[name] for row in waiting])
-                   for name in ("keypoints", "confidence", "size")}  # fmt: skip
+        points, sure, size = (np.stack([row[name] for row in waiting])
+                              for name in ("keypoints", "confidence", "size"))  # fmt: skip
         names = waiting[0]["labels"]
         labels = {name: np.array([row["labels"][name] for row in waiting]) for name in names}
-        lifted = self.lift(
-            columns["keypoints"], columns["confidence"], columns["size"], self._format, labels
-        )
-        self._detected.append((columns["keypoints"][lifted], columns["confidence"][lifted]))
+        if self._video:
+            points, sure, self.mirrored = tracking.unmirrored(
+                points, sure, labels["person"], labels["time"], skeletons.get(self._format)
+            )
+        for first in range(0, len(waiting), BATCH):
+            part = slice(first, first + BATCH)
+            own = {name: column[part] for name, column in labels.items()}
+            lifted = self.lift(points[part], sure[part], size[part], self._format, own)
+            self._detected.append((points[part][lifted], sure[part][lifted]))
 
     def lift(
         self, keypoints: Any, confidence: Any, size: Any, skeleton: str | Skeleton, labels: Any
@@ -323,6 +334,8 @@ class _Work:
             f"{_n(self.frames, 'frame')} in {seconds:.1f} s ({rate:.1f} a second), "
             f"{self.with_people} of them with somebody: {_n(n, 'pose')}"
         )
+        if self.mirrored:
+            yield f"left and right exchanged, as the frames around have them, in {self.mirrored}"
         if self.left_out:
             yield (
                 f"{_n(self.left_out, 'person', 'people')} left out: fewer than {MIN_JOINTS} joints "

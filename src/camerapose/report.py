@@ -70,6 +70,7 @@ def report(poses: Poses, path: str | os.PathLike, title: str = "camerapose") -> 
         )  # fmt: skip
     if len(people) > MOST_PEOPLE:
         parts.append(f"<p>{len(people) - MOST_PEOPLE} more people are in poses.json.</p>")
+    parts.append(_refinement(poses))
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
         f'</title><link rel="icon" href="data:,"><style>{_STYLE}</style></head><body>'
@@ -80,6 +81,28 @@ def report(poses: Poses, path: str | os.PathLike, title: str = "camerapose") -> 
     partial.write_text(page, encoding="utf-8")
     os.replace(partial, path)
     return path
+
+
+def _refinement(poses: Poses) -> str:
+    """A table of how far the refinement network moved each joint; nothing where none ran."""
+    moved = poses.refinement
+    known = np.isfinite(moved).any(0)
+    if not known.any():
+        return ""
+    rows = []
+    for j in np.flatnonzero(known):
+        pixels = moved[np.isfinite(moved[:, j]), j]
+        sure = poses.confidence[poses.confidence[:, j] > 0, j]
+        cells = (poses.skeleton.joints[j].replace("_", " "), f"{pixels.mean():.1f}",
+                 f"{np.percentile(pixels, 95):.1f}", f"{sure.mean():.2f}")  # fmt: skip
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    head = ("joint", "moved, pixels", "95 of 100 less than", "confidence")
+    return (
+        f"<h2>Refinement</h2><p>How far the refinement network moved the detected joints before "
+        f"they were lifted: {np.nanmean(moved):.1f} pixels on average.</p><table><thead><tr>"
+        + "".join(f"<th>{name}</th>" for name in head)
+        + f"</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )
 
 
 def clock(poses: Poses) -> tuple[np.ndarray, str]:

@@ -1,4 +1,6 @@
-"""Who is who in a video: numbers that stay with people, across occlusions and crossings.
+"""Who is who in a video, and which side is which.
+
+Numbers stay with people, across occlusions and crossings.
 
 By ByteTrack (Zhang et al., ECCV 2022) as the package `trackers` has it: boxes are matched with
 where each person's movement leads, sure detections first, then unsure ones; somebody lost is
@@ -10,6 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
+
+from camerapose.skeleton import Skeleton
 
 #: Somebody unseen for longer (seconds) is somebody new.
 REMEMBERED = 2.0
@@ -133,3 +138,69 @@ def _box(person: Any) -> np.ndarray:
         return np.asarray(box, float)
     points = np.asarray(person.keypoints, float)
     return np.concatenate([points.min(0), points.max(0)])
+
+
+#: Joints whose sides a detector confuses together: by their names without side.
+LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+#: From one frame to the next joints of a body of size one move farther than FAR_APART, but less
+#: than `LIKE_MIRRORED` of that if left and right are exchanged: they have been.
+FAR_APART, LIKE_MIRRORED = 0.08, 0.3
+#: Frames between which nothing is concluded (seconds apart).
+LONG_AGO = 0.3
+
+
+def unmirrored(
+    keypoints: Float[np.ndarray, "n j 2"],
+    confidence: Float[np.ndarray, "n j"],
+    person: Int[np.ndarray, " n"],
+    time: Float[np.ndarray, " n"],
+    skeleton: Skeleton,
+) -> tuple[Float[np.ndarray, "n j 2"], Float[np.ndarray, "n j"], int]:
+    """Detections of a video in which left and right stay what they are, and how many were mended.
+
+    Detectors take a person's front for the back now and then, for some frames: left and right
+    jump onto each other. Arms and legs are looked at by themselves. Of a stretch of frames, the
+    rarer of its two readings is exchanged.
+
+    Args:
+        person, time: whose each row is, and when (seconds).
+    """
+    keypoints, confidence = keypoints.copy(), confidence.copy()
+    size = np.linalg.norm(np.ptp(keypoints, axis=1), axis=-1)
+    mended = np.zeros(len(keypoints), bool)
+    for names in LIMBS:
+        sides = [[f"{side}_{name}" for name in names] for side in ("left", "right")]
+        if not set(sum(sides, [])) <= set(skeleton.joints):
+            continue
+        own, other = ([skeleton.index(j) for j in order] for order in (sum(sides, []),
+                      sum(sides[::-1], [])))  # fmt: skip
+        swapped = np.zeros(len(keypoints), bool)
+        for number in np.unique(person):
+            rows = np.flatnonzero(person == number)
+            rows = rows[np.argsort(time[rows], kind="stable")]
+            swapped[rows] = _exchanged(
+                keypoints[rows][:, own], keypoints[rows][:, other],
+                (confidence[rows][:, own] > 0).all(1), size[rows], time[rows],
+            )  # fmt: skip
+        which = np.flatnonzero(swapped)[:, None]
+        for column in (keypoints, confidence):
+            column[which, own] = column[which, other]
+        mended |= swapped
+    return keypoints, confidence, int(mended.sum())
+
+
+def _exchanged(
+    own: np.ndarray, other: np.ndarray, seen: np.ndarray, size: np.ndarray, time: np.ndarray
+) -> np.ndarray:
+    """Of one person's frames in order, those in which left and right are to be exchanged."""
+    if len(own) < 2:
+        return np.zeros(len(own), bool)
+    same = np.linalg.norm(own[1:] - own[:-1], axis=-1).mean(1) / size[:-1]
+    across = np.linalg.norm(other[1:] - own[:-1], axis=-1).mean(1) / size[:-1]
+    jump = (same > FAR_APART) & (across < LIKE_MIRRORED * same) & seen[1:] & seen[:-1]
+    found = np.zeros(len(own), bool)
+    cuts = np.flatnonzero(np.diff(time) > LONG_AGO) + 1
+    for piece in np.split(np.arange(len(own)), cuts):
+        reading = np.concatenate([[0], np.cumsum(jump[piece[:-1]])]) % 2 == 1
+        found[piece] = reading if reading.mean() <= 0.5 else ~reading
+    return found

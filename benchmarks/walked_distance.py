@@ -1,0 +1,179 @@
+"""How far somebody walked: each of four cameras alone, with height and focal length given.
+
+    python benchmarks/walked_distance.py                 # the weights of the package
+    python benchmarks/walked_distance.py runs/mine       # others
+    python benchmarks/walked_distance.py --write         # also into docs/results.md
+    python benchmarks/walked_distance.py --model full --out looked_at
+
+The video is that of `real_detections.py`; so is the truth, by triangulation over the four cameras.
+Each camera's video goes through `camerapose predict` as a user would run it: BlazePose heavy,
+smoothing, `--focal` from the calibration, `--static-camera`, and `--height`, which is the body
+height that the triangulated arms and legs tell. Compared are the way of the pelvis (the middle of
+the hips), both below 2 Hz, and the straight line from its first to its last place.
+
+"True body" is the triangulated body in place of the predicted, placed by the same camera's 2D:
+what is lost by one camera and its detections alone, whatever lifts them.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from real_detections import (
+    CAMERAS,
+    INSIDE,
+    LIMBS,
+    cache_dir,
+    camera_of,
+    detections,
+    triangulate,
+)
+
+from camerapose import media, motion
+from camerapose.camera import normalize
+from camerapose.predict import predict
+from camerapose.skeleton import BLAZEPOSE_33
+
+DOCUMENT = Path(__file__).parents[1] / "docs/results.md"
+#: Faster movement of the pelvis (hertz) is no walking.
+WALKING = 2.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("weights", nargs="?", help="run folder or .onnx file; none: the package's")
+    parser.add_argument("--model", default="heavy", help="of BlazePose: heavy or full")
+    parser.add_argument("--out", type=Path, help="keep what predict writes here, with overlays")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(arguments.weights, arguments.model, arguments.out, Path(folder))
+    text = table(rows)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if arguments.write:
+        put(text, DOCUMENT, "walked")
+
+
+def measure(
+    weights: str | None, model: str, kept: Path | None, folder: Path
+) -> dict[str, dict[str, float]]:
+    """Metres of each camera, and the truth; files for a look into `kept`, else into `folder`."""
+    keep, out = kept is not None, kept or folder
+    views = detections()
+    world, _ = triangulate(views)
+    tall = height(world)
+    rows = {}
+    for name in CAMERAS:
+        video = cache_dir() / "pose2sim-0.10.49" / INSIDE / f"videos/{name}.mp4"
+        view, fps = views[name], media.probe(video).fps
+        truth = view["rotation"] @ hips(world)[..., None]
+        truth = truth[..., 0] + view["translation"]
+        poses = predict(
+            video, out / name, weights=weights, model=model, height=tall,
+            focal=float(view["focal"].mean()), static_camera=True, smooth=1.0,
+            picture=keep, overlay=keep, report=keep,
+            export=("trc", "bvh") if keep else (), say=lambda line: None,
+        )  # fmt: skip
+        frames = poses.labels["frame"]
+        known = frames < len(truth)
+        found, frames = poses.root_position[known].astype(float), frames[known]
+        times = frames / fps
+        ideal = placed(world, view)[frames]
+        rows[name] = {
+            "frames": len(frames), "height": tall,
+            "true_way": way(truth[frames], times), "way": way(found, times),
+            "true_line": line(truth[frames], times), "line": line(found, times),
+            "way_of_true_body": way(ideal, times), "line_of_true_body": line(ideal, times),
+            "off": float(np.linalg.norm(found - truth[frames], axis=1).mean()),
+        }  # fmt: skip
+    return rows
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """Metres, and how far off in per cent."""
+    head = ("camera", "way", "true", "off %", "line", "true", "off %", "true body: way %", "line %",
+            "place off, m")  # fmt: skip
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    for name, row in rows.items():
+        cells = [name]
+        for what in ("way", "line"):
+            cells += [f"{row[what]:.3f}", f"{row['true_' + what]:.3f}"]
+            cells.append(f"{100 * (row[what] / row['true_' + what] - 1):+.1f}")
+        for what in ("way", "line"):
+            cells.append(f"{100 * (row[what + '_of_true_body'] / row['true_' + what] - 1):+.1f}")
+        cells.append(f"{row['off']:.2f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    off = {w: np.mean([abs(r[w] / r["true_" + w] - 1) for r in rows.values()]) for w in
+           ("way", "line")}  # fmt: skip
+    mean = [
+        "mean",
+        "",
+        "",
+        f"{100 * off['way']:.1f}",
+        "",
+        "",
+        f"{100 * off['line']:.1f}",
+        "",
+        "",
+        "",
+    ]
+    return "\n".join([*lines, "| " + " | ".join(mean) + " |"])
+
+
+def put(text: str, document: Path, name: str) -> None:
+    """Write a table between its marks in a document."""
+    start, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    before, _, rest = document.read_text(encoding="utf-8").partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{document} has no marks {start} and {end} to put the table between")
+    document.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def height(world: np.ndarray) -> float:
+    """Body height that the triangulated limbs tell, as `motion.body_height` reckons it, metres."""
+    total = 0.0
+    for joint in motion.HEIGHT_BONES:
+        above = {"knee": "hip", "ankle": "knee", "elbow": "shoulder", "wrist": "elbow"}[joint]
+        for side in ("left", "right"):
+            ends = [world[:, LIMBS.index(f"{side}_{end}")] for end in (above, joint)]
+            total += float(np.nanmedian(np.linalg.norm(ends[0] - ends[1], axis=-1)))
+    return total / 2 / sum(motion.HEIGHT_BONES.values())
+
+
+def hips(points: np.ndarray) -> np.ndarray:
+    """Middle of the hips of limb joints (frames, 12, 3)."""
+    return (points[:, LIMBS.index("left_hip")] + points[:, LIMBS.index("right_hip")]) / 2
+
+
+def placed(world: np.ndarray, view: dict[str, np.ndarray]) -> np.ndarray:
+    """Where the triangulated body stands by one camera's 2D alone: its pelvis, camera frame."""
+    body = world @ view["rotation"].T
+    pelvis = hips(body)
+    chosen = [BLAZEPOSE_33.index(joint) for joint in LIMBS]
+    points = normalize(view["points"][:, chosen, :2].astype(float), view["size"])
+    camera = camera_of(view)
+    focal, center = (np.broadcast_to(c, (len(body), 2)) for c in (camera.focal, camera.center))
+    weight = np.maximum(view["points"][:, chosen, 2], motion.LEAST_CONFIDENCE)
+    return motion.fit_translation(body - pelvis[:, None], points, weight, focal, center)
+
+
+def way(places: np.ndarray, times: np.ndarray) -> float:
+    """Length of a way without what is faster than walking, metres."""
+    calm = motion.smoothed(places, times, WALKING)
+    return float(np.linalg.norm(np.diff(calm, axis=0), axis=1).sum())
+
+
+def line(places: np.ndarray, times: np.ndarray) -> float:
+    """From the first place to the last, metres."""
+    calm = motion.smoothed(places, times, WALKING)
+    return float(np.linalg.norm(calm[-1] - calm[0]))
+
+
+if __name__ == "__main__":
+    main()
