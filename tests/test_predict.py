@@ -500,6 +500,14 @@ class TestPictures:
         assert np.isfinite(poses.pose3d).all()
         assert (tmp_path / "out" / "a_poses.png").exists()
 
+    def test_detectors_see_huge_images_smaller(self, detector, graph, tmp_path, monkeypatch):
+        """And what they find stands where it is in the image."""
+        Image.new("RGB", (9000, 300), "white").save(tmp_path / "a.png")
+        whole = run(tmp_path / "a.png", tmp_path / "out", graph)
+        monkeypatch.setattr(prediction, "LARGEST", 9000)
+        np.testing.assert_allclose(run(tmp_path / "a.png", tmp_path / "b", graph).pose2d,
+                                   whole.pose2d, rtol=0.02, atol=1e-3)  # fmt: skip
+
     @pytest.mark.parametrize("mode", ["L", "I;16", "RGBA", "P", "1", "CMYK"])
     def test_modes(self, detector, graph, tmp_path, mode):
         if mode == "I;16":

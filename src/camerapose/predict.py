@@ -30,6 +30,8 @@ BATCH = 64
 ROWS, MOST_PICTURES = 5, 20
 #: Longer side, pixels, of the frames that are kept for the picture.
 KEPT_PIXELS = 1600
+#: Longer side, pixels, of the largest image that is given to a detector as it is.
+LARGEST = 4096
 
 
 def predict(
@@ -236,14 +238,10 @@ class _Work:
         self._format = ""
 
     def add(
-        self,
-        frame: media.Frame,
-        people: Sequence[Any],
-        numbers: Sequence[int],
-        skeleton: str,
-        video: bool,
-    ) -> None:
-        """The people that a detector found in a frame, and their numbers."""
+        self, frame: media.Frame, people: Sequence[Any], numbers: Sequence[int], skeleton: str,
+        video: bool, scale: float = 1.0,
+    ) -> None:  # fmt: skip
+        """The people that a detector found in a frame shrunk by `scale`, and their numbers."""
         height, width = frame.image.shape[:2]
         self.frames += 1
         self._clock[0].append(frame.index)
@@ -255,7 +253,7 @@ class _Work:
             if video:
                 labels["time"] = frame.time
             self._waiting.append(
-                {"keypoints": person.keypoints, "confidence": person.confidence,
+                {"keypoints": person.keypoints * np.float32(scale), "confidence": person.confidence,
                  "size": (width, height), "labels": labels}
             )  # fmt: skip
         if not self._video and len(self._waiting) >= (1 if self._live else BATCH):
@@ -399,14 +397,16 @@ def _lift_frames(
     frames: Iterable, detector: Any, work: _Work, album: _Album, identities: Any, video: bool
 ) -> None:
     for frame in frames:
-        people = detector(frame.image, track=video)
+        image = _smaller(frame.image, LARGEST)
+        scale = frame.image.shape[1] / image.shape[1]
+        people = detector(image, track=video)
         if identities is None:
             numbers = [getattr(person, "person", place) for place, person in enumerate(people)]
         else:
             numbers = identities(people, frame.time)
             people = [p for p, number in zip(people, numbers, strict=True) if number >= 0]
             numbers = [number for number in numbers if number >= 0]
-        work.add(frame, people, numbers, detector.skeleton, video)
+        work.add(frame, people, numbers, detector.skeleton, video, scale)
         if video and people:
             album.offer(frame)
 
@@ -595,12 +595,12 @@ def _spread(values: Sequence[int]) -> list[int]:
     return [values[int((i + 0.5) * len(values) / n)] for i in range(n)]
 
 
-def _smaller(image: np.ndarray) -> np.ndarray:
+def _smaller(image: np.ndarray, most: int = KEPT_PIXELS) -> np.ndarray:
     """The image, shrunk if it is very large; pictures are scaled to the image's true size."""
-    if max(image.shape[:2]) <= KEPT_PIXELS:
+    if max(image.shape[:2]) <= most:
         return image
     small = Image.fromarray(image)
-    small.thumbnail((KEPT_PIXELS, KEPT_PIXELS), reducing_gap=2.0)
+    small.thumbnail((most, most), reducing_gap=2.0)
     return np.asarray(small)
 
 

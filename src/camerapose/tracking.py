@@ -92,8 +92,9 @@ class Identities:
 class OneAtATime:
     """Numbers of a video in which one person is looked for.
 
-    Whoever comes after nobody was there is who was there before. Somebody else from one frame to
-    the next (the detector's number changes) is another person: the picture was cut.
+    Whoever comes after nobody was there is who was there before. If the detector's number changes
+    from one frame to the next, it is another person: the picture was cut, or the first was lost
+    and somebody else taken.
     """
 
     def __init__(self) -> None:
