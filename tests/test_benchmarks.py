@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import accuracy  # noqa: E402
 import real_detections  # noqa: E402
 import report  # noqa: E402
+import walked_distance  # noqa: E402
 from rows import TRANSPLANTS, Row, rows  # noqa: E402
 
 
@@ -111,6 +112,50 @@ def test_triangulation_finds_the_points_again():
     assert (np.isnan(found).all(-1) == unknown).all()
     np.testing.assert_allclose(found[~unknown], truth[~unknown], atol=1e-4)
     assert error < 0.1
+
+
+class TestWalkedDistance:
+    def test_the_true_body_stands_where_it_is(self):
+        """Somebody who walks 2 m past a camera whose 2D is exact; shaking counts for nothing."""
+        random, view = np.random.default_rng(0), a_view(0.0) | {"distortion": np.zeros(5)}
+        times = np.arange(120) / 60
+        shift = np.stack([times - 1, 0 * times, 0 * times], axis=1)
+        world = random.normal(0, 0.3, (1, 12, 3)) + shift[:, None]
+        camera = real_detections.camera_of(view)
+        points = np.zeros((120, 33, 3))
+        chosen = [BLAZEPOSE_33.index(joint) for joint in real_detections.LIMBS]
+        seen = camera.project(camera.to_camera(world))
+        points[:, chosen, :2] = (seen * 1088 + [1088, 1920]) / 2
+        points[:, chosen, 2] = 0.9
+        found = walked_distance.placed(world, view | {"points": points})
+        hips = walked_distance.hips(world) @ view["rotation"].T + view["translation"]
+        np.testing.assert_allclose(found, hips, atol=0.01)
+        length = 119 / 60
+        assert walked_distance.line(found, times) == pytest.approx(length, rel=0.01)
+        shaken = found + 0.01 * random.normal(size=found.shape)
+        assert walked_distance.way(shaken, times) == pytest.approx(length, rel=0.05)
+
+    def test_height_is_that_of_the_limbs(self):
+        """Every limb 0.4 m long; unseen joints (NaN) are left aside."""
+        world = np.zeros((4, 12, 3))
+        for i, joint in enumerate(real_detections.LIMBS):
+            world[:, i, 2] = 0.4 * {"shoulder": 0, "elbow": 1, "wrist": 2, "hip": 0, "knee": 1,
+                                    "ankle": 2}[joint.partition("_")[2]]  # fmt: skip
+        world[0] = np.nan
+        assert walked_distance.height(world) == pytest.approx(1.6 / 0.82)
+
+    def test_the_table_goes_between_its_marks(self, tmp_path):
+        row = {"way": 1.1, "true_way": 1.0, "line": 0.9, "true_line": 1.0, "off": 0.05,
+               "way_of_true_body": 1.0, "line_of_true_body": 1.02}  # fmt: skip
+        text = walked_distance.table({"cam01": row})
+        assert "| +10.0 |" in text and "| -10.0 |" in text and "| +2.0 |" in text
+        page = tmp_path / "a.md"
+        page.write_text("before\n<!-- begin walked -->\nold\n<!-- end walked -->\nafter\n")
+        walked_distance.put(text, page, "walked")
+        found = page.read_text()
+        assert text in found and "old" not in found and found.endswith("after\n")
+        with pytest.raises(ValueError, match="no marks"):
+            walked_distance.put(text, page, "other")
 
 
 def test_qualisys_calibration(tmp_path):

@@ -132,8 +132,7 @@ class TestUnmirrored:
             mended, _, count = self.mend(given, confidence, when)
             assert count == 0 and mended is not given
             np.testing.assert_array_equal(mended, given)
-        away = time + 1.0 * (np.arange(40) >= 20)
         turned = points.copy()
         turned[20:] = turned[20:, list(skeleton.COCO_17.mirror)]
-        assert self.mend(turned, confidence, away)[2] == 0
+        assert self.mend(turned, confidence, time)[2] == 0  # for good, so who knows
         assert self.mend(points[:1], confidence[:1], time[:1])[2] == 0

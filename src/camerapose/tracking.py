@@ -145,9 +145,10 @@ def _box(person: Any) -> np.ndarray:
 LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 #: From one frame to the next joints of a body of size one move farther than FAR_APART, but less
 #: than `LIKE_MIRRORED` of that if left and right are exchanged: they have been.
-FAR_APART, LIKE_MIRRORED = 0.08, 0.3
-#: Frames between which nothing is concluded (seconds apart).
-LONG_AGO = 0.3
+FAR_APART, LIKE_MIRRORED = 0.1, 0.3
+#: Seconds after which they have to be exchanged back; what lasts longer may be right. And seconds
+#: between two frames from which nothing is concluded.
+LONGEST_MIRRORED, LONG_AGO = 1.0, 0.3
 
 
 def unmirrored(
@@ -160,8 +161,8 @@ def unmirrored(
     """Detections of a video in which left and right stay what they are, and how many were mended.
 
     Detectors take a person's front for the back now and then, for some frames: left and right
-    jump onto each other. Arms and legs are looked at by themselves. Of a stretch of frames, the
-    rarer of its two readings is exchanged.
+    jump onto each other, and soon back. Arms and legs are looked at by themselves. A jump without
+    one back is left alone: nothing tells which side of it is right.
 
     Args:
         person, time: whose each row is, and when (seconds).
@@ -199,9 +200,13 @@ def _exchanged(
     same = np.linalg.norm(own[1:] - own[:-1], axis=-1).mean(1) / size[:-1]
     across = np.linalg.norm(other[1:] - own[:-1], axis=-1).mean(1) / size[:-1]
     jump = (same > FAR_APART) & (across < LIKE_MIRRORED * same) & seen[1:] & seen[:-1]
-    found = np.zeros(len(own), bool)
-    cuts = np.flatnonzero(np.diff(time) > LONG_AGO) + 1
-    for piece in np.split(np.arange(len(own)), cuts):
-        reading = np.concatenate([[0], np.cumsum(jump[piece[:-1]])]) % 2 == 1
-        found[piece] = reading if reading.mean() <= 0.5 else ~reading
+    jump &= np.diff(time) <= LONG_AGO
+    found, places = np.zeros(len(own), bool), (np.flatnonzero(jump) + 1).tolist()
+    while len(places) > 1:
+        there, back = places[:2]
+        if time[back] - time[there] <= LONGEST_MIRRORED:
+            found[there:back] = True
+            places = places[2:]
+        else:
+            places = places[1:]
     return found
