@@ -245,19 +245,6 @@ def test_truncated_and_other_files(tmp_path, v73):
             load(tmp_path, split="test")
 
 
-@pytest.mark.parametrize("v73", [False, True])
-def test_matlab_files_read_alike(tmp_path, v73):
-    path = miniatures.save_mat(
-        tmp_path / "a.mat", v73, matrix=np.arange(6.0).reshape(2, 3), row=np.arange(3.0)[None],
-        cube=np.arange(24.0).reshape(2, 3, 4), cells=[np.eye(2), np.ones((1, 3))],
-    )  # fmt: skip
-    found = read_mat(path, ["matrix", "row", "cube", "cells", "other"])
-    assert set(found) == {"matrix", "row", "cube", "cells"}
-    assert found["matrix"].tolist() == [[0, 1, 2], [3, 4, 5]] and found["row"].shape == (1, 3)
-    assert np.array_equal(found["cube"], np.arange(24.0).reshape(2, 3, 4))
-    assert [cell.shape for cell in found["cells"]] == [(2, 2), (1, 3)]
-
-
 def test_2d_is_in_pixels_of_the_image(root):
     poses = load(root, subjects=("S1",), cameras=(0,))
     pixels = denormalize(poses.pose2d, poses.image_size)

@@ -189,7 +189,7 @@ def test_bad_json(tmp_path, content, message):
 
 def test_bad_mat(tmp_path):
     (tmp_path / mpii.MAT).write_text("not matlab's, but long enough to have a header" * 10)
-    with pytest.raises(ValueError, match="can't be read as MPII's annotations"):
+    with pytest.raises(ValueError, match="can't be read as a MATLAB file"):
         mpii.load(tmp_path)
 
 

@@ -1,17 +1,37 @@
-"""MATLAB files of both kinds: "v5" (up to version 7, by scipy) and 7.3 (HDF5, by h5py)."""
+"""MATLAB files of both kinds: "v5" (of versions 5 to 7) and 7.3, which is HDF5 (read by h5py).
 
-from collections.abc import Sequence
+v5 is read here, with every length checked against what is there: scipy.io.loadmat (1.17) takes
+damaged files at their word and brings the process down. The format is "MAT-File Format" (The
+MathWorks), chapter 1.
+"""
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+#: Storage types of v5 by their number; 16 to 18 are text in UTF-8, -16 and -32.
+_STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
+           13: "u8", 16: "u1", 17: "u2", 18: "u4"}  # fmt: skip
+#: Classes of numeric arrays by their number.
+_CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8",
+            15: "u8"}  # fmt: skip
+_MATRIX, _COMPRESSED = 14, 15
+_CELL, _STRUCT, _CHAR = 1, 2, 4
+#: Cells in cells in cells: deeper than any data set goes.
+_DEEPEST = 20
+
 
 def read_mat(path: Path, names: Sequence[str], how_to_get: str = "") -> dict[str, Any]:
-    """Variables of a .mat file as MATLAB has them: its axes in its order, at least two of them.
+    """Variables of a .mat file.
 
-    A cell array comes as a list of its cells, column by column. A variable that the file lacks is
-    not in the result.
+    A numeric array has MATLAB's axes in its order, at least two of them. A cell array comes as a
+    list of its cells, column by column; an array of structs (v5 only) as a list of dicts; text as
+    a string. A variable that the file lacks is not in the result.
 
     Args:
         names: of the variables to read; no other is taken into memory.
@@ -21,31 +41,16 @@ def read_mat(path: Path, names: Sequence[str], how_to_get: str = "") -> dict[str
         ValueError: the file is damaged or no MATLAB file; or it is one of version 7.3, and h5py
             is not installed.
     """
-    with path.open("rb") as file:
-        hdf5 = b"MATLAB 7.3" in file.read(128) or _is_hdf5(path)
     try:
+        with path.open("rb") as file:
+            start = file.read(128)
+        hdf5 = b"MATLAB 7.3" in start or start.startswith(b"\x89HDF\r\n\x1a\n")
         return (_from_hdf5 if hdf5 else _from_v5)(path, names)
-    except ImportError:
+    except FileNotFoundError:
         raise
-    except Exception as error:  # damaged files: each library has errors of many kinds
+    except Exception as error:  # damaged files: h5py has errors of many kinds
         why = str(error) or type(error).__name__
         raise ValueError(f"{path} can't be read as a MATLAB file ({why}). {how_to_get}") from error
-
-
-def _is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8) == b"\x89HDF\r\n\x1a\n"
-
-
-def _from_v5(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    found = loadmat(path, variable_names=list(names))
-    return {
-        name: list(value.ravel("F")) if value.dtype == object else value
-        for name, value in found.items()
-        if name in names and isinstance(value, np.ndarray)
-    }
 
 
 def open_hdf5(path: Path) -> Any:
@@ -57,6 +62,9 @@ def open_hdf5(path: Path) -> Any:
             f'{path} takes h5py to read; install it with pip install "camerapose[data]"'
         ) from None
     return h5py.File(path, "r")
+
+
+# --- version 7.3 --------------------------------------------------------------------------------
 
 
 def _from_hdf5(path: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -72,3 +80,138 @@ def _value(file: Any, item: Any) -> Any:
     if item.attrs.get("MATLAB_empty", 0):
         return np.zeros(tuple(int(n) for n in content.ravel()[:8]))
     return content.T
+
+
+# --- versions 5 to 7 ----------------------------------------------------------------------------
+
+
+class _Bytes:
+    """Elements of a v5 file, one after the other."""
+
+    def __init__(self, data: memoryview, order: str):
+        self.data, self.order, self.place = data, order, 0
+
+    def take(self, n: int) -> memoryview:
+        if n < 0 or self.place + n > len(self.data):
+            raise ValueError(f"it ends {self.place + n - len(self.data)} bytes too early")
+        self.place += n
+        return self.data[self.place - n : self.place]
+
+    def element(self) -> tuple[int, memoryview]:
+        """Type and content of the next one, past its padding."""
+        (kind,) = struct.unpack(self.order + "I", self.take(4))
+        if kind >> 16:  # up to four bytes beside the type
+            content = self.take(4)[: kind >> 16]
+            return kind & 0xFFFF, content
+        (length,) = struct.unpack(self.order + "I", self.take(4))
+        content = self.take(length)
+        if kind != _COMPRESSED:
+            self.take(min(-length % 8, len(self.data) - self.place))
+        return kind, content
+
+    def numbers(self) -> np.ndarray:
+        kind, content = self.element()
+        if kind not in _STORED:
+            raise ValueError(f"it has an element of type {kind} where numbers should be")
+        return np.frombuffer(content, np.dtype(self.order + _STORED[kind]))
+
+    def text(self) -> str:
+        return bytes(self.element()[1]).decode("latin1")
+
+
+def _from_v5(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    content = memoryview(path.read_bytes())
+    order = {b"IM": "<", b"MI": ">"}.get(bytes(content[126:128]))
+    if order is None:
+        raise ValueError("its header is not that of version 5 or 7.3")
+    found = {}
+    for variable in _variables(_Bytes(content[128:], order)):
+        _, _, name = _header(_Bytes(variable(4096), order))
+        if name in names:
+            found[name] = _array(_Bytes(variable(), order), inside=False)
+    return found
+
+
+def _variables(file: _Bytes) -> Iterator[Any]:
+    """Of each variable a function that gives its first bytes, or all."""
+    while file.place < len(file.data):
+        kind, content = file.element()
+        if kind == _COMPRESSED:
+            yield lambda n=0, content=content: memoryview(_inflated(content, n))
+        elif kind == _MATRIX:
+            yield lambda n=0, content=content: content
+        else:
+            raise ValueError(f"it has a variable of type {kind}")
+
+
+def _inflated(content: memoryview, n: int) -> bytes:
+    """A compressed matrix without its own tag: the first n bytes, or all."""
+    inflater = zlib.decompressobj()
+    data = inflater.decompress(content, n + 8 if n else 0)
+    if not n and not inflater.eof:
+        raise ValueError("a compressed variable is cut off")
+    return data[8:]
+
+
+def _header(data: _Bytes) -> tuple[int, tuple[int, ...], str]:
+    """Class, shape and name of a matrix."""
+    flags, shape, name = data.numbers(), data.numbers(), data.text()
+    if len(flags) < 1 or len(shape) < 2 or shape.dtype.kind not in "iu" or (shape < 0).any():
+        raise ValueError(f"it has an array of the shape {shape.tolist()}")
+    return int(flags[0]) & 0xFF, tuple(int(n) for n in shape), name
+
+
+def _array(data: _Bytes, inside: bool = True, depth: int = 0) -> Any:
+    """The matrix whose content this is; `inside` a cell or struct, where one may be left out."""
+    if inside and not len(data.data):
+        return np.empty((0, 0))
+    kind, shape, _ = _header(data)
+    size = math.prod(shape)
+    if kind in (_CELL, _STRUCT):
+        if depth == _DEEPEST:
+            raise ValueError(f"it has cells {_DEEPEST} deep")
+        return _cells(data, size, depth) if kind == _CELL else _structs(data, size, depth)
+    if kind == _CHAR:
+        return _characters(data)
+    if kind not in _CLASSES:
+        raise ValueError(f"it has an array of class {kind}, neither numbers, text, cell nor struct")
+    values = data.numbers()  # an imaginary part would follow
+    if len(values) != size:
+        raise ValueError(f"it has {len(values)} numbers in an array of shape {shape}")
+    return values.astype(_CLASSES[kind], copy=False).reshape(shape, order="F")
+
+
+def _child(data: _Bytes, depth: int) -> Any:
+    kind, content = data.element()
+    if kind != _MATRIX:
+        raise ValueError(f"it has an element of type {kind} in a cell or struct")
+    return _array(_Bytes(content, data.order), depth=depth + 1)
+
+
+def _cells(data: _Bytes, size: int, depth: int) -> list:
+    if size * 8 > len(data.data):
+        raise ValueError(f"it ends before {size} cells")
+    return [_child(data, depth) for _ in range(size)]
+
+
+def _structs(data: _Bytes, size: int, depth: int) -> list[dict[str, Any]]:
+    length, names = int(data.numbers().sum()), bytes(data.element()[1])
+    if not 0 < length <= 64:
+        raise ValueError(f"it has a struct with names of {length} letters")
+    fields = [names[i : i + length] for i in range(0, len(names), length)]
+    keys = [field.partition(b"\0")[0].decode("latin1") for field in fields]
+    if size * 8 * max(len(keys), 1) > len(data.data):
+        raise ValueError(f"it ends before {size} structs")
+    return [{key: _child(data, depth) for key in keys} for _ in range(size)]
+
+
+def _characters(data: _Bytes) -> str:
+    kind, content = data.element()
+    if kind in (16, 17, 18):
+        coding = {16: "utf-8", 17: "utf-16", 18: "utf-32"}[kind]
+        end = "" if kind == 16 else {"<": "-le", ">": "-be"}[data.order]
+        return bytes(content).decode(coding + end, errors="replace")
+    if kind not in _STORED or kind in (7, 9):
+        raise ValueError(f"it has text of type {kind}")
+    codes = np.frombuffer(content, np.dtype(data.order + _STORED[kind]))
+    return "".join(chr(code) for code in codes.astype(np.int64) & 0xFFFF)

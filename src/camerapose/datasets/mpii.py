@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from camerapose.camera import normalize
+from camerapose.datasets._matlab import read_mat
 from camerapose.poses import Poses
 from camerapose.skeleton import MPII_16
 
@@ -140,30 +141,53 @@ def _from_json(path: Path) -> Iterator[_Person]:
 
 
 def _from_mat(path: Path) -> Iterator[_Person]:
-    """Annotated people of the training images. Matlab writes one of a thing without its list."""
-    from scipy.io import loadmat  # only this file needs it
-
-    try:
-        release = loadmat(path, struct_as_record=False, squeeze_me=True)["RELEASE"]
-        images, training = _many(release.annolist), np.atleast_1d(release.img_train)
-    except (KeyError, AttributeError, NotImplementedError, TypeError, ValueError) as error:
+    """Annotated people of the training images; structs in structs, and an empty one for none."""
+    release = _structs(read_mat(path, ["RELEASE"], _HOW_TO_GET).get("RELEASE"))
+    images = _structs(release[0].get("annolist")) if release else []
+    training = np.ravel(release[0].get("img_train", ())) if release else ()
+    if not images or len(images) != len(training):
         raise ValueError(
-            f"{path} can't be read as MPII's annotations ({error!r}). {_HOW_TO_GET}"
-        ) from error
-    for image, train in zip(images, training, strict=True):
-        for person in _many(getattr(image, "annorect", [])) if train else []:
-            points = getattr(getattr(person, "annopoints", None), "point", [])
-            joints, annotated = np.zeros((16, 2)), np.zeros(16, bool)
-            for point in _many(points):
-                joints[int(point.id)] = float(point.x), float(point.y)
-                annotated[int(point.id)] = True
-            place = getattr(person, "objpos", None)
-            center = (getattr(place, "x", 0), getattr(place, "y", 0))
-            yield _Person(str(image.image.name), joints, annotated, np.array(center, float))
+            f"{path} has no RELEASE with an annolist and an img_train of one length (got "
+            f"{len(images)} and {len(training)}). {_HOW_TO_GET}"
+        )
+    for i, (image, train) in enumerate(zip(images, training, strict=True)):
+        people = _structs(image.get("annorect")) if train == 1 else []
+        for k, person in enumerate(people):
+            try:
+                yield _person(image, person)
+            except (KeyError, IndexError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, RELEASE.annolist({i + 1}), person {k}: it should have a name and "
+                    f"points with id (0 to 15), x and y ({error!r}). {_HOW_TO_GET}"
+                ) from error
 
 
-def _many(value: Any) -> list:
-    return np.atleast_1d(value).tolist() if np.size(value) else []
+def _person(image: dict[str, Any], person: dict[str, Any]) -> _Person:
+    joints, annotated = np.zeros((16, 2)), np.zeros(16, bool)
+    for points in _structs(person.get("annopoints")):
+        for point in _structs(points.get("point")):
+            joint, place = _number(point["id"]), (_number(point["x"]), _number(point["y"]))
+            if joint not in range(16) or not np.isfinite(place).all():
+                raise ValueError(f"a point has the id {joint} and stands at {place}")
+            joints[int(joint)], annotated[int(joint)] = place, True
+    places = _structs(person.get("objpos"))
+    center = [_number(places[0][axis]) for axis in "xy"] if places else (0.0, 0.0)
+    name = _structs(image["image"])[0]["name"]
+    if not isinstance(name, str):
+        raise ValueError(f"the image's name is {type(name).__name__}")
+    return _Person(name, joints, annotated, np.array(center))
+
+
+def _number(value: Any) -> float:
+    return float(np.asarray(value, float).reshape(()) if np.size(value) == 1 else np.nan)
+
+
+def _structs(value: Any) -> list[dict[str, Any]]:
+    """The structs of a struct array, or of cells that hold such; none for what is empty."""
+    if not isinstance(value, list):
+        return []
+    found = [[item] if isinstance(item, dict) else _structs(item) for item in value]
+    return [struct for structs in found for struct in structs]
 
 
 def _count_within(names: np.ndarray) -> np.ndarray:
