@@ -209,11 +209,12 @@ class Poses:
     def from_columns(skeleton: Skeleton, columns: Mapping[str, Any]) -> "Poses":
         """The inverse of `columns`; names it does not know are left aside."""
         camera = {f.name: columns.get(f"camera_{f.name}") for f in fields(Camera)}
+        needed = ("focal", "center", "translation")
         names = ("pose2d", "confidence", "pose3d", "image_size", "refined2d")
         return Poses(
             skeleton=skeleton,
             **{name: columns[name] for name in names if name in columns},
-            camera=Camera(**camera) if camera["focal"] is not None else None,
+            camera=Camera(**camera) if all(camera[name] is not None for name in needed) else None,
             labels={
                 name.removeprefix("label_"): np.asarray(column)
                 for name, column in columns.items()
@@ -250,8 +251,11 @@ class Poses:
                 f"{path} is an .npz without {', '.join(sorted(missing))}; it holds "
                 f"{', '.join(sorted(columns)) or 'nothing'}. Give a file written by Poses.save"
             )
-        skeleton = skeletons.get(str(columns.pop("skeleton")))
-        _check_shapes(path, skeleton, columns)
+        try:
+            skeleton = skeletons.get(str(columns.pop("skeleton")))
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(f"{path}: {error}") from error
+        columns = _checked(path, skeleton, columns)
         return Poses.from_columns(skeleton, columns)
 
 
@@ -273,8 +277,13 @@ def _constant(values: tuple, dtype: Any, xp: Any, where: Any) -> Any:
     return xp.asarray(values, dtype=dtype)
 
 
-def _check_shapes(path: Any, skeleton: Skeleton, columns: Mapping[str, np.ndarray]) -> None:
-    """ValueError if a file's columns do not fit together; what else it holds is no matter."""
+def _checked(
+    path: Any, skeleton: Skeleton, columns: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The columns, all of them floating; ValueError if they do not fit together.
+
+    What else a file holds is no matter.
+    """
     n, joints = len(columns["confidence"]) if columns["confidence"].ndim else 0, skeleton.n_joints
     fitting = {
         "pose2d": (n, joints, 2), "confidence": (n, joints), "pose3d": (n, joints, 3),
@@ -289,3 +298,12 @@ def _check_shapes(path: Any, skeleton: Skeleton, columns: Mapping[str, np.ndarra
                 f"{path} holds {name} of shape {column.shape}; {n} poses of {skeleton.name} have "
                 f"{wanted}. Give a file written by Poses.save"
             )
+        if name in fitting and column.dtype.kind not in "iuf":
+            raise ValueError(
+                f"{path} holds {name} of {column.dtype}; it should be floating numbers. Give a "
+                "file written by Poses.save"
+            )
+    return {
+        name: np.float32(column) if name in fitting and column.dtype.kind in "iu" else column
+        for name, column in columns.items()
+    }

@@ -44,6 +44,18 @@ def read_pickled(path: Path, member: str, default: Any = ..., how_to_get: str = 
     )
 
 
+def numbers(value: Any, where: str, how_to_get: str = "") -> np.ndarray:
+    """An array of real numbers; ValueError with `where` if it is none."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "iuf":
+        what = f"{array.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise ValueError(f"{where}: got {what}, not an array of numbers. {how_to_get}".strip())
+    return array
+
+
 def _guarded(path: Path, meaning: str, how_to_get: str, read: Callable[[], Any]) -> Any:
     try:
         return read()

@@ -20,7 +20,7 @@ import numpy as np
 from camerapose import skeleton as skeletons
 from camerapose.camera import Camera, normalize
 from camerapose.datasets._human36m_files import cdf_files, h5_files, read_cdf, read_h5
-from camerapose.datasets._pickles import read_pickled
+from camerapose.datasets._pickles import numbers, read_pickled
 from camerapose.poses import Poses
 from camerapose.skeleton import H36M_16, H36M_17, Skeleton
 
@@ -433,8 +433,8 @@ def _sequences(
 
 def _joints(pose3d: Any, where: str, target: Skeleton) -> np.ndarray:
     """The target's joints out of the 32, 17 or 16 of a file."""
-    pose3d = np.asarray(pose3d)
-    if pose3d.ndim != 3 or pose3d.shape[2] != 3 or pose3d.dtype.kind != "f":
+    pose3d = numbers(pose3d, where, _HOW_TO_GET)
+    if pose3d.ndim != 3 or pose3d.shape[2] != 3 or pose3d.dtype.kind != "f" or not len(pose3d):
         raise ValueError(
             f"{where}: got {pose3d.dtype} of shape {pose3d.shape}; it should be "
             f"floats of shape (frames, 32, 3). {_HOW_TO_GET}"
@@ -472,8 +472,11 @@ def _with_detections(
         if views is None:
             lost.append(where)
             continue
-        views = [np.asarray(view)[::frame_step] for view in views]
-        if len(views) != 4 or any(v.ndim != 3 or v.shape[2] not in (2, 3) for v in views):
+        views = list(views) if isinstance(views, (list, tuple, np.ndarray)) else []
+        views = [np.atleast_1d(numbers(view, f"{file}, {where}"))[::frame_step] for view in views]
+        if len(views) != 4 or any(
+            v.ndim != 3 or v.shape[2] not in (2, 3) or not len(v) for v in views
+        ):
             raise ValueError(
                 f"{file}, {where}: got arrays of shape {[v.shape for v in views]}; it should be "
                 "four of (frames, joints, 2), one a camera"
@@ -534,8 +537,8 @@ def _layout(metadata: Any, joints: int, file: str) -> Skeleton:
     known = [s for s in skeletons.FORMATS.values() if s.n_joints == joints]
     symmetry, name = metadata.get("keypoints_symmetry"), str(metadata.get("layout_name", ""))
     told = False
-    if symmetry is not None:
-        left = set(np.asarray(symmetry[0]).tolist())
+    if isinstance(symmetry, (list, tuple, np.ndarray)) and len(symmetry):
+        left = set(numbers(symmetry[0], f"{file}, keypoints_symmetry").ravel().tolist())
         same = [s for s in known if {s.index(j) for j in s.joints if "left_" in j} == left]
         known, told = same or known, bool(same)
     named = [s for s in known if name and s.name.startswith(name)]
@@ -555,7 +558,7 @@ def _detected(view: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarra
     points, score = view[..., :2], np.ones(view.shape[:2], np.float32)
     if view.shape[2] == 3:
         score = np.clip(np.nan_to_num(view[..., 2]), 0, 1)
-    good = np.isfinite(points).all(axis=-1)
+    good = (np.isfinite(points) & (np.abs(points) < 1e6)).all(axis=-1)
     points = np.where(good[..., None], points, 0).astype(np.float32)
     points, score = skeletons.convert(points, np.where(good, score, 0), source, target)
     return np.concatenate([points, score[..., None]], axis=-1, dtype=np.float32)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.camera import Camera, normalize
-from camerapose.datasets._pickles import read_pickled
+from camerapose.datasets._pickles import numbers, read_pickled
 from camerapose.poses import Poses
 from camerapose.skeleton import HUMANEVA_15
 
@@ -56,22 +56,22 @@ def load(root: str | Path, *, parts: Sequence[str] = ("Train", "Validate")) -> P
     for group in sorted(set(positions) & set(keypoints)):
         part, _, subject = group.partition("/")
         for name in sorted(set(positions[group]) & set(keypoints[group])):
-            views = keypoints[group][name]
-            pose3d = np.asarray(positions[group][name], np.float64)
-            _check(pose3d, views, f"{group} {name}")
-            for camera in range(CAMERAS):
-                pixels = np.asarray(views[camera], np.float64)[..., :2]
-                frames = min(len(pose3d), len(pixels))
-                world, pixels = pose3d[:frames], pixels[:frames]
-                good = np.isfinite(world).all((1, 2)) & np.isfinite(pixels).all((1, 2))
-                rows = np.flatnonzero(good)
+            world, views = _checked(positions[group][name], keypoints[group][name], group, name)
+            for camera, pixels in enumerate(views):
+                frames = min(len(world), len(pixels))
+                there, seen = world[:frames], pixels[:frames]
+                good = (np.isfinite(there) & (np.abs(there) < 100)).all((1, 2))
+                rows = np.flatnonzero(good & np.isfinite(seen).all((1, 2)))
                 found.setdefault((subject, camera), []).append(
-                    (part, name, rows, world[rows], pixels[rows])
+                    (part, name, rows, there[rows], seen[rows])
                 )
-    if not found:
-        raise ValueError(f"{paths[0].parent} has no recording with both 3D and 2D. {_HOW_TO_GET}")
-    seen = [_seen(key, recordings, parts) for key, recordings in sorted(found.items())]
-    return Poses.cat([poses for poses in seen if len(poses)])
+    views = [_seen(key, recordings, parts) for key, recordings in sorted(found.items())]
+    if not any(len(poses) for poses in views):
+        raise ValueError(
+            f"{paths[0]} and {paths[1].name} have no recording of {' or '.join(parts)} with frames "
+            f"both in 3D and in 2D. {_HOW_TO_GET}"
+        )
+    return Poses.cat([poses for poses in views if len(poses)])
 
 
 def files(root: str | Path, **_: Any) -> list[Path]:
@@ -95,14 +95,20 @@ def _tree(path: Path, member: str) -> dict[str, dict[str, Any]]:
     return tree
 
 
-def _check(pose3d: np.ndarray, views: Any, where: str) -> None:
-    shapes = [np.shape(view)[1:] for view in views]
-    if pose3d.shape[1:] != (15, 3) or shapes != [(15, 2)] * CAMERAS:
+def _checked(world: Any, views: Any, group: str, name: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A recording's 3D and its 2D of each camera, float64."""
+    where = f"{FILES[0]} and {FILES[1]}, {group} {name}"
+    views = list(views) if isinstance(views, (list, tuple, np.ndarray)) else []
+    world = np.float64(numbers(world, where, _HOW_TO_GET))
+    pixels = [np.float64(numbers(view, where, _HOW_TO_GET)) for view in views]
+    shapes = [view.shape[1:] for view in pixels]
+    if world.shape[1:] != (15, 3) or shapes != [(15, 2)] * CAMERAS:
         raise ValueError(
-            f"{FILES[0]} and {FILES[1]}, {where}: got 3D of shape {pose3d.shape} and 2D of shapes "
-            f"{[np.shape(view) for view in views]}; it should be (frames, 15, 3) and three of "
+            f"{where}: got 3D of shape {world.shape} and 2D of shapes "
+            f"{[view.shape for view in pixels]}; it should be (frames, 15, 3) and three of "
             f"(frames, 15, 2). {_HOW_TO_GET}"
         )
+    return world, pixels
 
 
 def _seen(key: tuple[str, int], recordings: list[tuple], parts: Sequence[str]) -> Poses:
@@ -110,7 +116,13 @@ def _seen(key: tuple[str, int], recordings: list[tuple], parts: Sequence[str]) -
     subject, number = key
     world = np.concatenate([r[3] for r in recordings])
     pixels = np.concatenate([r[4] for r in recordings])
-    matrix, rotation, translation = calibrate(world.reshape(-1, 3), pixels.reshape(-1, 2))
+    try:
+        matrix, rotation, translation = calibrate(world.reshape(-1, 3), pixels.reshape(-1, 2))
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"{FILES[0]} and {FILES[1]}, {subject}: no camera takes their 3D to the 2D of camera "
+            f"{number} ({error}). {_HOW_TO_GET}"
+        ) from error
     chosen = np.concatenate([np.full(len(r[2]), r[0] in parts) for r in recordings])
     n = int(chosen.sum())
     size = np.tile(np.float32(IMAGE_SIZE), (n, 1))
@@ -146,7 +158,12 @@ def calibrate(world: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.nda
     Returns:
         Intrinsic matrix (3, 3) in pixels; rotation (3, 3) and translation (3,) from world to
         camera.
+
+    Raises:
+        LinAlgError: no camera could have seen them so; six points in space are the least.
     """
+    if len(world) < 6:
+        raise np.linalg.LinAlgError(f"of only {len(world)} points")
     points, to_points = _standardised(world)
     image, to_image = _standardised(pixels)
     one = np.concatenate([points, np.ones((len(points), 1))], axis=1)
@@ -165,12 +182,15 @@ def calibrate(world: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.nda
     sign = np.diag(np.sign(np.diag(matrix)))
     matrix, rotation = matrix @ sign, sign @ rotation
     translation = np.linalg.solve(matrix, projection[:, 3])
-    return matrix / matrix[2, 2], rotation, translation
+    matrix = matrix / matrix[2, 2]
+    if not all(np.isfinite(m).all() for m in (matrix, rotation, translation)):
+        raise np.linalg.LinAlgError("Its matrix is not finite")
+    return matrix, rotation, translation
 
 
 def _standardised(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The points with mean zero and spread one, and the matrix that brings them there."""
-    mean, spread = points.mean(0), points.std()
+    mean, spread = points.mean(0), max(points.std(), 1e-9)
     dimensions = points.shape[1]
     matrix = np.eye(dimensions + 1) / spread
     matrix[:dimensions, dimensions], matrix[-1, -1] = -mean / spread, 1.0

@@ -43,6 +43,8 @@ _USUAL = {
     "openpose": ("body_25", "openpose_18"),
     "camerapose": (),
 }
+#: Joints farther off than this (pixels) are no joints of the image.
+FARTHEST = 1e6
 #: Sizes to guess from, where neither file nor user says one.
 COMMON_SIZES = [
     size
@@ -112,6 +114,7 @@ def load(path: str | Path, *, skeleton: str | None = None, image_size: Any = Non
     x_y_score = _numbers(people, target)
     points, score = x_y_score[..., :2], x_y_score[..., 2]
     seen = np.isfinite(x_y_score).all(axis=-1) & (score > 0)
+    seen &= (np.abs(points) < FARTHEST).all(axis=-1)
     points = np.where(seen[..., None], points, 0).astype(np.float32)
     size = _sizes(people.size, points, seen, given, path)
     return Poses(
@@ -270,13 +273,12 @@ def _without_scores(keypoints: list) -> list:
 
 def _from_coco(content: dict, path: Path) -> _People:
     people = _People("coco")
-    names = next(
-        (c["keypoints"] for c in content.get("categories", []) if c.get("keypoints")), None
-    )
-    if names is not None:
-        same = [s.name for s in skeletons.FORMATS.values() if list(s.joints) == list(names)]
+    listed = [_objects(content, key, path) for key in ("categories", "images")]
+    names = next((c["keypoints"] for c in listed[0] if c.get("keypoints")), None)
+    if isinstance(names, list):
+        same = [s.name for s in skeletons.FORMATS.values() if list(s.joints) == names]
         people.skeleton = same[0] if same else None
-    images = {image.get("id"): (i, image) for i, image in enumerate(content.get("images", []))}
+    images = {str(image.get("id")): (i, image) for i, image in enumerate(listed[1])}
     for i, entry in enumerate(content["annotations"]):
         place = f"{path}, annotation {i}"
         if not isinstance(entry, dict) or not entry.get("keypoints"):
@@ -286,7 +288,7 @@ def _from_coco(content: dict, path: Path) -> _People:
         if not flag.any():
             continue
         keypoints[2::3] = VISIBILITY[flag]
-        frame, image = images.get(_get(entry, "image_id", place), (None, {}))
+        frame, image = images.get(str(_get(entry, "image_id", place)), (None, {}))
         width, height = image.get("width"), image.get("height")
         size = (width, height) if width and height else None
         name = str(image.get("file_name", entry["image_id"]))
@@ -294,12 +296,23 @@ def _from_coco(content: dict, path: Path) -> _People:
     return people
 
 
+def _objects(content: dict, key: str, path: Path) -> list[dict]:
+    """A list of objects of a file; none if it has no such list."""
+    listed = content.get(key, [])
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise ValueError(f"{path}: {key} should be a list of objects; it is {_describe(listed)}")
+    return listed
+
+
 def _from_own(content: dict, path: Path) -> _People:
-    people = _People("camerapose", skeleton=content.get("skeleton"))
-    for i, entry in enumerate(_get(content, "poses", str(path))):
+    skeleton = content.get("skeleton")
+    people = _People("camerapose", skeleton=None if skeleton is None else str(skeleton))
+    _get(content, "poses", str(path))
+    for i, entry in enumerate(_objects(content, "poses", path)):
         place = f"{path}, pose {i}"
-        points = [p or (np.nan, np.nan) for p in _get(entry, "keypoints", place)]
-        score = entry.get("confidence") or [1.0] * len(points)
+        points, score = _get(entry, "keypoints", place), entry.get("confidence") or None
+        points = [p or (np.nan, np.nan) for p in points] if isinstance(points, list) else [points]
+        score = score if isinstance(score, list) else [] if score else [1.0] * len(points)
         pairs = all(isinstance(p, (list, tuple)) and len(p) == 2 for p in points)
         if not pairs or len(score) != len(points):
             raise ValueError(
@@ -319,7 +332,17 @@ def _from_npz(path: Path, wanted: Skeleton | None, given: np.ndarray | None) -> 
         raise ValueError(
             f"{path} is in {poses.skeleton.name}, not in {wanted.name}; leave the skeleton out"
         )
+    for name, column in poses.columns().items():
+        if (
+            name not in ("pose2d", "confidence")
+            and column.dtype.kind == "f"
+            and not np.isfinite(column).all()
+        ):
+            raise ValueError(f"{path}: {name} holds values that are not finite")
+    if poses.image_size is not None and not (poses.image_size > 0).all():
+        raise ValueError(f"{path}: image_size holds sizes that are not positive")
     good = np.isfinite(poses.pose2d).all(axis=-1) & np.isfinite(poses.confidence)
+    good &= (np.abs(poses.pose2d) < FARTHEST).all(axis=-1)
     poses = replace(
         poses,
         pose2d=np.where(good[..., None], poses.pose2d, 0).astype(np.float32),
@@ -354,7 +377,10 @@ def _floats(keypoints: Any, place: str) -> list[float]:
 def _skeleton_of(people: _People, wanted: Skeleton | None, path: Path) -> Skeleton:
     """The joint format: the file's own, the user's, or what the number of joints means."""
     if people.skeleton is not None:
-        own = skeletons.get(str(people.skeleton))
+        try:
+            own = skeletons.get(str(people.skeleton))
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(f"{path}: {error}") from error
         if wanted not in (None, own):
             raise ValueError(f"{path} is in {own.name}, not in {wanted.name}; leave it out")
         return own
