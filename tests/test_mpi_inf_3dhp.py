@@ -10,6 +10,7 @@ from camerapose.camera import denormalize
 from camerapose.datasets import mpi_inf_3dhp
 from camerapose.datasets._matlab import read_mat
 from camerapose.datasets.mpi_inf_3dhp import load
+from camerapose.poses import Poses
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["v5", "v7.3"])
@@ -128,6 +129,25 @@ def test_in_human36m_joints(root, split, name):
 def test_the_folder_of_the_test_archive(root, tmp_path):
     (tmp_path / "mpi_inf_3dhp_test_set").symlink_to(root)
     assert len(load(tmp_path, split="test")) == 30
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_its_parts_are_the_whole(root, split):
+    options = dict(split=split, subjects=("S8", "S1") if split == "train" else ("TS2", "TS5"))
+    pieces = mpi_inf_3dhp.parts(root, **options, frame_step=2, skeleton="h36m_17")
+    assert [name for name, _ in pieces] == list(options["subjects"])
+    joined = Poses.cat([make() for _, make in pieces])
+    whole = load(root, **options, frame_step=2, skeleton="h36m_17")
+    assert set(joined.columns()) == set(whole.columns())
+    for name, column in whole.columns().items():
+        assert np.array_equal(joined.columns()[name], column), name
+
+
+def test_what_is_published():
+    found = mpi_inf_3dhp.expected(subjects=("S3",), cameras=(0, 4), frame_step=5)
+    assert found == {"subject/action": {"S3/Seq1": 2 * 2498, "S3/Seq2": 2 * 2457}}
+    assert mpi_inf_3dhp.expected(split="test")["subject"]["TS5"] == 276
+    assert sum(mpi_inf_3dhp.expected()["subject/action"].values()) == 8 * 131592
 
 
 def test_only_the_wanted_files_are_read(root):

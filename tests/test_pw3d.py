@@ -8,6 +8,7 @@ from miniatures import JOINTS_24, PHONE, bodies, pw3d, pw3d_sequence, save_pytho
 
 from camerapose import skeleton as skeletons
 from camerapose.camera import denormalize
+from camerapose.datasets import pw3d as pw3d_data
 from camerapose.datasets.pw3d import files, load
 from camerapose.skeleton import OPENPOSE_18
 
@@ -83,6 +84,13 @@ def test_the_folder_itself_and_other_splits(root, tmp_path):
     pw3d(tmp_path, split="validation", names=("courtyard_basketball_01",))
     assert len(load(tmp_path, split="validation")) == 7
     assert [path.stem for path in files(root)] == ["downtown_walking_00", "office_phoneCall_00"]
+
+
+def test_what_is_published():
+    names = pw3d_data.expected()["action"]
+    assert len(names) == pw3d_data.SEQUENCES["test"] == 24 and "flat_guitar_01" in names
+    assert pw3d_data.expected(sequences=("a",)) == {"action": {"a": None}}
+    assert pw3d_data.expected(split="train") == {"action": {}}
 
 
 @pytest.mark.parametrize(

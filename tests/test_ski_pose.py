@@ -5,7 +5,7 @@ import pytest
 from miniatures import JOINTS_SKI, bodies, ski, ski_columns
 
 from camerapose.camera import denormalize
-from camerapose.datasets.ski_pose import files, load
+from camerapose.datasets.ski_pose import expected, files, load
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,9 @@ def test_labels_and_joints(root):
     assert poses.labels["camera"].tolist() == [0, 1, 2, 3, 4, 5]
     assert poses.labels["frame"].tolist() == [1, 2, 3, 4, 5, 6]
     assert poses.labels["subject"].tolist() == ["1"] * 6
+    assert set(poses.labels["split"]) == {"test"}
+    assert expected() == {"split": {"test": 1716}}
+    assert expected(split="train", frame_step=2) == {"split": {"train": 4241}}
     of_16 = load(root, skeleton="h36m_16", frame_step=2)
     assert of_16.labels["frame"].tolist() == [1, 3, 5]
     # their neck is the thorax, what they call head the neck_nose, and the head's top the head

@@ -10,7 +10,8 @@ Both kinds of MATLAB file are read. For non-commercial research; it must not be 
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,6 +168,37 @@ def files(
             f"{missing[0].absolute()} first. {_HOW_TO_GET}"
         )
     return wanted
+
+
+def parts(
+    root: str | Path,
+    *,
+    split: str = "train",
+    subjects: Sequence[str] | None = None,
+    **options: Any,
+) -> list[tuple[str, Callable[[], Poses]]]:
+    """What `load` gives in pieces, one a subject: its name and what makes it."""
+    files(root, split=split, subjects=subjects)
+    chosen = SUBJECTS[split] if subjects is None else tuple(subjects)
+    return [(s, partial(load, root, split=split, subjects=(s,), **options)) for s in chosen]
+
+
+def expected(
+    *,
+    split: str = "train",
+    subjects: Sequence[str] | None = None,
+    cameras: Sequence[int] = VNECT,
+    frame_step: int = 1,
+    **_: Any,
+) -> dict[str, dict[str, int | None]]:
+    """How many poses the published set has, by label (None: at least one)."""
+    chosen = SUBJECTS[split] if subjects is None else tuple(subjects)
+    if split == "test":
+        return {"subject": {s: VALID_FRAMES[s] if frame_step == 1 else None for s in chosen}}
+    pairs = [(subject, sequence) for subject in chosen for sequence in SEQUENCES]
+    views = len(set(cameras))
+    numbers = {"/".join(p): views * -(-FRAMES[p] // frame_step) for p in pairs}
+    return {"subject/action": numbers}
 
 
 def _order(skeleton: str, split: str) -> list[int]:

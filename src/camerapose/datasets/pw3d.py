@@ -23,6 +23,17 @@ from camerapose.skeleton import OPENPOSE_18, Skeleton
 SPLITS = ("train", "validation", "test")
 #: Sequences of each split.
 SEQUENCES = {"train": 24, "validation": 12, "test": 24}
+#: Their names in the test split.
+TEST = (
+    "downtown_arguing_00", "downtown_bar_00", "downtown_bus_00", "downtown_cafe_00",
+    "downtown_car_00", "downtown_crossStreets_00", "downtown_downstairs_00",
+    "downtown_enterShop_00", "downtown_rampAndStairs_00", "downtown_runForBus_00",
+    "downtown_runForBus_01", "downtown_sitOnStairs_00", "downtown_stairs_00",
+    "downtown_upstairs_00", "downtown_walkBridge_01", "downtown_walkUphill_00",
+    "downtown_walking_00", "downtown_warmWelcome_00", "downtown_weeklyMarket_00",
+    "downtown_windowShopping_00", "flat_guitar_01", "flat_packBags_00", "office_phoneCall_00",
+    "outdoors_fencing_01",
+)  # fmt: skip
 KEYPOINTS = ("projection", "poses2d")
 
 _HOW_TO_GET = (
@@ -107,6 +118,15 @@ def files(
             f"{', '.join(there)}. {_HOW_TO_GET}"
         )
     return [there[name] for name in (there if sequences is None else sequences)]
+
+
+def expected(
+    *, split: str = "test", sequences: Sequence[str] | None = None, **_: Any
+) -> dict[str, dict[str, int | None]]:
+    """The sequences of the published set; of each at least one pose."""
+    if sequences is None and split == "test":
+        return {"action": dict.fromkeys(TEST)}
+    return {"action": dict.fromkeys(sequences or ())}
 
 
 def _people(

@@ -46,7 +46,7 @@ def load(
         skeleton: "h36m_17" or "h36m_16".
 
     Returns:
-        Poses with the labels subject, action (the run, as "seq_003"), camera, frame.
+        Poses with the labels split, subject, action (the run, as "seq_003"), camera, frame.
 
     Raises:
         FileNotFoundError: the file is missing.
@@ -86,6 +86,7 @@ def load(
         camera=Camera(np.float32(focal), np.float32(center), pose3d[:, target.root_index].copy()),
         image_size=np.tile(np.float32(IMAGE_SIZE), (n, 1)),
         labels={
+            "split": np.full(n, split),
             "subject": whole["subj"].astype(str),
             "action": np.array([f"seq_{i:03d}" for i in whole["seq"]]),
             "camera": whole["cam"].astype(np.int16),
@@ -108,6 +109,13 @@ def files(root: str | Path, *, split: str = "test", **_: Any) -> list[Path]:
     if not path.is_file():
         raise FileNotFoundError(f"Ski-Pose PTZ: there is no {path.absolute()}. {_HOW_TO_GET}")
     return [path]
+
+
+def expected(
+    *, split: str = "test", frame_step: int = 1, **_: Any
+) -> dict[str, dict[str, int | None]]:
+    """How many images the published set has."""
+    return {"split": {split: -(-IMAGES[split] // frame_step)}}
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
