@@ -47,27 +47,95 @@ def write_json(root, people, split="train"):
     return root
 
 
-def write_mat(path, people):
+def official_tree(people):
     """As the official file: structs in structs; the last image is a test image without people."""
-    scipy_io = pytest.importorskip("scipy.io")
     names = list(dict.fromkeys(p["image"] for p in people))
-    images = np.empty(len(names) + 1, object)
-    for i, name in enumerate(names):
+    images = []
+    for name in names:
         persons = []
         for p in people:
             if p["image"] == name:
                 points = [
-                    {"id": j, "x": x, "y": y, "is_visible": j % 2}
+                    {"id": float(j), "x": float(x), "y": float(y), "is_visible": float(j % 2)}
                     for j, ((x, y), v) in enumerate(zip(p["joints"], p["joints_vis"], strict=True))
                     if v
                 ]
-                place = dict(zip("xy", p["center"], strict=True))
+                place = dict(zip("xy", map(float, p["center"]), strict=True))
                 one = {"scale": p["scale"], "objpos": place}
                 persons.append(one | ({"annopoints": {"point": points}} if points else {}))
-        images[i] = {"image": {"name": name}, "annorect": persons}
-    images[-1] = {"image": {"name": "test.jpg"}, "annorect": {"scale": 1.0}}
-    training = np.array([1] * len(names) + [0], np.uint8)
-    scipy_io.savemat(path, {"RELEASE": {"annolist": images, "img_train": training}})
+        images.append({"image": {"name": name}, "annorect": persons})
+    images.append({"image": {"name": "test.jpg"}, "annorect": [{"scale": 1.0}]})
+    return {"annolist": images, "img_train": np.array([1.0] * len(names) + [0.0])}
+
+
+def write_tree(path, tree, v73=False):
+    (write_v73 if v73 else write_v5)(path, tree)
+
+
+def write_any_mat(path, people, v73=False):
+    write_tree(path, official_tree(people), v73)
+
+
+def write_v5(path, tree):
+    scipy_io = pytest.importorskip("scipy.io")
+
+    def as_struct(value):
+        """Lists of structs as MATLAB's arrays of structs, whose members are all the same."""
+        if isinstance(value, dict):
+            return {key: as_struct(item) for key, item in value.items()}
+        if isinstance(value, list):
+            keys = list(dict.fromkeys(key for item in value for key in item))
+            array = np.empty((1, len(value)), [(key, object) for key in keys])
+            for i, item in enumerate(value):
+                for key in keys:
+                    array[0, i][key] = as_struct(item[key]) if key in item else np.zeros((0, 0))
+            return array
+        return value
+
+    scipy_io.savemat(path, {"RELEASE": as_struct(tree)}, do_compression=True)
+
+
+def write_v73(path, tree):
+    """As MATLAB's own version 7.3: HDF5 behind a block of 512 bytes."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w", userblock_size=512) as file:
+        references = file.create_group("#refs#")
+
+        def refer(value):
+            name = f"r{len(references)}"
+            put(references, name, value)
+            return references[name].ref
+
+        def put(group, name, value):
+            if isinstance(value, list) and len(value) == 1:
+                value = value[0]
+            if isinstance(value, dict):
+                place = group.create_group(name)
+                place.attrs["MATLAB_class"] = np.bytes_("struct")
+                for key, item in value.items():
+                    put(place, key, item)
+            elif isinstance(value, list) and value:
+                place = group.create_group(name)
+                place.attrs["MATLAB_class"] = np.bytes_("struct")
+                for key in dict.fromkeys(key for item in value for key in item):
+                    column = [refer(item.get(key, [])) for item in value]
+                    place.create_dataset(key, data=np.array([column], h5py.ref_dtype).T)
+            elif isinstance(value, list):
+                place = group.create_dataset(name, data=np.zeros(2, np.uint64))
+                place.attrs["MATLAB_class"] = np.bytes_("double")
+                place.attrs["MATLAB_empty"] = 1
+            elif isinstance(value, str):
+                letters = np.array([[ord(c)] for c in value], np.uint16)
+                place = group.create_dataset(name, data=letters)
+                place.attrs["MATLAB_class"] = np.bytes_("char")
+            else:
+                place = group.create_dataset(name, data=np.atleast_2d(value).T)
+                place.attrs["MATLAB_class"] = np.bytes_("double")
+
+        put(file, "RELEASE", tree)
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    with path.open("r+b") as file:
+        file.write(header)
 
 
 def test_people_in_order_without_the_empty(tmp_path, people):
@@ -121,8 +189,9 @@ def test_missing_images(tmp_path, people):
         mpii.load(write_json(tmp_path, people), images=tmp_path / "images")
 
 
-def test_the_official_file_gives_the_same(tmp_path, people):
-    write_mat(tmp_path / mpii.MAT, people)
+@pytest.mark.parametrize("v73", [False, True])
+def test_the_official_file_gives_the_same(tmp_path, people, v73):
+    write_any_mat(tmp_path / mpii.MAT, people, v73)
     found = mpii.load(tmp_path)
     (tmp_path / "json").mkdir()
     expected = mpii.load(write_json(tmp_path / "json", people))
@@ -132,9 +201,10 @@ def test_the_official_file_gives_the_same(tmp_path, people):
         assert (found.columns()[name] == column).all(), name
 
 
-def test_one_person_with_one_point(tmp_path):
+@pytest.mark.parametrize("v73", [False, True])
+def test_one_person_with_one_point(tmp_path, v73):
     """Matlab writes a list of one as the thing itself."""
-    write_mat(tmp_path / mpii.MAT, [person(missing=range(15))])
+    write_any_mat(tmp_path / mpii.MAT, [person(missing=range(15))], v73)
     poses = mpii.load(tmp_path / mpii.MAT)
     assert len(poses) == 1 and poses.confidence.sum() == 1
 
@@ -165,7 +235,7 @@ def test_unknown_split(tmp_path):
 
 
 def test_the_official_file_has_no_validation(tmp_path, people):
-    write_mat(tmp_path / mpii.MAT, people)
+    write_any_mat(tmp_path / mpii.MAT, people)
     with pytest.raises(ValueError, match="has no split 'valid'"):
         mpii.load(tmp_path, split="valid")
 
@@ -191,6 +261,62 @@ def test_bad_mat(tmp_path):
     (tmp_path / mpii.MAT).write_text("not matlab's, but long enough to have a header" * 10)
     with pytest.raises(ValueError, match="can't be read as a MATLAB file"):
         mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("v73", [False, True])
+@pytest.mark.parametrize("keep", [0, 100, 700])
+def test_truncated_mat(tmp_path, people, v73, keep):
+    write_any_mat(tmp_path / mpii.MAT, people, v73)
+    (tmp_path / mpii.MAT).write_bytes((tmp_path / mpii.MAT).read_bytes()[:keep])
+    with pytest.raises(ValueError, match=rf"{mpii.MAT} can't be read as a MATLAB file"):
+        mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("v73", [False, True])
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("id", 16.0, "a point has the id 16"),
+        ("x", np.nan, "a point has the id .* and stands at .nan"),
+        ("y", "text", "could not convert string to float"),
+    ],
+)
+def test_mat_unlike_the_layout(tmp_path, people, key, value, message, v73):
+    tree = official_tree(people)
+    tree["annolist"][1]["annorect"][0]["annopoints"]["point"][3][key] = value
+    write_tree(tmp_path / mpii.MAT, tree, v73)
+    with pytest.raises(
+        ValueError, match=rf"{mpii.MAT}, RELEASE.annolist.2., person 0: .*{message}"
+    ):
+        mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("v73", [False, True])
+def test_mat_without_its_parts(tmp_path, people, v73):
+    tree = official_tree(people)
+    write_tree(tmp_path / mpii.MAT, tree | {"img_train": np.ones(9)}, v73)
+    with pytest.raises(ValueError, match="of one length .got 5 and 9."):
+        mpii.load(tmp_path)
+    tree.pop("annolist")
+    write_tree(tmp_path / mpii.MAT, tree, v73)
+    with pytest.raises(ValueError, match="has no RELEASE with an annolist"):
+        mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[{", b"\xff\xfe"])
+def test_truncated_json(tmp_path, content):
+    (tmp_path / "train.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"train\.json is not JSON"):
+        mpii.load(tmp_path)
+
+
+def test_annotated_joints_that_are_no_numbers(tmp_path):
+    one = person()
+    one["joints"][5] = [float("nan"), 3.0]
+    with pytest.raises(ValueError, match="person 0: annotated joints or the center are not finite"):
+        mpii.load(write_json(tmp_path, [one]))
+    one["joints_vis"][5] = 0  # of a joint that nobody annotated it does not matter
+    assert mpii.load(write_json(tmp_path, [one])).confidence[0, 5] == 0
 
 
 @needs_data

@@ -30,8 +30,8 @@ def read_mat(path: Path, names: Sequence[str], how_to_get: str = "") -> dict[str
     """Variables of a .mat file.
 
     A numeric array has MATLAB's axes in its order, at least two of them. A cell array comes as a
-    list of its cells, column by column; an array of structs (v5 only) as a list of dicts; text as
-    a string. A variable that the file lacks is not in the result.
+    list of its cells, column by column; an array of structs as a list of dicts; text as a string.
+    A variable that the file lacks is not in the result.
 
     Args:
         names: of the variables to read; no other is taken into memory.
@@ -73,13 +73,34 @@ def _from_hdf5(path: Path, names: Sequence[str]) -> dict[str, Any]:
         return {name: _value(file, file[name]) for name in names if name in file}
 
 
-def _value(file: Any, item: Any) -> Any:
+def _value(file: Any, item: Any, depth: int = 0) -> Any:
+    if depth == _DEEPEST:
+        raise ValueError(f"it has cells {_DEEPEST} deep")
+    if not hasattr(item, "dtype"):  # a group
+        return _members(file, item, depth)
     content = item[()]
     if content.dtype == object:  # references; ravel of HDF5's order is MATLAB's column by column
-        return [_value(file, file[reference]) for reference in content.ravel()]
+        return [_value(file, file[reference], depth + 1) for reference in content.ravel()]
     if item.attrs.get("MATLAB_empty", 0):
         return np.zeros(tuple(int(n) for n in content.ravel()[:8]))
+    if item.attrs.get("MATLAB_class", b"") == b"char":
+        return "".join(map(chr, content.ravel()))
     return content.T
+
+
+def _members(file: Any, group: Any, depth: int) -> list[dict[str, Any]]:
+    """Structs: one has its members in the group, an array of them a list of references each."""
+    members = {key: group[key] for key in group}
+    plain = [m for m in members.values() if "MATLAB_class" in m.attrs or not hasattr(m, "dtype")]
+    if plain or not members:
+        return [{key: _value(file, member, depth + 1) for key, member in members.items()}]
+    columns = {key: member[()].ravel() for key, member in members.items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ValueError(f"the members of {group.name} are not of one length")
+    return [
+        {key: _value(file, file[column[i]], depth + 1) for key, column in columns.items()}
+        for i in range(len(next(iter(columns.values()))))
+    ]
 
 
 # --- versions 5 to 7 ----------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Source: Andriluka et al., CVPR 2014 (annotations: simplified BSD licence). Two files are read: the
 JSON of the field (`annot/train.json`, `annot/valid.json`: image, joints, joints_vis, center, scale)
-and the official `mpii_human_pose_v1_u12_1.mat`.
+and the official `mpii_human_pose_v1_u12_1.mat` (also saved anew as version 7.3).
 """
 
 import json
@@ -19,9 +19,13 @@ from camerapose.skeleton import MPII_16
 
 MAT = "mpii_human_pose_v1_u12_1.mat"
 SPLITS = ("train", "valid")
+#: People of the field's JSON. One person an image, as some distribute it, is less.
+PUBLISHED = {"train": 22246, "valid": 2958}
 #: Sizes that MPII's images commonly have, smallest first. In the annotations these show as steps at
 #: heights of 480, 720 and 1080 pixels; nearly all that is 480 high is 640 wide.
 COMMON_SIZES = ((640, 480), (1280, 720), (1920, 1080))
+#: Numbers that no image comes near: pixels beyond are a damaged file.
+MOST_PIXELS = 1e5
 
 _HOW_TO_GET = (
     f"Get {MAT} from http://human-pose.mpi-inf.mpg.de (annotations, 12.5 MB), or the JSON that "
@@ -112,10 +116,15 @@ def files(
     )
 
 
+def expected(*, split: str = "train", **_: Any) -> dict[str, dict[str, int | None]]:
+    """How many people the field's JSON has, for `camerapose data check`."""
+    return {"split": {split: PUBLISHED[split]}}
+
+
 def _from_json(path: Path) -> Iterator[_Person]:
     try:
         entries = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}). {_HOW_TO_GET}") from error
     if not isinstance(entries, list):
         raise ValueError(
@@ -127,7 +136,7 @@ def _from_json(path: Path) -> Iterator[_Person]:
             annotated = np.array(entry["joints_vis"], float) > 0
             center = np.array(entry.get("center", (0, 0)), float)
             image = str(entry["image"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"{path}, person {i}: it should have image, joints, joints_vis ({error!r}). "
                 f"{_HOW_TO_GET}"
@@ -137,7 +146,13 @@ def _from_json(path: Path) -> Iterator[_Person]:
                 f"{path}, person {i}: got joints of shape {joints.shape} and joints_vis of shape "
                 f"{annotated.shape}; MPII has (16, 2) and (16,)"
             )
-        yield _Person(image, joints, annotated & np.isfinite(joints).all(axis=1), center)
+        good = np.isfinite(joints).all(axis=1) & (np.abs(joints) < MOST_PIXELS).all(axis=1)
+        if (annotated & ~good).any() or not np.isfinite(center).all():
+            raise ValueError(
+                f"{path}, person {i}: annotated joints or the center are not finite and within "
+                f"{MOST_PIXELS:.0f} pixels. {_HOW_TO_GET}"
+            )
+        yield _Person(image, np.where(good[:, None], joints, 0), annotated, center)
 
 
 def _from_mat(path: Path) -> Iterator[_Person]:
