@@ -17,7 +17,7 @@ import numpy as np
 
 from camerapose.camera import Camera, normalize
 from camerapose.poses import Poses
-from camerapose.skeleton import H36M_16, H36M_17
+from camerapose.skeleton import H36M_16, H36M_17, Skeleton
 
 #: Lengths over stature. Widths and head are those of Human3.6M's joints, which lie inside the body:
 #: Drillis and Contini measured the outside.
@@ -128,13 +128,41 @@ def load(
         )
     if n < 1:
         raise ValueError(f"n is {n}; ask for 1 pose or more")
-    for name, (low, high) in {"focal": focal, "height": height}.items():
-        if not 0 < low <= high:
-            raise ValueError(f"{name} is ({low}, {high}); give (least, most), both positive")
+    check_ranges(focal=focal, height=height)
     random = np.random.default_rng(seed)
     family = random.choice(len(FAMILIES), n, p=[f.share for f in FAMILIES.values()])
     joints = _forward_kinematics(_draw_angles(random, family), _draw_lengths(random, n))
     body = np.stack([joints[name] for name in known[skeleton].joints], axis=1)
+    return seen(
+        random, body, known[skeleton], focal=focal, pitch=pitch, height=height,
+        labels={"action": np.array(list(FAMILIES))[family]},
+    )  # fmt: skip
+
+
+def check_ranges(**ranges: Sequence[float | int]) -> None:
+    """ValueError for a range that is none."""
+    for name, (low, high) in ranges.items():
+        if not 0 < low <= high:
+            raise ValueError(f"{name} is ({low}, {high}); give (least, most), both positive")
+
+
+def seen(
+    random: np.random.Generator,
+    body: np.ndarray,
+    skeleton: Skeleton,
+    *,
+    focal: Sequence[float | int],
+    pitch: Sequence[float | int],
+    height: Sequence[float | int],
+    labels: dict[str, np.ndarray],
+) -> Poses:
+    """Bodies (n, joints, 3), each before a virtual camera of its own that has all of it in sight.
+
+    Args:
+        body: metres, y up; where it stands and where it looks do not matter.
+        focal, pitch, height: as of `load`.
+    """
+    n = len(body)
     body = body @ np.swapaxes(_draw_view(random, n, pitch), 1, 2)
     size = np.array(IMAGE_SIZES)[random.integers(len(IMAGE_SIZES), size=n)]
     log_focal = random.uniform(*np.log(focal), n)
@@ -145,16 +173,16 @@ def load(
     )
     place = _draw_place(random, body, camera, size, height)
     pose3d = (body + place[:, None]).astype(np.float32)
-    camera = Camera(camera.focal, camera.center, pose3d[:, known[skeleton].root_index].copy())
+    camera = Camera(camera.focal, camera.center, pose3d[:, skeleton.root_index].copy())
     camera = camera.map(np.float32)
     return Poses(
-        skeleton=known[skeleton],
+        skeleton=skeleton,
         pose2d=camera.project(pose3d),
         confidence=np.ones(pose3d.shape[:2], np.float32),
         pose3d=pose3d,
         camera=camera,
         image_size=size.astype(np.float32),
-        labels={"action": np.array(list(FAMILIES))[family]},
+        labels=labels,
     )
 
 
