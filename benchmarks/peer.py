@@ -56,7 +56,7 @@ class ConvLifter(nn.Module):
         self.shrink = nn.Conv1d(width, 45, 1)
 
     def forward(self, pose2d: Tensor) -> Tensor:
-        x = pose2d.view(len(pose2d), 1, 32).permute(0, 2, 1)
+        x = pose2d.reshape(len(pose2d), 1, 32).permute(0, 2, 1)
         x = self.drop(self.relu(self.expand_norm(self.expand(x))))
         for i in range(0, len(self.convs), 2):
             y = self.drop(self.relu(self.norms[i](self.convs[i](x))))
@@ -81,7 +81,7 @@ class LinearLifter(nn.Module):
         return self.drop(self.relu(self.norms[i](self.linears[i](x))))
 
     def forward(self, pose2d: Tensor) -> Tensor:
-        x = self.layer(0, pose2d.view(len(pose2d), -1))
+        x = self.layer(0, pose2d.reshape(len(pose2d), -1))
         for i in range(1, len(self.linears), 2):
             x = x + self.layer(i + 1, self.layer(i, x))
         x = self.last(x).view(len(pose2d), 15, 3)

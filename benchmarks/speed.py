@@ -453,7 +453,7 @@ def inference(rounds: int, folder: Path) -> list[Row]:
     """The lifter `videopose` and the whole network, beside the peers' lifter."""
     import onnxruntime
 
-    from camerapose.export import export_model, quantize
+    from camerapose.export import export_model
 
     def session(path):
         options = onnxruntime.SessionOptions()
@@ -470,7 +470,7 @@ def inference(rounds: int, folder: Path) -> list[Row]:
         files[name] = folder / f"{name.partition(' ')[0]}.onnx"
         export_model(model, files[name])
         files[f"{name}, int8"] = files[name].with_suffix(".int8.onnx")
-        files[f"{name}, int8"].write_bytes(quantize(files[name].read_bytes()))
+        export_model(model, files[f"{name}, int8"], int8=True)
     sessions = {name: session(path) for name, path in files.items()}
     rows = []
     for batch, goal in ((1, "1.6x"), (1024, "2.3x")):
@@ -573,17 +573,18 @@ def schedule(known: dict[str, Any], lifter: str) -> str:
     total = Counter()
     for stage, one in calls.items():
         many, flops = EPOCHS[stage] * steps, one.flops()
-        busy = flops / TF32
+        busy, work = flops / TF32, one.work()
         found = {
             "one core": hours[stage] * 60,
-            "eager": many * max(busy, one.work() * EAGER_KERNEL) / 60,
-            "graph": many * (busy + one.work() * GRAPH_KERNEL) / 60,
-            "fused": many * (busy + one.work() / 6 * GRAPH_KERNEL) / 60,
+            "eager": many * max(busy, work * EAGER_KERNEL) / 60,
+            "graph": many * (busy + work * GRAPH_KERNEL) / 60,
+            "fused": many * (busy + work / 6 * GRAPH_KERNEL) / 60,
         }
         total.update(found)
         lines.append(
-            f"| {stage} | {many:,} | {hours[stage]:.0f} | {one.work():,} | {flops / 1e9:.0f} | "
-            f"{busy * 1e3:.2f} | {found['eager']:.0f} | {found['graph']:.0f} | {found['fused']:.0f} |"
+            f"| {stage} | {many:,} | {hours[stage]:.0f} | {work:,} | {flops / 1e9:.0f} | "
+            f"{busy * 1e3:.2f} | {found['eager']:.0f} | {found['graph']:.0f} | "
+            f"{found['fused']:.0f} |"
         )
     lines += [
         f"| all | | {total['one core'] / 60:.0f} | | | | {total['eager']:.0f} | "
@@ -678,7 +679,7 @@ def _processor() -> str:
     except OSError:
         return sys.platform
     flags = next((line for line in lines if line.startswith("flags")), "").split()
-    known = [name for name in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")]
+    known = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
     return "a processor with " + ", ".join(name for name in known if name in flags)
 
 

@@ -290,8 +290,8 @@ def evaluate(
     """Print errors by action and over all, with the protocol they were measured by.
 
     Args:
-        weights: a run folder, a checkpoint folder or a .safetensors file; "bundled" for those of
-            this package.
+        weights: a run folder, a checkpoint folder, a .safetensors file or an exported .onnx graph;
+            "bundled" for those of this package.
         root: folder of the data set's files.
         dataset: which protocol: human36m; unlike_landscape, unlike_portrait (Human3.6M's poses
             through other cameras); humaneva; mpi_inf_3dhp, mpi_inf_3dhp_14 (its official 14
@@ -411,7 +411,13 @@ def data(
     return UNLIKE if report.problems else 0
 
 
-def export(checkpoint: Positional[Path], out: Path, half: bool = False, license: str = "") -> int:
+def export(
+    checkpoint: Positional[Path],
+    out: Path,
+    half: bool = False,
+    int8: bool = False,
+    license: str = "",
+) -> int:
     """Write a checkpoint as one ONNX graph, which `camerapose predict` runs, and beside it the
     .safetensors from which evaluation and training go on.
 
@@ -419,11 +425,12 @@ def export(checkpoint: Positional[Path], out: Path, half: bool = False, license:
         checkpoint: a run folder, a checkpoint folder or a .safetensors file.
         out: the .onnx file to write.
         half: store weights in half precision.
+        int8: weights and products in eight bits: faster, and a little less exact.
         license: of the weights; without it what the checkpoint says.
     """
     from camerapose.export import export_checkpoint
 
-    for file in export_checkpoint(checkpoint, out, half=half, license=license):
+    for file in export_checkpoint(checkpoint, out, half=half, license=license, int8=int8):
         print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0
 

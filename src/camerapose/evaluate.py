@@ -14,8 +14,9 @@ from camerapose import metrics, protocols
 from camerapose.camera import Camera, denormalize
 from camerapose.export import find_model, load_model
 from camerapose.geometry import root_relative
-from camerapose.model import CameraPose
+from camerapose.model import CameraPose, Lifted
 from camerapose.poses import Poses
+from camerapose.predictor import Predictor
 from camerapose.protocols import TEST_SUBJECTS
 from camerapose.skeleton import Skeleton, conversion
 
@@ -37,7 +38,30 @@ COLUMNS = {
 MEANS = "frame-wise: over all poses alike; action-wise: mean of the actions' means"
 
 
-def lift(model: CameraPose, poses: Poses, mirror: bool = False, batch: int = 8192) -> Poses:
+class Graph:
+    """An exported graph in the place of the model it came from, so that it can be measured."""
+
+    training = False
+
+    def __init__(self, path: Path | str):
+        self._predictor = Predictor(path)
+        self.skeleton = self._predictor.skeleton
+
+    def __call__(self, pose2d: Tensor, confidence: Tensor) -> Lifted:
+        found = self._predictor.run(pose2d.cpu().numpy(), confidence.cpu().numpy())
+        return Lifted(**{k: torch.from_numpy(v).to(pose2d.device) for k, v in found.items()})
+
+    def train(self, mode: bool = True) -> "Graph":
+        return self
+
+    def eval(self) -> "Graph":
+        return self
+
+    def to(self, device: torch.device) -> "Graph":
+        return self
+
+
+def lift(model: CameraPose | Graph, poses: Poses, mirror: bool = False, batch: int = 8192) -> Poses:
     """Lift the 2D of `poses`, in eval mode and without gradient.
 
     Args:
@@ -55,7 +79,7 @@ def lift(model: CameraPose, poses: Poses, mirror: bool = False, batch: int = 819
     return Poses.cat(parts)
 
 
-def _lift(model: CameraPose, poses: Poses) -> Poses:
+def _lift(model: CameraPose | Graph, poses: Poses) -> Poses:
     lifted = model(poses.pose2d, poses.confidence)
     camera = Camera(lifted.focal, lifted.center, lifted.translation)
     return Poses(
@@ -79,7 +103,7 @@ def _mean(a: Poses, b: Poses) -> Poses:
 
 
 def measure(
-    model: CameraPose,
+    model: CameraPose | Graph,
     poses: Poses,
     mirror: bool = False,
     truth2d: Tensor | None = None,
@@ -148,8 +172,8 @@ def evaluate(
     """Measure weights on a data set and print a table by action.
 
     Args:
-        weights: a run folder, a checkpoint folder or a .safetensors file; "bundled" for those
-            that come with the package.
+        weights: a run folder, a checkpoint folder, a .safetensors file or an exported .onnx graph;
+            "bundled" for those that come with the package.
         dataset: one of `protocols.DATASETS`; mpii has 2D truth alone.
         root: folder of the data set.
         detections: NAME of data_2d_h36m_NAME.npz to take as 2D, or poses2d of 3DPW; None: ground
@@ -157,8 +181,11 @@ def evaluate(
         mirror: average over the mirrored input.
         json_file: also write everything here.
     """
-    path = bundled_weights() if str(weights) == "bundled" else find_model(Path(weights))
-    model = load_model(path)
+    if Path(weights).suffix == ".onnx":
+        path, model = Path(weights), Graph(weights)
+    else:
+        path = bundled_weights() if str(weights) == "bundled" else find_model(Path(weights))
+        model = load_model(path)
     test = protocols.load(
         dataset, root, skeleton=model.skeleton.name, detections=detections, subjects=subjects,
         frame_step=frame_step,

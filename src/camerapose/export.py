@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from camerapose.model import CameraPose, build
 
 #: Arrays with more values than this are stored in half precision where that is asked for.
 HALF_FROM = 1024
+#: Matrices with a side shorter than this stay in single precision in an int8 graph.
+INT8_FROM = 128
 UNITS = "2D: x*2/width-1, (y*2-height)/width; 3D: camera frame, metres, x right, y down, z forward"
 
 
@@ -91,9 +94,15 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
 
 
 def export_checkpoint(
-    checkpoint: Path | str, out: Path | str, half: bool = False, license: str = ""
+    checkpoint: Path | str,
+    out: Path | str,
+    half: bool = False,
+    license: str = "",
+    int8: bool = False,
 ) -> tuple[Path, Path]:
     """Write a checkpoint as an ONNX graph and, beside it, as safetensors; both files."""
+    if half and int8:
+        raise ValueError("half and int8 are two ways to store the graph's weights; give one")
     source, graph = find_model(Path(checkpoint)), Path(out)
     weights = graph.with_suffix(".safetensors")
     if graph.suffix != ".onnx" or weights.resolve() == source.resolve():
@@ -103,7 +112,7 @@ def export_checkpoint(
     model, (settings, card, known) = load_model(source), about(source)
     license = license or known
     graph.parent.mkdir(parents=True, exist_ok=True)
-    export_model(model, graph, card, half, license)
+    export_model(model, graph, card, half, license, int8)
     save_model(model, weights, settings, card, half, license)
     return graph, weights
 
@@ -161,17 +170,25 @@ def export_model(
     card: dict[str, Any] | None = None,
     half: bool = False,
     license: str = "",
+    int8: bool = False,
 ) -> None:
     """Write the ONNX graph that `Predictor` runs: 2D and confidence to 3D, camera, reprojection.
+
+    Batch norm is folded into the products before it.
 
     Args:
         card: what to tell about the weights, plain JSON; stands in the graph's metadata.
         half: weights in half precision on disk; they are computed with in single precision.
         license: of the weights.
+        int8: weights in eight bits, by column; products in integers, with inputs rounded as they
+            come. Several times faster where the processor knows such products, and a little less
+            exact (docs/results.md).
     """
     import onnx
 
     model = copy.deepcopy(model).eval().cpu()
+    if hasattr(model.lifter, "fold"):  # where the exporter does not find the norm's neighbour
+        model.lifter.fold()
     joints = model.skeleton.n_joints
     example = (torch.randn(2, joints, 2), torch.rand(2, joints))
     batch = torch.export.Dim("n", min=1)
@@ -191,6 +208,8 @@ def export_model(
     graph = onnx.load_from_string(buffer.getvalue())
     if half:
         _halve(graph)
+    if int8:
+        graph = _quantized(graph)
     _strip(graph)
     for key, value in {
         "camerapose_version": camerapose.__version__,
@@ -198,6 +217,7 @@ def export_model(
         "units": UNITS,
         "license": license,
         "card": json.dumps(card or {}),
+        **({"weights": "int8"} if int8 else {}),
     }.items():
         entry = graph.metadata_props.add()
         entry.key, entry.value = key, value
@@ -234,6 +254,31 @@ def _halve(graph: Any) -> None:
     nodes = [*casts, *graph.graph.node]
     del graph.graph.node[:]
     graph.graph.node.extend(nodes)
+
+
+def _quantized(graph: Any) -> Any:
+    """The graph with its large products with weights in integers.
+
+    Small ones, which read coordinates or make them, stay as they are: they take hardly any time,
+    and rounding costs most there.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    small = {w.name for w in graph.graph.initializer if min(w.dims, default=0) < INT8_FROM}
+    exact = [node.name for node in graph.graph.node if small & set(node.input[1:2])]
+    exact += [f"{name}_MatMul" for name in exact]  # what it makes of Gemm on the way
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)  # it advises a preparation that has been done
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "int8.onnx"
+            quantize_dynamic(
+                graph, path, per_channel=True, weight_type=QuantType.QInt8, nodes_to_exclude=exact
+            )
+            return onnx.load(path)
+    finally:
+        logging.root.setLevel(level)
 
 
 def _strip(graph: Any) -> None:

@@ -96,7 +96,7 @@ class Predictor:
             raise ValueError(_too_few(bad, seen, self.skeleton))
         _warn_of_places(points, size)
         pose2d = normalize(points, size).astype(np.float32)
-        columns = self._run(pose2d, seen)
+        columns = self.run(pose2d, seen)
         poses = Poses(
             skeleton=self.skeleton,
             pose2d=pose2d,
@@ -135,7 +135,10 @@ class Predictor:
         """For each person whether enough joints are seen to lift them."""
         return _usable(*self.prepare(keypoints, confidence, skeleton))
 
-    def _run(self, pose2d: np.ndarray, confidence: np.ndarray) -> dict[str, np.ndarray]:
+    def run(
+        self, pose2d: Float[np.ndarray, "n joints 2"], confidence: Float[np.ndarray, "n joints"]
+    ) -> dict[str, np.ndarray]:
+        """What the graph says of poses in its own skeleton and in normalised coordinates."""
         if not len(pose2d):
             joints = self.skeleton.n_joints
             shapes = {"refined2d": (joints, 2), "pose3d": (joints, 3), "focal": (2,),

@@ -74,6 +74,29 @@ def _columns(x: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
     return x.chunk(len(weight), dim=1)
 
 
+class FoldedLinear(nn.Module):
+    """`PartLinear` and the batch norm that follows it, for evaluation: a product for each part."""
+
+    def __init__(self, linear: PartLinear, scale: Tensor, shift: Tensor):
+        super().__init__()
+        parts = len(linear.weight)
+        self.weights = nn.ParameterList([*(linear.weight.detach() * scale.view(parts, 1, -1))])
+        self.biases = nn.ParameterList([*shift.view(parts, -1)])
+
+    def forward(self, x: Float[Tensor, "n parts_inputs"]) -> Float[Tensor, "n parts_outputs"]:
+        columns = x.chunk(len(self.weights), dim=1)
+        parts = zip(self.biases, columns, self.weights, strict=True)
+        return torch.cat([torch.addmm(bias, at, weight) for bias, at, weight in parts], dim=1)
+
+
+def _fold(norm: "PartNorm") -> tuple[Tensor, Tensor]:
+    """Scale and shift of each channel by a batch norm in evaluation; it then does nothing."""
+    of = norm.norm
+    scale = of.weight.detach() / (of.running_var + of.eps).sqrt()
+    norm.norm = nn.Identity()
+    return scale, of.bias.detach() - scale * of.running_mean
+
+
 class PartNorm(nn.Module):
     """Batch norm of every part's channels, ReLU, dropout."""
 
@@ -144,6 +167,19 @@ class Lifter(nn.Module):
         self.blocks = nn.ModuleList(Block(parts, width, context, dropout) for _ in range(blocks))
         self.last = PartLinear(parts, width, 3 * largest, std=SMALL)
         self.bias = nn.Parameter(torch.zeros(skeleton.n_joints, 3))
+
+    def fold(self) -> None:
+        """Take the batch norms into the products before them, for evaluation from now on."""
+        self.first = FoldedLinear(self.first, *_fold(self.first_norm))
+        for block in self.blocks:
+            block.first = FoldedLinear(block.first, *_fold(block.first_norm))
+            scale, shift = _fold(block.second_norm)
+            block.second = FoldedLinear(block.second, scale, shift)
+            block.hear.weight.data *= scale[:, None]
+            block.hear.bias.data *= scale
+        last = self.last.weight
+        none = last.new_zeros(len(last), last.shape[2])
+        self.last = FoldedLinear(self.last, torch.ones_like(none), none)
 
     def forward(
         self, pose2d: Float[Tensor, "n j 2"], size: Float[Tensor, "n 1 1"] | None = None
