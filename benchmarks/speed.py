@@ -161,14 +161,15 @@ class Ours:
     """A run on made bodies, ready for single steps."""
 
     def __init__(self, lifter: str, batch: int, folder: Path, plain: bool):
-        """Args: plain: PoseAug's parts alone: no refiner, no 2D-only poses, no noise."""
+        """Args: plain: PoseAug's parts alone: no refiner, no 2D-only poses, no noise, and no camera
+        branch to speak of. (D_2D stays ours, which looks at parts: eight times PoseAug's work.)"""
         chosen: dict[str, Any] = {
             "device": "cpu", "pictures": 0,
             "data": {"human36m": False, "mpii": False, "synthetic": 4 * batch},
             "model": {"lifter": lifter}, "adversary": {"batch": batch},
         }  # fmt: skip
         if plain:
-            chosen["model"]["refiner_hidden"] = 0
+            chosen["model"] |= {"refiner_hidden": 0, "camera_hidden": 8, "camera_blocks": 0}
             chosen["noise"] = {"exact": 1.0}
             chosen["wild_batch"] = 0
         self.run = run = Run(settings.update(settings.Config(), chosen, "speed.py"), folder)

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from camerapose import config
-from camerapose.skeleton import BLAZEPOSE_33
+from camerapose import config, metrics, plugins
+from camerapose.skeleton import BLAZEPOSE_33, H36M_16
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import accuracy  # noqa: E402
+import peer  # noqa: E402
 import real_detections  # noqa: E402
 import report  # noqa: E402
+import speed  # noqa: E402
 import walked_distance  # noqa: E402
 from rows import TRANSPLANTS, Row, rows  # noqa: E402
 
@@ -176,3 +179,75 @@ def test_qualisys_calibration(tmp_path):
     assert view["focal"].tolist() == [1000, 1000] and view["center"].tolist() == [500, 1000]
     up = view["rotation"] @ [0, 0, 0.5] + view["translation"]
     np.testing.assert_allclose(up, [0, -0.5, 2.0], atol=1e-12)
+
+
+# The usual way beside ours: both compute the same, or the race says nothing
+
+
+def test_the_peers_lifters_are_of_the_size_of_ours():
+    for name, kind in peer.LIFTERS.items():
+        ours = plugins.load("lifters", name).Lifter(H36M_16)
+        assert count(kind()) == count(ours)
+
+
+def count(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_the_peers_errors_are_ours():
+    target = torch.randn(50, 16, 3)
+    predicted = target + 0.1 * torch.randn(50, 16, 3)
+    x, y = predicted.numpy(), target.numpy()
+    for name in ("mpjpe", "pa_mpjpe"):
+        found = getattr(metrics, name)(predicted, target).numpy()
+        np.testing.assert_allclose(getattr(peer, name)(x, y), found, atol=1e-6)
+    ours = metrics.auc(predicted, target).mean()
+    assert peer.auc(x, y) == pytest.approx(float(ours), abs=1e-5)
+
+
+def test_the_peer_learns():
+    """Every network moves in two iterations, and losses are read in each."""
+    torch.manual_seed(0)
+    pose3d = torch.randn(16, 16, 3).numpy() * 0.3 + np.array([0, 0, 5], np.float32)
+    pose3d = pose3d.astype(np.float32)
+    camera = np.array([[2.3, 2.3, 0, 0, 0, 0, 0, 0, 0]] * 16, np.float32)
+    one = peer.Peer("mlp", pose3d, pose3d[..., :2] / pose3d[..., 2:], camera, batch=8)
+    networks = (one.lifter, one.generator, one.critic3d, one.critic2d)
+    before = [next(n.parameters()).clone() for n in networks]
+    for _ in range(2):
+        one.adversarial()
+    for network, old in zip(networks, before, strict=True):
+        new = next(network.parameters())
+        assert new.isfinite().all() and not torch.equal(new, old)
+    assert len(one.written) >= 16 and np.isfinite(one.written).all()
+
+
+def test_a_race_runs_in_turn_and_its_first_round_does_not_count():
+    order = []
+    times = speed.race(2, a=lambda: order.append("a"), b=lambda: order.append("b"))
+    assert order == list("ababab") and {len(t) for t in times.values()} == {2}
+    assert speed.ratio([2.0, 6.0, 9.0], [1.0, 2.0, 3.0]) == 3
+
+
+def test_calls_are_counted_and_products_are_run_again():
+    a, b = torch.randn(4, 6), torch.randn(4, 5)
+
+    def step():
+        (a.t() @ b).sum().item()
+
+    calls = speed.calls_of(step)
+    assert calls.waits() == 1 and calls.products.total() == 1
+    assert calls.flops() == 2 * 6 * 4 * 5 and calls.work() < calls.names.total()
+    again = speed.calls_of(speed.bare(calls))
+    assert again.products == calls.products and again.flops() == calls.flops()
+
+
+def test_tables_stand_between_the_marks(tmp_path, monkeypatch):
+    document = tmp_path / "results.md"
+    document.write_text("before\n<!-- begin speed -->\nold\n<!-- end speed -->\nafter\n")
+    monkeypatch.setattr(speed, "DOCUMENT", document)
+    row = speed.Row("a step", 0.5, "ms a sample", 0.75, 2.0, "1.5x")
+    speed.write(speed.table([row], ("step", "time", "of bare products", "the usual way", "goal")))
+    text = document.read_text()
+    assert "| a step | 0.5 ms a sample | 75% | 2.00x | 1.5x |" in text
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text

@@ -280,6 +280,56 @@ class TestGraph:
         for name in OUTPUTS:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-2, rtol=1e-2)
 
+    def test_batch_norm_is_folded(self, tmp_path):
+        """Of every lifter that joins its products with it directly."""
+        for lifter in ("mlp", "parts", "videopose"):
+            model = make(sizes=Model(lifter, {"width": 32, "blocks": 1}, 0, 16, 1))
+            export_model(model, tmp_path / "folded.onnx")
+            kinds = {node.op_type for node in onnx.load(tmp_path / "folded.onnx").graph.node}
+            assert "BatchNormalization" not in kinds, lifter
+            pose2d, confidence = observed(5)
+            expected, found = (
+                lifted(model, pose2d, confidence),
+                run(tmp_path / "folded.onnx", pose2d, confidence),
+            )
+            for name in OUTPUTS:
+                np.testing.assert_allclose(found[name], expected[name], atol=1e-5, rtol=1e-5)
+
+    def test_int8_is_near(self, tmp_path):
+        sizes = Model("parts", {"width": 160, "blocks": 1}, 256, 256, 1)
+        model = make(sizes=sizes)
+        save_model(model, tmp_path / "model.safetensors", sizes, CARD)
+        whole, small = tmp_path / "whole.onnx", tmp_path / "small.onnx"
+        export_model(model, whole, CARD)
+        assert cli.main(["export", str(tmp_path), "--out", str(small), "--int8"]) == 0
+        assert small.stat().st_size < 0.5 * whole.stat().st_size
+        kinds = [node.op_type for node in onnx.load(small).graph.node]
+        assert kinds.count("MatMulInteger") >= 10
+        pose2d, confidence = observed(64)
+        expected, found = (run(path, pose2d, confidence) for path in (whole, small))
+        for name in OUTPUTS:
+            assert not np.array_equal(found[name], expected[name]), name
+            off = np.abs(found[name] - expected[name])
+            assert off.max() < 0.1 * np.abs(expected[name]).max(), name
+        assert metadata(small) == metadata(whole) | {"weights": "int8", "license": ""}
+        assert np.isfinite(
+            Predictor(small)(np.random.rand(2, 17, 2), image_size=(1, 1)).pose3d
+        ).all()
+
+    def test_int8_and_half_do_not_go_together(self, folder, tmp_path):
+        with pytest.raises(ValueError, match="give one"):
+            export_checkpoint(folder, tmp_path / "a.onnx", half=True, int8=True)
+
+    def test_a_graph_is_measured_like_its_model(self, model, folder):
+        from camerapose.evaluate import Graph, measure
+
+        poses = synthetic.load(n=30, seed=2).to_torch()
+        expected = measure(model, poses, mirror=True)
+        found = measure(Graph(folder / "checkpoint" / "model.onnx"), poses, mirror=True)
+        assert found.keys() == expected.keys()
+        for name in found:
+            torch.testing.assert_close(found[name], expected[name], atol=1e-3, rtol=1e-3)
+
     def test_model_is_left_as_it_was(self, monkeypatch, tmp_path):
         """Also when the export fails half-way."""
 
