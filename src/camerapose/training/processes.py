@@ -9,7 +9,7 @@ gives each its device.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -138,15 +138,15 @@ def one_goes_ahead() -> Iterator[None]:
     if count() == 1:
         yield
         return
-    ahead = int(os.environ.get("LOCAL_RANK", 0)) == 0
-    if not ahead:
-        wait()
-    try:
-        with nullcontext() if ahead else redirect_stderr(open(os.devnull, "w")):
+    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        try:
             yield
-    finally:
-        if ahead:
+        finally:
             wait()
+    else:
+        wait()
+        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # it has been said
+            yield
 
 
 def check_same(what: dict[str, Any]) -> None:

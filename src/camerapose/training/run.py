@@ -355,10 +355,13 @@ def _without_paths(config: Config) -> dict[str, Any]:
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("device = 'cuda' but torch sees no GPU here; use device = 'cpu' or 'auto'")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda" and processes.count() > 1:  # the one that this process was given
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 def _prepare_folder(config: Config, out: Path) -> None:
