@@ -25,6 +25,7 @@ USING = (
         "__init__",
         "assets",
         "cache",
+        "collection",
         "media",
         "motion",
         "plugins",
