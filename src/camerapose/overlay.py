@@ -21,8 +21,8 @@ from camerapose.visualize import LEFT, PEOPLE, RIGHT
 LONGEST = 1280
 #: Ticks a second of the video's clock, as in MPEG.
 CLOCK = 90000
-#: Colours of the trunk and of writing, and of detected joints.
-PALE, DETECTED = "#F0F0F0", "#3CDC3C"
+#: Colours of the trunk and of writing, of what rims them, and of detected joints.
+PALE, RIM, DETECTED = "#F0F0F0", "#20242C", "#3CDC3C"
 
 
 def overlay(
@@ -98,25 +98,27 @@ def _shrunk(array: np.ndarray) -> tuple[Image.Image, float]:
 def _person(
     draw: ImageDraw.ImageDraw, poses: Poses, row: int, bones: np.ndarray, dots: np.ndarray
 ) -> None:
-    thick = max(2, round(np.ptp(bones[:, 1]) / 90))
+    thick = max(3, round(np.ptp(bones[:, 1]) / 70))
     number = int(poses.labels["person"][row]) if "person" in poses.labels else 0
     several = "person" in poses.labels and len(np.unique(poses.labels["person"])) > 1
     filled = "filled" in poses.labels and poses.labels["filled"][row]
     colours = _colours(poses.skeleton, PEOPLE[number % len(PEOPLE)] if several else None)
-    for (child, parent), colour in zip(poses.skeleton.bones, colours, strict=True):
-        draw.line(
-            [tuple(bones[parent]), tuple(bones[child])],
-            fill=colour,
-            width=max(1, thick // 3) if filled else thick,
-        )
+    lines = [[tuple(bones[parent]), tuple(bones[child])] for child, parent in poses.skeleton.bones]
+    width = max(1, thick // 3) if filled else thick
+    for line in lines:  # a rim, so that bones stand out from any image
+        draw.line(line, fill=RIM, width=width + 2)
+    for line, colour in zip(lines, colours, strict=True):
+        draw.line(line, fill=colour, width=width)
+    ring = thick + 1
     for (x, y), seen in zip(dots, poses.confidence[row] > 0, strict=True):
         if seen:
-            draw.ellipse([x - thick, y - thick, x + thick, y + thick], outline=DETECTED)
+            draw.ellipse([x - ring, y - ring, x + ring, y + ring], outline=DETECTED)
     metres = float(np.linalg.norm(poses.root_position[row]))
     label = f"{number}: {metres:.1f} m" if several else f"{metres:.1f} m"
-    place = max(2.0, float(bones[:, 0].min())), max(2.0, float(bones[:, 1].min()) - 8 * thick)
-    draw.text(place, label, fill=PALE, font_size=max(12, 6 * thick), stroke_width=1,
-              stroke_fill="black")  # fmt: skip
+    size = max(16, 5 * thick)
+    place = float(bones[:, 0].min()), float(bones[:, 1].min()) - 1.5 * size
+    draw.text(np.maximum(place, 3).tolist(), label, fill=PALE, font_size=size, stroke_width=2,
+              stroke_fill=RIM)  # fmt: skip
 
 
 def _colours(skeleton: Skeleton, person: str | None) -> list[str]:

@@ -187,7 +187,7 @@ def keypoints(rows: Sequence[Row], *, columns: int = 2, width: float = WIDTH) ->
 
     Source: CameraPose, Fig. 4, which shows the heatmaps that confidences are the maxima of; most
     detectors tell the maxima alone. A cross marks where the refinement network, which reads the
-    confidences, has put a joint that it moved by more than the dot is wide.
+    confidences, has put a joint that it moved by more than half a dot.
 
     Args:
         rows: of one person each: `pose2d` and `confidence`, `refined2d` if there is.
