@@ -67,7 +67,9 @@ def overlay(
                 for row in rows.get(frame.index, []):
                     _person(draw, poses, row, bones[row] * scale, dots[row] * scale)
                 if stream is None:
-                    stream = file.add_stream("libx264", rate=rate, options={"crf": "23"})
+                    stream = file.add_stream(
+                        "libx264", rate=rate, options={"crf": "23", "preset": "veryfast"}
+                    )
                     stream.width, stream.height = image.size
                     stream.pix_fmt = "yuv420p"
                     stream.codec_context.time_base = Fraction(1, CLOCK)
