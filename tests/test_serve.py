@@ -202,6 +202,19 @@ def test_through_gradio(server, photo, tmp_path):
     assert server.called and {place[0] for place in server.called} <= {"127.0.0.1", "localhost"}
 
 
+def test_a_port_that_is_taken(graph):
+    pytest.importorskip("gradio", reason='no Gradio: pip install "camerapose[serve]"')
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(OSError, match=f"port {port}: the port is taken.*--port"),
+            opened("127.0.0.1", port, {}, Limits()),
+        ):
+            pass
+
+
 @pytest.fixture
 def browser(tmp_path):
     """Headless Chromium that keeps downloads in `tmp_path`."""

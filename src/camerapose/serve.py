@@ -122,7 +122,6 @@ def opened(
     host: str, port: int, options: dict[str, Any], limits: Limits, *, browser: bool = False
 ) -> Iterator[str]:
     """The page, while the context lasts; gives its address."""
-    gradio = _gradio()
     with tempfile.TemporaryDirectory(prefix="camerapose-") as folder, _gradio_in(folder):
         desk = Desk(Path(folder), options, limits)
         page = build(desk)
@@ -130,18 +129,32 @@ def opened(
         sweeper = threading.Thread(target=desk.sweep_on, daemon=True)
         sweeper.start()
         try:
-            _, address, _ = page.launch(
-                server_name=host, server_port=port, inbrowser=browser, quiet=True, share=False,
-                prevent_thread_lock=True, ssr_mode=False, run_history=False, footer_links=[],
-                enable_monitoring=False, max_file_size=round(limits.megabytes * 1e6), css=_STYLE,
-                theme=gradio.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"],
-                                            font_mono=["ui-monospace", "monospace"]),
-            )  # fmt: skip
+            address = _launch(page, host, port, browser, limits)
             yield address
         finally:
             page.close(verbose=False)
             desk.done.set()
             sweeper.join()
+
+
+def _launch(page: Any, host: str, port: int, browser: bool, limits: Limits) -> str:
+    """The page's address."""
+    gradio = _gradio()
+    theme = gradio.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"],
+                                  font_mono=["ui-monospace", "monospace"])  # fmt: skip
+    try:
+        _, address, _ = page.launch(
+            server_name=host, server_port=port, inbrowser=browser, quiet=True, share=False,
+            prevent_thread_lock=True, ssr_mode=False, run_history=False, footer_links=[],
+            enable_monitoring=False, max_file_size=round(limits.megabytes * 1e6), css=_STYLE,
+            theme=theme,
+        )  # fmt: skip
+    except OSError as error:
+        raise OSError(
+            f"the page can't be opened at {host}, port {port}: the port is taken, or the address "
+            "is none of this computer; give others with --port and --host"
+        ) from error
+    return address
 
 
 def build(desk: "Desk") -> Any:
