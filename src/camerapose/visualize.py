@@ -215,7 +215,7 @@ def keypoints(rows: Sequence[Row], *, columns: int = 2, width: float = WIDTH) ->
     labels = ["confidence 0.1", "0.5", "0.9"]
     if moved:
         handles.append(Line2D([], [], ls="", marker="x", ms=6, mew=1.6, color=INK))
-        labels.append("moved here by the refinement network")
+        labels.append("where the refinement network puts it")
     _entries(figure, handles, labels)
     return figure
 
@@ -581,8 +581,10 @@ def _draw_bars(ax: Axes, poses: Poses) -> None:
         ax.add_patch(Rectangle((low, bottom), (high - low) * value, fc=CONFIDENCE(value), **box))
         words = dict(transform=ax.transAxes, va="center", fontsize=size)
         ax.text(low - 0.02, y, name, ha="right", color=INK, **words)
-        ax.text(high + 0.02, y, f"{value:.2f}" if value else "not seen", ha="left",
-                color=INK if value else FAINT, **words)  # fmt: skip
+        if value:
+            ax.text(high + 0.02, y, f"{value:.2f}", ha="left", color=INK, **words)
+        else:
+            ax.text(low + 0.02, y, "not seen", ha="left", color=FAINT, **words)
 
 
 def _draw_truth(ax: Axes, truth: Poses, predicted: Poses) -> None:
