@@ -62,7 +62,7 @@ def project(pose3d, intrinsics):
     return pose3d[..., :2] / pose3d[..., 2:] * [fx, fy] + [cx, cy]
 
 
-def save_mat(path, v73=False, **variables):
+def save_mat(path, v73=False, compressed=True, **variables):
     """A .mat of either kind; a list becomes a column of cells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if v73:
@@ -75,7 +75,7 @@ def save_mat(path, v73=False, **variables):
             for i, cell in enumerate(value):
                 cells[i, 0] = cell
             variables[name] = cells
-    savemat(path, variables, do_compression=True)
+    savemat(path, variables, do_compression=compressed)
     return path
 
 

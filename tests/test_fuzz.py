@@ -14,15 +14,20 @@ import warnings
 import miniatures
 import numpy as np
 import pytest
+import test_coco
+import test_human36m_files
 import test_keypoints
+import test_mocap
 from test_human36m import MPII_METADATA, tree_2d, tree_3d
-from test_mpii import person, write_mat
+from test_mpii import official_tree, person, write_v5, write_v73
 
 from camerapose import plugins, skeleton
 from camerapose.datasets import (
+    coco,
     human36m,
     humaneva,
     keypoints,
+    mocap,
     mpi_inf_3dhp,
     mpii,
     pw3d,
@@ -129,7 +134,7 @@ def _plain_npz(path, content):
 
 
 def _mat(v73):
-    return lambda path, content: miniatures.save_mat(path, v73, **content)
+    return lambda path, content: miniatures.save_mat(path, v73, compressed=False, **content)
 
 
 def _hdf5(path, content):
@@ -140,12 +145,13 @@ def _hdf5(path, content):
             file[name] = values
 
 
-def _mpii_mat(path, content):
-    write_mat(path, content["people"])
-
-
 def _text(path, content):
-    path.write_bytes("\n".join(content["lines"]).encode(errors="replace"))
+    lines = [" ".join(map(str, words)) for words in content["lines"]]
+    path.write_bytes("\n".join(lines).encode(errors="replace"))
+
+
+def _words(text):
+    return {"lines": [line.split() for line in text.splitlines()]}
 
 
 def _short(tree):
@@ -163,23 +169,17 @@ def _humaneva():
 
 def _layouts():
     """Name of a layout: its files {path: (content, writer)}, and how they are loaded."""
+    people = [person("a.jpg"), person("b.jpg", 1, missing=(3,))]
     return {
         **_of_videopose3d(),
+        **_of_human36m(),
         **_of_keypoints(),
+        **_of_motion(),
         **_of_mpi_inf_3dhp(),
-        "mpii json": (
-            {"annot/train.json": ([person("a.jpg"), person("b.jpg", missing=(3,))], _json)},
-            mpii.load,
-        ),
-        "mpii mat": (
-            {
-                mpii.MAT: (
-                    {"people": [person("a.jpg"), person("b.jpg", 1, missing=(3,))]},
-                    _mpii_mat,
-                )
-            },
-            mpii.load,
-        ),
+        "mpii json": ({"annot/train.json": (people, _json)}, mpii.load),
+        "mpii v5": ({mpii.MAT: (official_tree(people), write_v5)}, mpii.load),
+        "mpii v7.3": ({mpii.MAT: (official_tree(people), write_v73)}, mpii.load),
+        "coco": ({"annotations/person_keypoints_train2017.json": (_coco(), _json)}, coco.load),
         "pw3d": (
             {"sequenceFiles/test/a.pkl": (miniatures.pw3d_sequence(), _pickle)},
             lambda root: pw3d.load(root, keypoints="poses2d"),
@@ -209,13 +209,55 @@ def _of_videopose3d():
     }
 
 
+def _of_human36m():
+    pose = {"pose": test_human36m_files.world(0, 3)}
+    columns = test_human36m_files.annotations("S1", 1)
+
+    def load(root):
+        return human36m.load(root, subjects=("S1",))
+
+    def write(path, content):
+        test_human36m_files.write_cdf(path, content["pose"])
+
+    return {
+        "human36m cdf": ({"S1/D3_Positions/Walking.cdf": (pose, write)}, load),
+        "human36m h5": (
+            {"processed/S1/Walking-1/annot.h5": (columns, test_human36m_files.write_h5)}, load,
+        ),
+    }  # fmt: skip
+
+
+def _of_motion():
+    frames = test_mocap.amc_values(frames=2)
+    bvh = _words(test_mocap.bvh_text(frames=2))
+    asf, amc = _words(test_mocap.asf_text()), _words(test_mocap.amc_text(frames))
+
+    def load(root):
+        return mocap.load(root, frame_step=1)
+
+    return {
+        "mocap bvh": ({"walks/a.bvh": (bvh, _text)}, load),
+        "mocap amc": ({"01/01.asf": (asf, _text), "01/01_01.amc": (amc, _text)}, load),
+    }
+
+
+def _coco():
+    people = [test_coco.person(1, 42, flags=[0, 0, 1, 1] + [2] * 13), test_coco.person(2, 7)]
+    sizes = {"width": 640, "height": 480}
+    return {
+        "images": [{"id": i, "file_name": f"{i:012}.jpg"} | sizes for i in (42, 7)],
+        "annotations": people,
+        "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.COCO_17.joints)}],
+    }
+
+
 def _of_keypoints():
     flat, own = test_keypoints.flat, synthetic.load(n=2)
     found = [{"image_id": 3, "keypoints": flat(seed=s), "score": 0.9} for s in (0, 1)]
     contents = {
-        "coco results": found,
+        "own results": found,
         "alphapose": [entry | {"image_id": "a_1.jpg", "idx": 1} for entry in found],
-        "coco annotations": {
+        "own coco": {
             "images": [{"id": 3, "file_name": "a_12.jpg", "width": 640, "height": 480}],
             "annotations": [{"id": 1, "image_id": 3, "keypoints": flat(score=2)}],
             "categories": [{"id": 1, "keypoints": list(skeleton.COCO_17.joints)}],
@@ -243,7 +285,7 @@ def _of_keypoints():
 
 def _of_mpi_inf_3dhp():
     train, test = (_mpi_content(split) for split in ("train", "test"))
-    lines = {"lines": miniatures.calibration([0, 1]).splitlines()}
+    lines = _words(miniatures.calibration([0, 1]))
 
     def load_train(root):
         return mpi_inf_3dhp.load(root, subjects=("S1",), cameras=(0, 1))
@@ -348,6 +390,6 @@ def _read_or_refused(name, i, load, root):
 
 def test_there_are_at_least_a_thousand_over_all_adapters():
     assert EACH * len(LAYOUTS) >= 1000
-    of_keypoints = {"coco", "alphapose", "openpose", "own"}
+    of_keypoints = {"alphapose", "openpose", "own"}
     told = {name.partition(" ")[0] for name in LAYOUTS} - of_keypoints | {"keypoints"}
     assert told | {"synthetic"} == set(plugins.available("datasets"))  # that one has no files

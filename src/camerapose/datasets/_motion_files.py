@@ -219,7 +219,7 @@ def read_asf(path: Path) -> Skeleton:
         "root": _Bone(
             np.zeros(3),
             _axis(orientation, root["axis"], radians, f"{path}, :root"),
-            tuple(word.lower() for word in root["order"]),
+            _freedoms(root["order"], f"{path}, :root"),
         )
     }
     bones |= _bones(path, sections["bonedata"], radians)
@@ -263,7 +263,7 @@ def _bones(path: Path, lines: list, radians: bool) -> dict[str, _Bone]:
                     "their order"
                 )
             axis = _axis(_floats(now["axis"][:3], where), now["axis"][3:], radians, where)
-            dof = tuple(word.lower() for word in now.get("dof", []))
+            dof = _freedoms(now.get("dof", []), where)
             bones[now["name"][0]] = _Bone(direction * size, axis, dof)
             now = {}
         else:
@@ -271,6 +271,15 @@ def _bones(path: Path, lines: list, radians: bool) -> dict[str, _Bone]:
     if not bones:
         raise ValueError(f"{path}: :bonedata holds no bone")
     return bones
+
+
+def _freedoms(words: list[str], where: str) -> tuple[str, ...]:
+    """Degrees of freedom: moves and turns along the axes, and a change of length."""
+    freedoms = tuple(word.lower() for word in words)
+    unknown = set(freedoms) - {"tx", "ty", "tz", "rx", "ry", "rz", "l"}
+    if unknown:
+        raise ValueError(f"{where}: {min(unknown)!r:.40} is none of tx, ty, tz, rx, ry, rz, l")
+    return freedoms
 
 
 def _axis(angles: np.ndarray, order: list[str], radians: bool, where: str) -> np.ndarray:
