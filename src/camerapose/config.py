@@ -23,6 +23,11 @@ class Data:
     """Folder with annot/train.json or MPII's .mat: 2D only. Skipped, in words, if absent."""
     synthetic: int = 0
     """So many made bodies seen by made cameras, as pairs beside (or instead of) Human3.6M."""
+    pairs: dict[str, Any] = field(default_factory=dict)
+    """More 2D-3D pairs, of any files of camerapose/datasets: NAME = "FOLDER", or NAME = {root =
+    "FOLDER", ...} with options of its own."""
+    wild: dict[str, Any] = field(default_factory=dict)
+    """More 2D without 3D, said in the same way."""
     detections: str | None = None
     """Also learn from detected 2D: NAME of data_2d_h36m_NAME.npz beside the 3D."""
     skeleton: str = "h36m_16"

@@ -175,6 +175,9 @@ def _check_counts(poses: Poses, expected: Mapping, report: Report) -> None:
     if not expected:
         report.lines.append("published counts: none are known")
     for label, wanted in expected.items():
+        if set(label.split("/")) - set(poses.labels):
+            report.problems.append(f"there is no label {label} to count by")
+            continue
         found = _counts(poses, label)
         missing, wrong = [], []
         for key, number in wanted.items():

@@ -13,11 +13,23 @@ known they have no rotation, since poses live in the camera's frame, and their t
 root's place. What is missing or unlike the layout is a `FileNotFoundError` or `ValueError` that
 says what came, what was expected and where the data set is to be had.
 
-It may have a second function,
+It may have more:
 
     def files(root, **options) -> list[Path]
 
 naming the files that `load` would read, so that `camerapose.cache` knows when to prepare it anew;
-without it, all files under `root` count. Adapters know no network and import no torch; packages
+without it, all files under `root` count;
+
+    def parts(root, **options) -> list[tuple[str, Callable[[], Poses | None]]]
+
+which gives what `load` gives in pieces, in its order, each with a name and made when it is called
+(None: it is empty), so that memory holds one at a time and an interruption keeps those that are
+done;
+
+    def expected(**options) -> dict[str, dict[str, int | None]]
+
+how many poses the published data have, by label (or several, "subject/action") and value ("S1"; a
+sum is "S5+S7"; None is any number), for `camerapose data check`; and `ROOT`, the folder in which
+the files are looked for unless it is said. Adapters know no network and import no torch; packages
 that only one adapter needs are imported inside it.
 """

@@ -1,14 +1,16 @@
 """What the stages learn from: 2D-3D pairs and 2D-only poses, as big `Poses` on the device."""
 
+import inspect
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from camerapose import plugins
 from camerapose import skeleton as skeletons
 from camerapose.cache import cached
 from camerapose.camera import Camera
@@ -55,8 +57,10 @@ def load(config: Config, device: torch.device) -> TrainingData:
         found = read(subjects=learned, detections=config.data.detections, **options)
         parts.append(exact(found))
         if config.data.detections:
-            if config.data.synthetic:
-                raise ValueError("data.detections and data.synthetic can't be used together yet")
+            if config.data.synthetic or config.data.pairs:
+                raise ValueError(
+                    "data.detections can't be used together with data.synthetic or data.pairs yet"
+                )
             detected = _on(replace(found, pose3d=None, camera=None), device)
         if config.data.held_out:
             validation = _few(read(subjects=config.data.held_out, **options))
@@ -67,10 +71,15 @@ def load(config: Config, device: torch.device) -> TrainingData:
         parts.append(made)
         if validation is None:
             validation = synthetic.load(n=256, seed=config.seed + 1, skeleton=target.name)
+    for name, where in config.data.pairs.items():
+        found = _of_plugin(name, where)
+        if found.pose3d is None or found.camera is None:
+            raise ValueError(f"data.pairs: {name} has no 3D with cameras; name it in data.wild")
+        parts.append(exact(found.convert(target)))
     if not parts:
         raise ValueError(
             "nothing to learn 3D from: set data.human36m to the folder with data_3d_h36m.npz, "
-            "or data.synthetic to a number of made poses"
+            "data.pairs to other data sets, or data.synthetic to a number of made poses"
         )
     wild, wild_validation = _wild(config, target)
     complete = None
@@ -96,25 +105,50 @@ def _human36m(root: str):
     return lambda **options: cached(human36m.load, Path(root), **options)
 
 
+def _of_plugin(name: str, where: Any) -> Poses:
+    """A data set by the name of its file; `where` is its folder, or a table with `root`."""
+    options = dict(where) if isinstance(where, dict) else {"root": where}
+    root = options.pop("root", None)
+    adapter = plugins.load("datasets", name)
+    known = inspect.signature(adapter.load).parameters
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(f"data set {name} has no option {unknown[0]!r}; it has {', '.join(known)}")
+    return cached(adapter.load, None if root is None else Path(root), **options)
+
+
 def _wild(config: Config, target: Skeleton) -> tuple[Poses | None, Poses | None]:
-    """MPII's train and valid people; None, said in words, where they are not to be had."""
-    if not config.data.mpii:
+    """People with 2D alone to learn from, and MPII's valid people; None where there are none."""
+    learned, valid = _mpii(config) if config.data.mpii else (None, None)
+    sets = [] if learned is None else [learned]
+    sets += [_of_plugin(name, where) for name, where in config.data.wild.items()]
+
+    def usable(poses: Poses) -> Poses:
+        seen = poses.confidence > 0
+        if config.model.refiner_hidden:
+            return poses[np.flatnonzero(seen.sum(1) >= FEWEST_JOINTS)].convert(target)
+        return poses[np.flatnonzero(seen.all(1))].convert(target)
+
+    if not sets:
         return None, None
+    few = [replace(usable(p), pose3d=None, camera=None) for p in sets]
+    together = Poses.cat(few) if len(few) > 1 else few[0]
+    return together, None if valid is None else _few(usable(valid))
+
+
+def _mpii(config: Config) -> tuple[Poses | None, Poses | None]:
+    """Train and valid people; None, said in words, where they are not to be had."""
     root = Path(config.data.mpii)
     try:
-        splits = [cached(mpii.load, root, split="train")]
+        learned = cached(mpii.load, root, split="train")
     except FileNotFoundError as error:
-        print(f"training without 2D-only data: {error}", file=sys.stderr)
+        print(f"training without 2D-only data of MPII: {error}", file=sys.stderr)
         return None, None
     try:
-        splits.append(cached(mpii.load, root, split="valid"))
+        return learned, cached(mpii.load, root, split="valid")
     except (FileNotFoundError, ValueError):  # the official .mat has no such split
         print("MPII without valid.json: nothing to validate 2D-only data on", file=sys.stderr)
-    if config.model.refiner_hidden:
-        few = [p[(p.confidence > 0).sum(1) >= FEWEST_JOINTS].convert(target) for p in splits]
-    else:
-        few = [p[(p.confidence > 0).all(1)].convert(target) for p in splits]
-    return few[0], _few(few[1]) if len(few) > 1 else None
+        return learned, None
 
 
 def _few(poses: Poses) -> Poses:

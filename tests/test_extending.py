@@ -1,0 +1,250 @@
+"""The files that docs/extending.md shows: each is taken from there, put in place and used."""
+
+import dataclasses
+import importlib
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from camerapose import cli, plugins
+from camerapose import data as sets
+from camerapose.config import Config, Data
+from camerapose.skeleton import H36M_16
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
+#: Where each file goes, and its whole text.
+FILES = dict(re.findall(r"`src/camerapose/([a-z_/]+\.py)`[^`]*```python\n(.*?)```", DOCUMENT, re.S))
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """The files of the document, in folders as the package has them."""
+    folder = tmp_path_factory.mktemp("plugins")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def put(folder, monkeypatch):
+    """Puts a file of the document beside the plug-ins of its kind."""
+
+    def into_place(kind, name):
+        package = importlib.import_module(f"camerapose.{kind}")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder / kind)])
+        assert name in plugins.available(kind)
+        return plugins.load(kind, name)
+
+    return into_place
+
+
+def blocks(language, start, end):
+    section = DOCUMENT.split(start)[1].split(end)[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.S)
+
+
+def test_the_document_shows_one_file_of_each_kind():
+    assert set(FILES) == {"lifters/plain.py", "datasets/my_lab.py", "detectors/movenet.py"}
+
+
+# --- a lifter -----------------------------------------------------------------------------------
+
+
+def test_the_lifter_keeps_the_contract(put, monkeypatch):
+    put("lifters", "plain")
+    import test_lifters
+
+    monkeypatch.setattr(test_lifters, "NAMES", ["plain"])
+    test_lifters.test_shape_and_root("plain", test_lifters.COCO_17)
+    test_lifters.test_one_pose_and_none("plain")
+    test_lifters.test_evaluation_is_deterministic_and_training_drops("plain")
+
+
+def test_the_lifter_learns(put):
+    """With the settings of the command that the document shows."""
+    put("lifters", "plain")
+    from camerapose import config as settings
+    from camerapose.datasets import synthetic
+    from camerapose.model import build
+    from camerapose.training.adapt import tune
+
+    (command,) = re.findall(r"--set (model\.lifter=plain .*)", DOCUMENT)
+    chosen = settings.Config()
+    for item in command.replace("'", "").split():
+        chosen = settings.update(chosen, cli._assignment(item), "--set")
+    model = build(H36M_16, **dataclasses.asdict(chosen.model))
+    assert type(model.lifter).__module__ == "camerapose.lifters.plain"
+    assert model.lifter.last.in_features == 256
+    before = model.lifter.last.weight.clone()
+    pairs = synthetic.load(n=64)
+    people = replace(pairs, pose3d=None, camera=None).to_torch()
+    tune(model, people, pairs.to_torch(), steps=2)
+    assert not torch.equal(before, model.lifter.last.weight)
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+# --- a data set ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    """A folder `recordings` in the current one, as the file's docstring describes it."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    look_along_y = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]  # z of the world is up
+    calibration = {
+        "width": 1280, "height": 720, "K": [[1400, 0, 640], [0, 1400, 350], [0, 0, 1]],
+        "R": look_along_y, "t": [0.1, 1.0, 4.0],
+    }  # fmt: skip
+    (folder / "calibration.json").write_text(json.dumps(calibration))
+    from camerapose.datasets import synthetic
+
+    made = synthetic.load(n=16, pitch=(0, 0))
+    body = (made.pose3d - made.root_position[:, None])[..., [0, 2, 1]] * [1, 1, -1] + [0, 0, 1]
+    for i, name in enumerate(("walk", "run")):
+        np.savez(folder / f"{name}.npz", joints=np.float32(body[8 * i : 8 * i + 8]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAMERAPOSE_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def test_the_data_set_is_right(put, recordings):
+    poses = put("datasets", "my_lab").load(recordings)
+    assert len(poses) == 16 and poses.pose2d.dtype == np.float32
+    assert (poses.reprojection_error < 1e-3).all()
+    np.testing.assert_allclose(poses.root_position[:, 2], 4, atol=1e-5)
+    assert sets.check_poses(poses, {}).problems == []
+    assert poses.labels["action"].tolist() == ["run"] * 8 + ["walk"] * 8
+
+
+def test_the_data_set_says_what_is_wrong(put, recordings):
+    module = put("datasets", "my_lab")
+    np.savez(recordings / "walk.npz", joints=np.zeros((5, 17, 3)))
+    with pytest.raises(ValueError, match=r"walk\.npz holds joints of shape \(5, 17, 3\)"):
+        module.load(recordings)
+    (recordings / "walk.npz").unlink()
+    (recordings / "run.npz").unlink()
+    with pytest.raises(FileNotFoundError, match="no .npz in"):
+        module.load(recordings)
+
+
+def test_the_commands_on_the_data_set(put, recordings, capsys):
+    put("datasets", "my_lab")
+    prepare, *_ = blocks("bash", "Prepare it, let it be checked", "`check` tells")
+    commands = [line.split() for line in prepare.strip().splitlines()]
+    assert [c[2] for c in commands] == ["prepare", "check", "show"]
+    for command in commands:
+        assert command[0] == "camerapose" and cli.main(command[1:]) == 0
+    said = capsys.readouterr().out
+    assert "my_lab: 8 poses of h36m_16" in said and "no problems" in said
+    assert (recordings.parent / "poses.png").stat().st_size > 10_000
+    assert cli.main(["data", "list"]) == 0 and "my_lab" in capsys.readouterr().out
+
+
+def test_the_data_set_is_learned_from(put, recordings):
+    put("datasets", "my_lab")
+    from camerapose.training.data import load
+
+    (setting,) = re.findall(r"data\.pairs\.my_lab=(\w+)", DOCUMENT)
+    one = Data(human36m=None, mpii=None, pairs={"my_lab": setting})
+    found = load(Config(data=one), torch.device("cpu"))
+    assert len(found.pairs) == 16 and found.wild is None
+    some = {"my_lab": {"root": setting, "frame_step": 2}}
+    both = Data(human36m=None, mpii=None, synthetic=32, pairs=some, wild=some)
+    found = load(Config(data=both), torch.device("cpu"))
+    assert len(found.pairs) == 32 + 8
+    assert len(found.wild) == 8 and found.wild.pose3d is None and found.wild.camera is None
+    wrong = Data(human36m=None, mpii=None, pairs={"my_lab": {"root": setting, "step": 2}})
+    with pytest.raises(ValueError, match="data set my_lab has no option 'step'; it has root, fra"):
+        load(Config(data=wrong), torch.device("cpu"))
+
+
+def test_the_python_on_the_data_set(put, recordings, capsys):
+    put("datasets", "my_lab")
+    (block,) = blocks("python", "In Python, measured by a model", "## A detector")
+    exec(compile(block, "extending.md", "exec"), {})
+    assert "mpjpe" in capsys.readouterr().out
+
+
+# --- a detector ---------------------------------------------------------------------------------
+
+
+class Interpreter:
+    """In the place of LiteRT's: a network that finds joints where it says in the square image."""
+
+    answer = np.full((17, 3), 0.5, np.float32)  # y, x, score
+
+    def __init__(self, model, num_threads=None):
+        self.image = None
+
+    def allocate_tensors(self):
+        pass
+
+    def get_input_details(self):
+        return [{"index": 0, "shape": np.array([1, 192, 192, 3]), "dtype": np.uint8}]
+
+    def get_output_details(self):
+        return [{"index": 1}]
+
+    def set_tensor(self, index, tensor):
+        assert tensor.shape == (1, 192, 192, 3) and tensor.dtype == np.uint8
+        Interpreter.image = tensor[0]
+
+    def invoke(self):
+        pass
+
+    def get_tensor(self, index):
+        return self.answer[None, None]
+
+
+@pytest.fixture
+def movenet(put, tmp_path, monkeypatch):
+    module = ModuleType("ai_edge_litert.interpreter")
+    module.Interpreter = Interpreter
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", module)
+    (tmp_path / "movenet.tflite").write_bytes(b"model")
+    return put("detectors", "movenet").Detector(str(tmp_path / "movenet.tflite"))
+
+
+def test_the_detector_finds_joints_in_pixels(movenet, monkeypatch):
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, 150:] = 255
+    corners = np.array([[0.25, 0.0, 0.9], [0.75, 1.0, 0.9]], np.float32)  # of the image
+    monkeypatch.setattr(Interpreter, "answer", np.resize(corners, (17, 3)))
+    (person,) = movenet(image, track=True)
+    np.testing.assert_allclose(person.keypoints[:2], [[0, 0], [200, 100]], atol=1e-4)
+    assert person.confidence.shape == (17,) and person.score == pytest.approx(0.9)
+    assert person.box.tolist() == pytest.approx([0, 0, 200, 100])
+    seen = Interpreter.image
+    assert (seen[:48] == 0).all() and (seen[50:140, 150:] == 255).all()  # letterboxed
+    monkeypatch.setattr(Interpreter, "answer", np.zeros((17, 3), np.float32))
+    assert movenet(image) == []
+    movenet.reset()
+
+
+def test_the_detector_says_what_is_wrong(movenet, tmp_path):
+    detector = type(movenet)
+    with pytest.raises(FileNotFoundError, match="no model file .*nothing.tflite"):
+        detector(str(tmp_path / "nothing.tflite"))
+    with pytest.raises(ValueError, match="finds one person; max_people is 2"):
+        detector(str(tmp_path / "movenet.tflite"), max_people=2)
+
+
+def test_the_detector_predicts(movenet, tmp_path, graph, monkeypatch):
+    from PIL import Image
+
+    rows = [[0.2 + 0.03 * i, 0.4 + 0.05 * (i % 3), 0.8] for i in range(17)]
+    monkeypatch.setattr(Interpreter, "answer", np.array(rows, np.float32))
+    Image.new("RGB", (320, 240)).save(tmp_path / "photo.jpg")
+    arguments = ["predict", str(tmp_path / "photo.jpg"), "--out", str(tmp_path / "out")]
+    arguments += ["--weights", str(graph), "--detector", "movenet"]
+    assert cli.main([*arguments, "--model", str(tmp_path / "movenet.tflite")]) == 0
+    assert (tmp_path / "out" / "poses.json").is_file()
