@@ -395,15 +395,15 @@ def data(
         raise ValueError(f"which data set? There are {', '.join(plugins.available('datasets'))}")
     chosen = sets.options(plugins.load("datasets", name), set)
     if action == "prepare":
-        poses, folder = sets.prepare(name, root, **chosen)
+        poses, folder = sets.prepare(name, root, chosen)
         print(f"{name}: {len(poses):,} poses of {poses.skeleton.name}, kept in {folder}")
         return 0
     if action == "show":
-        path = sets.show(name, out or Path(f"{name}.png"), root, n=n, seed=seed, images=images,
-                         **chosen)  # fmt: skip
+        picture = out or Path(f"{name}.png")
+        path = sets.show(name, picture, root, chosen, n=n, seed=seed, images=images)
         print(f"wrote {path}")
         return 0
-    report = sets.check(name, root, **chosen)
+    report = sets.check(name, root, chosen)
     print("\n".join(report.lines))
     for problem in report.problems:
         print(f"PROBLEM: {problem}")

@@ -123,8 +123,16 @@ def _value(text: str, parameter: inspect.Parameter) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def prepare(name: str, root: Path | None = None, **chosen: Any) -> tuple[Poses, Path | None]:
-    """A data set's poses from the cache, made now if need be, and where they are kept."""
+def prepare(
+    name: str, root: Path | None = None, chosen: Mapping[str, Any] | None = None
+) -> tuple[Poses, Path | None]:
+    """A data set's poses from the cache, made now if need be, and where they are kept.
+
+    Args:
+        root: folder of its files; None: `default_root`.
+        chosen: its options.
+    """
+    chosen = chosen or {}
     adapter = plugins.load("datasets", name)
     root = _root(adapter, name, root)
     poses = cached(adapter.load, root, **chosen)
@@ -137,11 +145,11 @@ def _root(adapter: ModuleType, name: str, root: Path | None) -> Path | None:
     return default_root(name) if root is None else Path(root).expanduser()
 
 
-def check(name: str, root: Path | None = None, **chosen: Any) -> Report:
+def check(name: str, root: Path | None = None, chosen: Mapping[str, Any] | None = None) -> Report:
     """What a data set holds, and what of it is missing, differs or can't be right."""
-    poses, _ = prepare(name, root, **chosen)
+    poses, _ = prepare(name, root, chosen)
     adapter = plugins.load("datasets", name)
-    expected = adapter.expected(**chosen) if hasattr(adapter, "expected") else {}
+    expected = adapter.expected(**(chosen or {})) if hasattr(adapter, "expected") else {}
     return check_poses(poses, expected)
 
 
@@ -319,11 +327,11 @@ def show(
     name: str,
     out: Path,
     root: Path | None = None,
+    chosen: Mapping[str, Any] | None = None,
     *,
     n: int = 4,
     seed: int = 0,
     images: Path | None = None,
-    **chosen: Any,
 ) -> Path:
     """Draw some poses: 2D, 3D from two sides, and the 3D projected over the 2D.
 
@@ -335,7 +343,7 @@ def show(
 
     if n < 1:
         raise ValueError(f"n is {n}; show 1 pose or more")
-    poses, _ = prepare(name, root, **chosen)
+    poses, _ = prepare(name, root, chosen)
     rows = np.random.default_rng(seed).permutation(len(poses))[:n]
     figure = samples([_sample(poses[[row]], images) for row in np.sort(rows)])
     return save_figure(figure, out)
