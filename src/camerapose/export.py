@@ -283,7 +283,7 @@ def _quantized(graph: Any) -> Any:
 
 def _strip(graph: Any) -> None:
     """Take out the exporter's notes on each node: stack traces with this machine's paths."""
-    del graph.graph.metadata_props[:]
+    del graph.metadata_props[:], graph.graph.metadata_props[:]
     for node in graph.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
