@@ -52,6 +52,24 @@ class TestPredictor:
                 atol=1e-3,
             )
 
+    def test_left_and_right_are_alike_with_mirroring(self):
+        given = np.random.default_rng(0).uniform((0, 0), SIZE, (3, 17, 2))
+        flipped = given[:, list(skeletons.COCO_17.mirror)] * (-1, 1) + (SIZE[0], 0)
+        for mirror in (True, False):  # the weights themselves know left from right
+            predictor = Predictor(threads=1, mirror=mirror)
+            there = predictor(given, image_size=SIZE)
+            back = predictor(flipped, image_size=SIZE).mirror()
+            apart = np.abs(there.pose3d - back.pose3d).max()
+            assert apart < 1e-4 if mirror else apart > 1e-3
+            for name in ("focal", "center"):
+                found = np.abs(getattr(there.camera, name) - getattr(back.camera, name)).max()
+                assert found < 1e-4 if mirror else found > 1e-5
+        alone = Predictor(threads=1, mirror=False)
+        both = alone(given, image_size=SIZE), alone(flipped, image_size=SIZE).mirror()
+        middle = (both[0].pose3d + both[1].pose3d) / 2
+        np.testing.assert_allclose(Predictor(threads=1)(given, image_size=SIZE).pose3d, middle,
+                                   atol=1e-4)  # fmt: skip
+
     def test_one_person_needs_no_first_axis(self, predictor):
         one = predictor(PERSON, np.ones(17), image_size=SIZE)
         np.testing.assert_array_equal(one.pose3d, predictor(PERSON[None], image_size=SIZE).pose3d)

@@ -15,7 +15,7 @@ from camerapose.camera import Camera, denormalize
 from camerapose.export import find_model, load_model
 from camerapose.geometry import root_relative
 from camerapose.model import CameraPose, Lifted
-from camerapose.poses import Poses
+from camerapose.poses import Poses, mean
 from camerapose.predictor import Predictor
 from camerapose.protocols import TEST_SUBJECTS
 from camerapose.skeleton import Skeleton, conversion
@@ -74,7 +74,7 @@ def lift(model: CameraPose | Graph, poses: Poses, mirror: bool = False, batch: i
         if mirror:
             turned = replace(poses, labels={}, camera=None, pose3d=None).mirror()
             others = [_lift(model, turned[i : i + batch]) for i in range(0, len(poses), batch)]
-            parts = [_mean(a, b.mirror()) for a, b in zip(parts, others, strict=True)]
+            parts = [mean(a, b.mirror()) for a, b in zip(parts, others, strict=True)]
     model.train(training)
     return Poses.cat(parts)
 
@@ -86,20 +86,6 @@ def _lift(model: CameraPose | Graph, poses: Poses) -> Poses:
         poses.skeleton, poses.pose2d, poses.confidence, lifted.pose3d, camera,
         poses.image_size, lifted.refined2d, poses.labels,
     )  # fmt: skip
-
-
-def _mean(a: Poses, b: Poses) -> Poses:
-    camera = Camera(
-        (a.camera.focal + b.camera.focal) / 2,
-        (a.camera.center + b.camera.center) / 2,
-        (a.camera.translation + b.camera.translation) / 2,
-    )
-    return replace(
-        a,
-        pose3d=(a.pose3d + b.pose3d) / 2,
-        refined2d=(a.refined2d + b.refined2d) / 2,
-        camera=camera,
-    )
 
 
 def measure(

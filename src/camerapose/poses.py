@@ -259,6 +259,24 @@ class Poses:
         return Poses.from_columns(skeleton, columns)
 
 
+def mean(a: Poses, b: Poses) -> Poses:
+    """Two predictions for the same rows averaged: 3D, refined 2D and camera; the rest is `a`'s.
+
+    With `b` predicted from the mirrored input and mirrored back, this is test-time mirroring.
+    """
+    camera = Camera(
+        (a.camera.focal + b.camera.focal) / 2,
+        (a.camera.center + b.camera.center) / 2,
+        (a.camera.translation + b.camera.translation) / 2,
+    )
+    return replace(
+        a,
+        pose3d=(a.pose3d + b.pose3d) / 2,
+        refined2d=(a.refined2d + b.refined2d) / 2,
+        camera=camera,
+    )
+
+
 def _take(column: Any, index: Any) -> Any:
     """Rows of a column; torch's own way for row numbers is five times faster than brackets."""
     if is_torch_array(column) and is_torch_array(index) and index.dtype.is_signed:

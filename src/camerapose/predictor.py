@@ -5,6 +5,7 @@ Refinement, lifter and camera branch run as one ONNX graph on ONNX Runtime; no t
 
 import os
 import warnings
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from jaxtyping import Bool, Float
 
 from camerapose import skeleton as skeletons
 from camerapose.camera import Camera, normalize
-from camerapose.poses import Poses
+from camerapose.poses import Poses, mean
 from camerapose.skeleton import Skeleton
 
 #: The graph that ships with the package, and the name of a graph in a run or checkpoint folder.
@@ -42,6 +43,8 @@ class Predictor:
         weights: None for the graph that ships with the package; an .onnx file; or a run or
             checkpoint folder of `camerapose train`, which holds a model.onnx.
         threads: of ONNX Runtime; None takes the processor's cores.
+        mirror: also lift each pose's mirror image, and take the mean (test-time mirroring): about
+            a millimetre better on Human3.6M, for twice the network's time.
 
     Raises:
         FileNotFoundError: there is no graph.
@@ -53,7 +56,14 @@ class Predictor:
         >>> poses.pose3d, poses.camera.in_pixels(poses.image_size)          # doctest: +SKIP
     """
 
-    def __init__(self, weights: str | os.PathLike | None = None, *, threads: int | None = None):
+    def __init__(
+        self,
+        weights: str | os.PathLike | None = None,
+        *,
+        threads: int | None = None,
+        mirror: bool = True,
+    ):
+        self.mirror = mirror
         self.path = find_weights(weights)
         self._session = _session(self.path, threads)
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -96,16 +106,7 @@ class Predictor:
             raise ValueError(_too_few(bad, seen, self.skeleton))
         _warn_of_places(points, size)
         pose2d = normalize(points, size).astype(np.float32)
-        columns = self.run(pose2d, seen)
-        poses = Poses(
-            skeleton=self.skeleton,
-            pose2d=pose2d,
-            confidence=seen,
-            pose3d=columns["pose3d"],
-            refined2d=columns["refined2d"],
-            camera=Camera(columns["focal"], columns["center"], columns["translation"]),
-            image_size=size,
-        )
+        poses = self._lifted(Poses(self.skeleton, pose2d, seen, image_size=size))
         wrong = ~np.isfinite(poses.pose3d).all((1, 2))
         if wrong.any():
             raise ValueError(
@@ -134,6 +135,19 @@ class Predictor:
     ) -> Bool[np.ndarray, " n"]:
         """For each person whether enough joints are seen to lift them."""
         return _usable(*self.prepare(keypoints, confidence, skeleton))
+
+    def _lifted(self, poses: Poses) -> Poses:
+        """The poses with what the graph says of them."""
+        n = len(poses)
+        given = Poses.cat([poses, poses.mirror()]) if self.mirror else poses
+        columns = self.run(given.pose2d, given.confidence)
+        lifted = replace(
+            given,
+            pose3d=columns["pose3d"],
+            refined2d=columns["refined2d"],
+            camera=Camera(columns["focal"], columns["center"], columns["translation"]),
+        )
+        return mean(lifted[:n], lifted[n:].mirror()) if self.mirror else lifted
 
     def run(
         self, pose2d: Float[np.ndarray, "n joints 2"], confidence: Float[np.ndarray, "n joints"]
