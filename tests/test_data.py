@@ -110,7 +110,7 @@ def test_every_data_set_is_listed_and_says_what_is_expected(name):
     adapter = plugins.load("datasets", name)
     (entry,) = [e for e in data.entries() if e.name == name]
     assert entry.about and "\n" not in entry.about
-    assert entry.state in ("needs no files", f"not in data/{name}", f"in data/{name}")
+    assert entry.state in ("needs no files", f"not in {entry.root}", f"in {entry.root}")
     if hasattr(adapter, "expected"):
         for label, values in adapter.expected().items():
             assert isinstance(label, str)

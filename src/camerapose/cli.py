@@ -377,7 +377,7 @@ def data(
             interrupted one goes on. check: what is missing or differs; the exit status is then 1.
             show: draw samples.
         name: of the data set.
-        root: folder of its files; without it data/NAME.
+        root: folder of its files; without it data/NAME (data/h36m).
         set: its options, such as subjects=S9,S11 frame_step=5.
         out: picture that show writes; without it NAME.png.
         n: how many poses to show.

@@ -24,6 +24,7 @@ from camerapose.datasets._pickles import numbers, read_pickled
 from camerapose.poses import Poses
 from camerapose.skeleton import H36M_16, H36M_17, Skeleton
 
+ROOT = "data/h36m"  # where `camerapose data` looks unless told
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
 #: Training subjects of every protocol; S9 and S11 are the test.
 TRAIN = ("S1", "S5", "S6", "S7", "S8")
