@@ -1,5 +1,6 @@
 """Human3.6M's files other than .npz: the official .cdf poses, and h36m-fetch's annot.h5."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
 #: The official files hold one.
 MOST_VARIABLES = 100
+#: No more can be in a gzipped byte.
+MOST_COMPRESSED = 1032
 _CDF_MAGIC = (b"\xcd\xf3\x00\x01", b"\xcd\xf2\x60\x02", b"\x00\x00\xff\xff")
 
 
@@ -73,7 +76,8 @@ def read_cdf(path: Path, how_to_get: str) -> np.ndarray:
         raise ValueError(
             f"{path} can't be read as a CDF with Pose ({why}). {how_to_get}"
         ) from error
-    if pose.dtype.kind != "f" or pose.ndim not in (2, 3) or pose.shape[-1] != 96:
+    fits = pose.ndim == 2 or (pose.ndim == 3 and len(pose) == 1)
+    if pose.dtype.kind != "f" or not fits or pose.shape[-1] != 96:
         raise ValueError(
             f"{path}: got Pose of {pose.dtype} and shape {pose.shape}; it should be floats of "
             f"shape (1, frames, 96), 32 joints in the world. {how_to_get}"
@@ -97,11 +101,26 @@ def _sound_cdf(cdflib: Any, path: Path) -> Any:
             self.seen.add(byte_loc)
             return super()._read_vxrs(byte_loc, *lists, **named)
 
-    file = Sound(path)
-    file.seen = set()
-    several = max(file._num_zvariable, file._num_rvariable)
+    with path.open("rb") as raw:
+        start = raw.read(28)
+        raw.seek(min(int.from_bytes(start[20:28], "big"), path.stat().st_size))
+        descriptor = raw.read(64)
+    several = 0
+    if start[:8] == _CDF_MAGIC[0] + b"\x00\x00\xff\xff":  # version 3, not compressed as a whole
+        counts = (
+            descriptor[i : i + 4] for i in (44, 56, 60)
+        )  # r variables, dimensions, z variables
+        several = max(int.from_bytes(count, "big") for count in counts)
+    if several <= MOST_VARIABLES:
+        file = Sound(path)
+        file.seen = set()
+        several = max(file._num_zvariable, file._num_rvariable)
     if several > MOST_VARIABLES:
         raise ValueError(f"it says that it holds {several} variables")
+    about = file.varinq("Pose")
+    numbers = (about.Last_Rec + 1) * math.prod(about.Dim_Sizes)
+    if numbers * 4 > path.stat().st_size * MOST_COMPRESSED:
+        raise ValueError(f"it says that it holds {numbers} numbers, more than fit in it")
     return file
 
 
