@@ -182,7 +182,7 @@ def _person(image: dict[str, Any], person: dict[str, Any]) -> _Person:
     for points in _structs(person.get("annopoints")):
         for point in _structs(points.get("point")):
             joint, place = _number(point["id"]), (_number(point["x"]), _number(point["y"]))
-            if joint not in range(16) or not np.isfinite(place).all():
+            if joint not in range(16) or not (np.abs(place) < MOST_PIXELS).all():
                 raise ValueError(f"a point has the id {joint} and stands at {place}")
             joints[int(joint)], annotated[int(joint)] = place, True
     places = _structs(person.get("objpos"))
