@@ -26,6 +26,8 @@ ROWS = 50_000
 MOST_OFF = 0.03
 #: A bone's mean length, metres; left and right, relative difference; and the poses' whole size.
 BONE, SIDES, BODY = (0.005, 0.8), 0.25, (0.7, 2.6)
+#: Letters below a picture.
+TITLE = 40
 #: At least so many of the joints seen should stand in the image.
 LEAST_INSIDE = 0.5
 
@@ -355,14 +357,14 @@ def _sample(pose: Poses, images: Path | None) -> Any:
     from camerapose.visualize import Row
 
     parts = []
+    words = {"camera": "cam ", "frame": "frame ", "person": "person "}
     for label in ("subject", "action", "camera", "frame", "image", "person"):
         if label in pose.labels:
-            value = str(pose.labels[label][0])
-            parts.append(value if label in ("subject", "action", "image") else f"{label} {value}")
+            parts.append(words.get(label, "") + str(pose.labels[label][0]))
     image = None
     if images is not None and "image" in pose.labels:
         path = Path(images).expanduser() / str(pose.labels["image"][0])
         if not path.is_file():
             raise FileNotFoundError(f"there is no image {path}; give the folder of the images")
         image = read_image(path)
-    return Row(pose, image, ", ".join(parts)[:60])
+    return Row(pose, image, ", ".join(parts)[:TITLE])
