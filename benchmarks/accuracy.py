@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import report
-from rows import TRANSPLANTS, Row, rows
+from rows import TRANSPLANTS, Row, nested, rows
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -179,12 +179,6 @@ def measured(model: Any, data: Path, frame_step: int = FRAME_STEP) -> dict[str, 
         found[name] = {"poses": len(test.poses), "mirror": mirror, "protocol": test.protocol}
         found[name] |= {k: float(v.double().mean() * COLUMNS[k][2]) for k, v in values.items()}
     return found
-
-
-def nested(key: str, value: Any) -> dict[str, Any]:
-    """`joint.epochs` and 3 as {"joint": {"epochs": 3}}."""
-    first, _, rest = key.partition(".")
-    return {first: nested(rest, value) if rest else value}
 
 
 def _file(name: str, seed: int) -> Path:

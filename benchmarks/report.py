@@ -1,16 +1,23 @@
 """From the files in benchmarks/results to the tables in docs/results.md.
 
 In the document a table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; what is
-written by hand around it stays.
+written by hand around it stays. A row marked † was trained with other settings than it has now.
 """
 
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rows import TRANSPLANTS, Row
+from rows import TRANSPLANTS, Row, nested
+
+from camerapose import config as settings
+from camerapose.config import Config
+
+#: What every row starts from.
+CONFIG = Path(__file__).parents[1] / "configs" / "matrix.toml"
 
 Results = dict[str, list[dict[str, Any]]]
 #: A column: its head, the test, the measure.
@@ -92,10 +99,26 @@ def table(rows: list[Row], results: Results, columns: list[Column]) -> str:
             cells = [spread([_value(run, test, name) for run in runs]) for _, test, name in columns]
             minutes = [run["seconds"] / 60 for run in runs if "seconds" in run]
             worked = f"{sum(minutes) / len(minutes):.0f}" if minutes else "-"
-            lines.append([row.label, *cells, worked, str(len(runs))])
+            mark = " †" if any(outdated(run, row) for run in runs) else ""
+            lines.append([row.label + mark, *cells, worked, str(len(runs))])
     if len(lines) == 2:
         return "No row of this table has been run yet."
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def outdated(run: dict[str, Any], row: Row) -> bool:
+    """Whether a run was made with other settings than its row has now."""
+    if "config" not in run:
+        return False
+    now = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+    return _settings(run["config"], run["changes"]) != _settings(now, row.changes)
+
+
+def _settings(differences: dict[str, Any], changes: dict[str, Any]) -> Config:
+    config = settings.update(Config(), differences, str(CONFIG))
+    for key, value in changes.items():
+        config = settings.update(config, nested(key, value), "a row")
+    return config
 
 
 def shipped(results: Results) -> str:

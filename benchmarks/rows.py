@@ -72,6 +72,12 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
 }
 
 
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """`joint.epochs` and 3 as {"joint": {"epochs": 3}}."""
+    first, _, rest = key.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
 def rows() -> list[Row]:
     """All rows, the most telling first."""
     found = [

@@ -3,6 +3,7 @@ is one."""
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ import real_detections  # noqa: E402
 import report  # noqa: E402
 import speed  # noqa: E402
 import walked_distance  # noqa: E402
-from rows import TRANSPLANTS, Row, rows  # noqa: E402
+from rows import TRANSPLANTS, Row, nested, rows  # noqa: E402
 
 
 def test_names_are_unique_and_transplants_are_of_rows():
@@ -34,7 +35,7 @@ def test_every_row_is_a_training_of_its_own(row):
     base = config.read(accuracy.CONFIG)
     changed = base
     for key, value in row.changes.items():
-        changed = config.update(changed, accuracy.nested(key, value), row.name)
+        changed = config.update(changed, nested(key, value), row.name)
     assert config.check(changed) != base
 
 
@@ -60,6 +61,18 @@ def test_a_table_has_means_and_spreads_and_only_rows_that_were_run(tmp_path):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[:2] == ["mlp alone", "41.0 ± 1.0"] and cells[-2:] == ["2", "2"]
         assert cells.count("-") == 8 and "50.0 ± 0.0" in cells
+
+
+def test_rows_trained_with_other_settings_are_marked():
+    row = next(row for row in rows() if row.name == "gt-mlp-poseaug")
+    now = tomllib.loads(accuracy.CONFIG.read_text())
+    run = {"config": now, "changes": row.changes}
+    said_twice = run | {"changes": row.changes | {"seed": 0}}  # a default, said in words
+    assert not report.outdated(run, row) and not report.outdated(said_twice, row)
+    assert report.outdated(run | {"config": now | {"bodies": 0.0}}, row)
+    assert report.outdated(run | {"changes": {}}, row)
+    line = report.table([row], {row.name: [run | {"tests": {}, "config": {}}]}, [])
+    assert f"| {row.label} † |" in line
 
 
 def test_the_real_video_has_a_table_of_its_own(tmp_path):
