@@ -358,7 +358,7 @@ def host(known: dict[str, Any], lifters) -> list[Row]:
 # --- data ----------------------------------------------------------------------------------------
 
 
-def delivery(batch: int, rounds: int, n: int = 100_000) -> list[Row]:
+def delivery(rounds: int, n: int = 100_000, batch: int = BATCH) -> list[Row]:
     """Batches of pairs from memory."""
     rng = np.random.default_rng(0)
 
@@ -387,20 +387,22 @@ def delivery(batch: int, rounds: int, n: int = 100_000) -> list[Row]:
 
 #: Run in a process of its own, so that time and memory are those of the start.
 FIRST_BATCH = """
-import json, resource, sys, time
+import json, sys, time
 import torch
 from camerapose.cache import cached
 from camerapose.datasets import human36m, synthetic
 from camerapose.training.data import _on
 root, many = sys.argv[1] or None, int(sys.argv[2])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # not getrusage, which begins with the parent's
+    status = open("/proc/self/status").read()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+before = peak()
 started = time.process_time()
 poses = cached(human36m.load, root) if root else cached(synthetic.load, None, n=many, seed=0)
 pairs = _on(poses, torch.device("cpu"))
 pairs[torch.randperm(len(pairs))[:1024]]
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": time.process_time() - started, "poses": len(pairs),
-                  "megabytes": peak / 1024, "before": before / 1024}))
+                  "megabytes": peak(), "before": before}))
 """
 
 
@@ -553,8 +555,12 @@ def start(rounds: int) -> list[Row]:
 # --- the whole schedule ---------------------------------------------------------------------------
 
 
-def schedule(known: dict[str, Any], lifter: str) -> str:
-    """Projected time of the paper's schedule, here and on a GPU, with the reasoning."""
+def schedule(known: dict[str, Any], lifter: str, batch: int) -> str:
+    """Projected time of the paper's schedule, here and on a GPU, with the reasoning.
+
+    Args:
+        batch: that the steps were measured with.
+    """
     steps = PAIRS // BATCH
     seconds = {
         "refine": known["refine"],
@@ -577,7 +583,7 @@ def schedule(known: dict[str, Any], lifter: str) -> str:
     ]
     total = Counter()
     for stage, one in calls.items():
-        many, flops = EPOCHS[stage] * steps, one.flops()
+        many, flops = EPOCHS[stage] * steps, one.flops() * BATCH / batch
         busy, work = flops / TF32, one.work()
         found = {
             "one core": hours[stage] * 60,
@@ -660,12 +666,12 @@ def main() -> None:
             table(host(known, arguments.lifters),
                   ("iteration", "count", "fewer than the usual way", "goal", "note")),
             "Data, metrics, the start of the package:",
-            table([*delivery(batch, rounds), *first_batch(arguments.data, rounds, folder),
+            table([*delivery(rounds), *first_batch(arguments.data, rounds, folder),
                    *errors(rounds, 20_000 if arguments.quick else 200_000), *start(rounds)],
                   ("what", "time", "against the usual way", "goal", "note")),
             "Inference; the usual way is the lifter `videopose` made of convolutions, in torch:",
             table(inference(rounds, folder), ("what", "time", "against the usual way", "goal")),
-            schedule(known, arguments.lifters[0]),
+            schedule(known, arguments.lifters[0], batch),
         ]  # fmt: skip
     processor = _processor()
     parts.append(

@@ -71,9 +71,11 @@ def _aligned_distance(
     Sciences 41, 1993). Newton's method comes down to L from a bound above it. R is uncertain by
     rounding over (zeta / L^3), which is near zero where two rotations are about as good.
     """
-    x, y = (points.permute(2, 1, 0).contiguous() for points in (predicted, target))
+    # (3, j, n): poses last, so that all is long vectors; copies, which may be written to
+    x, y = (points.permute(2, 1, 0).clone(memory_format=torch.contiguous_format)
+            for points in (predicted, target))  # fmt: skip
     (x, size, x_spread), (y, _, y_spread) = _centred(x), _centred(y)
-    b = (y[:, None] * x).sum(dim=2).double()  # (3, 3, n): poses last, so that all is vectors
+    b = torch.stack([(row * x).sum(dim=1) for row in y]).double()
     (b00, b01, b02), (b10, b11, b12), (b20, b21, b22) = (row.unbind() for row in b.unbind())
     cofactors = torch.stack(
         [
@@ -116,7 +118,7 @@ def _centred(
 ) -> tuple[Float[Tensor, "3 j n"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
     """Points about their mean, the sum of their squares, and whether it is more than rounding."""
     mean = points.mean(dim=1, keepdim=True)
-    points = points - mean
+    points = points.sub_(mean)
     size = points.square().sum(dim=(0, 1))
     rounding = (8 * torch.finfo(points.dtype).eps) ** 2 * points.shape[1]
     return points, size, size > rounding * mean.square().sum(dim=(0, 1))
