@@ -52,6 +52,18 @@ class TestPredictor:
                 atol=1e-3,
             )
 
+    def test_the_other_bundled_weights_have_a_name(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        given = np.random.default_rng(0).uniform((0, 0), SIZE, (3, 17, 2))
+        exact, usual = Predictor("exact", threads=1), Predictor(threads=1)
+        assert exact.path != usual.path and exact.skeleton == usual.skeleton
+        assert "non-commercial" in exact.metadata["license"]
+        apart = exact(given, image_size=SIZE).pose3d - usual(given, image_size=SIZE).pose3d
+        assert 1e-3 < np.abs(apart).mean() < 10
+        (tmp_path / "exact").mkdir()  # a folder of one's own comes first
+        with pytest.raises(FileNotFoundError, match="holds no model.onnx"):
+            Predictor("exact")
+
     def test_left_and_right_are_alike_with_mirroring(self):
         given = np.random.default_rng(0).uniform((0, 0), SIZE, (3, 17, 2))
         flipped = given[:, list(skeletons.COCO_17.mirror)] * (-1, 1) + (SIZE[0], 0)

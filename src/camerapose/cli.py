@@ -88,7 +88,8 @@ def predict(
         input: image or images, folder of images, video, number of a webcam (Ctrl-C ends it), or
             keypoints (COCO, OpenPose, AlphaPose, our own).
         out: folder for the results; made if it is not there.
-        weights: .onnx file or folder of a training; without it the weights of this package.
+        weights: .onnx file or folder of a training; without it the weights of this package; exact
+            for its others, for 2D that is exact and whole.
         detector: what finds 2D keypoints in images: blazepose, heatmap or rtmlib.
         model: the detector's model; auto is heavy for images and full for video.
         max_people: how many people to look for in an image.
@@ -291,7 +292,7 @@ def evaluate(
 
     Args:
         weights: a run folder, a checkpoint folder, a .safetensors file or an exported .onnx graph;
-            "bundled" for those of this package.
+            "bundled" and "exact" for those of this package.
         root: folder of the data set's files.
         dataset: which protocol: human36m; unlike_landscape, unlike_portrait (Human3.6M's poses
             through other cameras); humaneva; mpi_inf_3dhp, mpi_inf_3dhp_14 (its official 14

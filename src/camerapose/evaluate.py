@@ -16,7 +16,7 @@ from camerapose.export import find_model, load_model
 from camerapose.geometry import root_relative
 from camerapose.model import CameraPose, Lifted
 from camerapose.poses import Poses, mean
-from camerapose.predictor import Predictor
+from camerapose.predictor import ALSO_BUNDLED, Predictor, find_weights
 from camerapose.protocols import TEST_SUBJECTS
 from camerapose.skeleton import Skeleton, conversion
 
@@ -159,7 +159,7 @@ def evaluate(
 
     Args:
         weights: a run folder, a checkpoint folder, a .safetensors file or an exported .onnx graph;
-            "bundled" for those that come with the package.
+            "bundled" and "exact" for those that come with the package.
         dataset: one of `protocols.DATASETS`; mpii has 2D truth alone.
         root: folder of the data set.
         detections: NAME of data_2d_h36m_NAME.npz to take as 2D, or poses2d of 3DPW; None: ground
@@ -167,6 +167,8 @@ def evaluate(
         mirror: average over the mirrored input.
         json_file: also write everything here.
     """
+    if str(weights) in ALSO_BUNDLED:
+        weights = find_weights(weights)
     if Path(weights).suffix == ".onnx":
         path, model = Path(weights), Graph(weights)
     else:

@@ -21,6 +21,8 @@ from camerapose.skeleton import Skeleton
 
 #: The graph that ships with the package, and the name of a graph in a run or checkpoint folder.
 BUNDLED, GRAPH = "camerapose.onnx", "model.onnx"
+#: Other graphs that ship with the package, by the name that is given as weights.
+ALSO_BUNDLED = {"exact": "camerapose_exact.onnx"}
 OUTPUTS = ("refined2d", "pose3d", "focal", "center", "translation")
 #: With fewer joints of the network's skeleton seen, a body is anybody's guess.
 MIN_JOINTS = 4
@@ -40,8 +42,9 @@ class Predictor:
     """Lifts 2D keypoints to 3D poses and predicts the camera that saw them.
 
     Args:
-        weights: None for the graph that ships with the package; an .onnx file; or a run or
-            checkpoint folder of `camerapose train`, which holds a model.onnx.
+        weights: None for the graph that ships with the package; "exact" for the one beside it
+            that is better where 2D is exact and whole, and worse where it is not; an .onnx file;
+            or a run or checkpoint folder of `camerapose train`, which holds a model.onnx.
         threads: of ONNX Runtime; None takes the processor's cores.
         mirror: also lift each pose's mirror image, and take the mean (test-time mirroring): about
             a millimetre better on Human3.6M, for twice the network's time.
@@ -184,6 +187,8 @@ def find_weights(weights: str | os.PathLike | None) -> Path:
             )
         return path
     path = Path(weights)
+    if str(weights) in ALSO_BUNDLED and not path.exists():
+        return Path(str(resources.files("camerapose") / "weights" / ALSO_BUNDLED[str(weights)]))
     if path.is_dir():
         for folder in (path, path / "checkpoint"):
             if (folder / GRAPH).is_file():
