@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from test_evaluate import SIZES
 
@@ -86,10 +87,20 @@ def test_it_learns_and_keeps_what_it_knew(weights, annotations, tmp_path):
     assert after["replay_mpjpe"] < 60, found  # of what it said before, mm
     assert before["replay_mpjpe"] == pytest.approx(0, abs=1e-3)
     assert json.loads((out / "adapt.json").read_text()) == found
+    with Image.open(out / "adapt.png") as picture:
+        assert picture.width > 500 and picture.height > 500
     settings, card, license = about(out)
     assert settings == SIZES and license == "for tests"
     assert card["made"] == "by the test" and card["adapted"]["learned_from"] == 48
     assert len(Predictor(out)(np.random.rand(1, 17, 2) * 500, image_size=(640, 480))) == 1
+
+
+def test_an_image_that_is_missing_is_told_before_anything_is_learned(
+    weights, annotations, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("camerapose.training.adapt.tune", lambda *_, **__: pytest.fail("too late"))
+    with pytest.raises(FileNotFoundError, match="there is no image .*; give the folder"):
+        adapt(weights, annotations, tmp_path / "out", images=tmp_path)
 
 
 def test_same_seed_same_weights(weights, annotations, tmp_path, no_graph):

@@ -174,11 +174,11 @@ def test_pictures_of_2d_on_images(tmp_path):
     names = np.array([f"{i}.jpg" for i in range(5)])
     flat = Poses(made.skeleton, made.pose2d, made.confidence, image_size=made.image_size,
                  labels={"image": names})  # fmt: skip
-    rows = [data._sample(flat[[i]], None) for i in range(5)]
+    rows = [data.sample(flat[[i]], None) for i in range(5)]
     from camerapose.visualize import samples
 
     assert len([ax for ax in samples(rows).axes if ax.get_visible()]) == 5
     with pytest.raises(FileNotFoundError, match="there is no image .*0.jpg"):
-        data._sample(flat[[0]], tmp_path)
+        data.sample(flat[[0]], tmp_path)
     Image.new("RGB", (64, 48)).save(tmp_path / "0.jpg")
-    assert data._sample(flat[[0]], tmp_path).image.shape == (48, 64, 3)
+    assert data.sample(flat[[0]], tmp_path).image.shape == (48, 64, 3)

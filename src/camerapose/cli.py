@@ -321,6 +321,7 @@ def adapt(
     human36m: MaybePath = None,
     held_out: float = 0.2,
     steps: MaybeInt = None,
+    images: MaybePath = None,
     seed: int = 0,
 ) -> int:
     """Tune a model with your own 2D annotations; no 3D label is needed.
@@ -332,19 +333,21 @@ def adapt(
 
     Args:
         annotations: COCO keypoints as annotation tools write them, or any other keypoints.
-        out: folder for model.onnx, model.safetensors and adapt.json.
+        out: folder for model.onnx, model.safetensors, adapt.json and adapt.png.
         weights: what to begin from: a run folder, a .safetensors file or "bundled".
         skeleton: joint format of annotations that don't say it.
         image_size: of annotations that don't say it, in pixels.
         human36m: folder of Human3.6M, to hold on to true pairs instead of made bodies.
         held_out: share of the images to measure on.
         steps: iterations; without it by the number of annotations.
+        images: folder of the annotated images, to draw some of the people on before and after.
         seed: of everything random.
     """
     from camerapose.training.adapt import adapt as run
 
     found = run(weights, annotations, out, skeleton=skeleton, image_size=image_size,
-                human36m=human36m, held_out=held_out, steps=steps, seed=seed)  # fmt: skip
+                human36m=human36m, held_out=held_out, steps=steps, images=images,
+                seed=seed)  # fmt: skip
     names = {"reprojection_error": ("reprojection error, pixels", 1.0),
              "implausible_bones": ("bones outside human proportions, %", 100.0),
              "asymmetry": ("left and right differ by, %", 100.0),

@@ -347,12 +347,17 @@ def show(
         raise ValueError(f"n is {n}; show 1 pose or more")
     poses, _ = prepare(name, root, chosen)
     rows = np.random.default_rng(seed).permutation(len(poses))[:n]
-    figure = samples([_sample(poses[[row]], images) for row in np.sort(rows)])
+    figure = samples([sample(poses[[row]], images) for row in np.sort(rows)])
     return save_figure(figure, out)
 
 
-def _sample(pose: Poses, images: Path | None) -> Any:
-    """A row of the picture, titled by the labels."""
+def sample(pose: Poses, images: Path | None) -> Any:
+    """A row of a picture (`visualize.Row`), titled by the labels.
+
+    Args:
+        images: folder of the images that the label `image` names. FileNotFoundError where one
+            is not there.
+    """
     from camerapose.media import read_image
     from camerapose.visualize import Row
 

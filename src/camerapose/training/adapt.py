@@ -18,6 +18,7 @@ from tqdm import tqdm
 from camerapose import metrics
 from camerapose.camera import Camera, denormalize
 from camerapose.config import Noise, Schedule, Weights
+from camerapose.data import sample
 from camerapose.evaluate import bundled_weights, lift
 from camerapose.export import about, export_model, find_model, load_model, save_model
 from camerapose.geometry import root_relative
@@ -26,6 +27,7 @@ from camerapose.poses import Poses
 from camerapose.training.data import FEWEST_JOINTS, mirror_half, observe, truth_weight
 from camerapose.training.run import learning_rate
 from camerapose.training.steps import pair_terms, update, wild_terms
+from camerapose.visualize import Row, samples, save_figure
 
 #: Of both kinds of poses in an iteration.
 BATCH = 128
@@ -33,6 +35,8 @@ BATCH = 128
 PASSES, FEWEST_STEPS, MOST_STEPS = 20, 300, 6000
 #: Made bodies that are replayed where no pairs are given.
 MADE_BODIES = 20_000
+#: Held-out people that are drawn.
+SHOWN = 4
 SCHEDULE = Schedule(epochs=1, batch=BATCH, lr=2e-4, decay="one_cycle")
 WEIGHTS = Weights(
     distance=True, refine=1.0, refine_wild=1.0, camera=1.0, reprojection=0.05,
@@ -50,11 +54,13 @@ def adapt(
     human36m: Path | str | None = None,
     held_out: float = 0.2,
     steps: int | None = None,
+    images: Path | str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Tune a model on annotations, measure it before and after, and write the new one.
 
-    Writes `model.onnx` (for `Predictor`), `model.safetensors` and `adapt.json` into `out`.
+    Writes `model.onnx` (for `Predictor`), `model.safetensors`, `adapt.json` and a picture of some
+    held-out people before and after, `adapt.png`, into `out`.
 
     Args:
         weights: a run folder, a checkpoint or "bundled".
@@ -63,6 +69,7 @@ def adapt(
         human36m: its folder, to replay true pairs instead of made bodies.
         held_out: share of the images on which it is measured and from which nothing is learned.
         steps: iterations; None: by the number of annotations.
+        images: folder of the annotated images, to draw people on.
 
     Returns:
         What `adapt.json` holds: the measures `before` and `after`, on held-out people and on the
@@ -70,6 +77,7 @@ def adapt(
 
     Raises:
         ValueError: too few people to learn from and to measure on.
+        FileNotFoundError: an image to draw on is not in `images`.
     """
     from camerapose.datasets import keypoints
 
@@ -89,9 +97,10 @@ def adapt(
     learned, tested, replayed, watched = (
         p.to_torch(device) for p in (learned, tested, replayed, watched)
     )
-    before = measures(model, tested, watched)
+    before, pictured = measures(model, tested, watched), [shown(model, tested, images, "before")]
     tune(model, learned, replayed, steps=steps, seed=seed)
     after = measures(model, tested, watched)
+    pictured.append(shown(model, tested, images, "after"))
     found = {
         "weights": path.name,
         "annotations": Path(annotations).name,
@@ -102,7 +111,17 @@ def adapt(
         "after": after,
     }
     _save(model, path, Path(out), found)
+    together = [row for pair in zip(*pictured, strict=True) for row in pair]
+    save_figure(samples(together), Path(out) / "adapt.png")
     return found
+
+
+def shown(model: CameraPose, people: Poses, images: Path | str | None, when: str) -> list[Row]:
+    """Rows of a picture: what the model makes of some people, evenly spread."""
+    some = np.unique(np.linspace(0, len(people) - 1, SHOWN).astype(int))
+    lifted = lift(model, people[some]).to_numpy()
+    rows = [sample(lifted[[i]], None if images is None else Path(images)) for i in range(len(some))]
+    return [row._replace(title=when) for row in rows]
 
 
 def split(people: Poses, held_out: float, seed: int) -> tuple[Poses, Poses]:
