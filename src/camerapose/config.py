@@ -39,6 +39,9 @@ class Data:
     one that is kept, so nothing is ever selected on test data."""
     frame_step: int = 1
     """Every how many-th frame of a sequence to use."""
+    epoch_parts: int = 1
+    """An epoch passes over one of so many parts of the pairs, drawn at random; the next over the
+    next, until all were passed. More different poses for the same time than with `frame_step`."""
 
 
 @dataclass
@@ -110,6 +113,9 @@ class Adversary:
     """Learning rate of generator and discriminators."""
     vary_focal: bool = True
     """Draw focal lengths from 1 to 4; if not, all are the source's."""
+    roll: float = 10.0
+    """Spread of the made cameras' roll, degrees. Few cameras stand level, least of all those held
+    in a hand."""
     layout: bool = True
     """D_2D also sees place and size in the image (PoseAug's D_2D), beside part-aware KCS."""
     reprojected: bool = True
@@ -283,8 +289,9 @@ def check(config: Config) -> Config:
         )
     if config.precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision = {config.precision!r}; it takes float32 or bfloat16")
-    if config.data.frame_step < 1:
-        raise ValueError(f"data.frame_step = {config.data.frame_step}; it takes 1 or more")
+    for name in ("frame_step", "epoch_parts"):
+        if getattr(config.data, name) < 1:
+            raise ValueError(f"data.{name} = {getattr(config.data, name)}; it takes 1 or more")
     return config
 
 

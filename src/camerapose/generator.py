@@ -34,8 +34,6 @@ LENGTH_CHANGE = 0.2
 LARGEST_TURN = math.pi / 8
 #: Range of random pitches (radians): from looking up at people to looking down on them.
 PITCH = (-math.radians(15), math.radians(45))
-#: Spread of random rolls (radians): few cameras stand level, least of all those held in a hand.
-ROLL = math.radians(10)
 #: Range of generated focal lengths, normalised units: fields of view of 90 to 28 degrees.
 FOCAL = (1.0, 4.0)
 #: Spread of generated principal points about the image's middle, normalised units.
@@ -105,11 +103,14 @@ class Generator(nn.Module):
         skeleton: of the poses.
         hidden: width of the four networks.
         vary_focal: draw focal lengths log-uniformly from `FOCAL`; if not, all see the source's.
+        roll: spread of random rolls, degrees.
     """
 
-    def __init__(self, skeleton: Skeleton, hidden: int = 256, vary_focal: bool = True):
+    def __init__(
+        self, skeleton: Skeleton, hidden: int = 256, vary_focal: bool = True, roll: float = 10.0
+    ):
         super().__init__()
-        self.skeleton, self.vary_focal = skeleton, vary_focal
+        self.skeleton, self.vary_focal, self.roll = skeleton, vary_focal, math.radians(roll)
         size, bones = 3 * skeleton.n_joints, len(skeleton.bones)
         self.angle_net = PoseNet(size, size, 3 * bones, hidden)
         self.length_net = PoseNet(size + bones, size, bones, hidden)
@@ -171,7 +172,7 @@ class Generator(nn.Module):
             length=normal(noise),
             heading=uniform(0.0, 2 * math.pi),
             pitch=uniform(*PITCH),
-            roll=ROLL * torch.randn(n, generator=generator, device=device),
+            roll=self.roll * torch.randn(n, generator=generator, device=device),
             view=normal(noise),
             focal=uniform(low, high).exp() if self.vary_focal else None,
             center=CENTER_SPREAD * normal(2),

@@ -108,7 +108,9 @@ class Run:
         sizes = dataclasses.asdict(config.model)
         self.networks: dict[str, nn.Module] = {
             "model": build(skeleton, **sizes),
-            "generator": Generator(skeleton, vary_focal=config.adversary.vary_focal),
+            "generator": Generator(
+                skeleton, vary_focal=config.adversary.vary_focal, roll=config.adversary.roll
+            ),
             "d2d": Discriminator2D(skeleton, layout=config.adversary.layout),
             "d3d": Discriminator3D(skeleton),
         }
@@ -150,8 +152,9 @@ class Run:
         Args:
             parameters: what this stage trains, or groups of it with their `share` of the rate.
         """
-        size = min(schedule.batch, len(self.data.pairs))
-        steps = len(self.data.pairs) // size
+        rows = len(self.data.pairs) // self.config.data.epoch_parts
+        size = min(schedule.batch, rows)
+        steps = rows // size
         optimizer = torch.optim.AdamW(
             parameters, lr=schedule.lr, weight_decay=self.config.weight_decay, fused=True
         )
@@ -292,10 +295,12 @@ class Run:
         return path if processes.count() == 1 else io.BytesIO(path.read_bytes())
 
     def _order(self, stage: str) -> Tensor:
-        """The epoch's order of the pairs: of seed, stage and epoch alone."""
-        seed = (self.config.seed * 1000 + list(STAGES).index(stage)) * 100_000 + self.epoch
+        """The epoch's pairs in their order: of seed, stage and epoch alone."""
+        parts = self.config.data.epoch_parts
+        passed, part = divmod(self.epoch, parts)
+        seed = (self.config.seed * 1000 + list(STAGES).index(stage)) * 100_000 + passed
         order = torch.randperm(len(self.data.pairs), generator=torch.Generator().manual_seed(seed))
-        return order.to(self.device)
+        return order[part::parts].to(self.device)
 
     def _end_epoch(self) -> None:
         self._flush()
