@@ -117,6 +117,8 @@ class Run:
         for network in self.networks.values():
             network.to(self.device).train()
             processes.share(network)
+            if config.compile:
+                network.compile(dynamic=False)
         self.model = self.networks["model"]
         if self.model.refiner is not None:
             processes.share(self.model.refiner)  # the first stage calls it by itself
