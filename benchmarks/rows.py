@@ -35,7 +35,6 @@ DETECTED: Changes = {"noise.exact": 0.2, "noise.detected": 0.4}
 REFINED: Changes = {"refine.epochs": 8, "weights.refine": 10.0, "weights.refine_wild": 10.0}
 WITHOUT: Changes = {"model.refiner_hidden": 0}
 ABLATIONS: dict[str, tuple[str, Changes]] = {
-    "no-wild": ("without 2D-only data", {"data.mpii": False, "wild_batch": 0}),
     "no-camera-loss": ("without the camera loss", {"weights.camera": 0.0}),
     "no-reprojected": ("without D_2D on reprojected poses", {"adversary.reprojected": False}),
     "no-focal": ("without the varied focal length", {"adversary.vary_focal": False}),
@@ -43,6 +42,11 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
     "no-prior": ("without the plausibility term on 2D-only poses", {"weights.prior_wild": 0.0}),
     "d3d-wild": ("with D_3D on 2D-only poses", {"weights.d3d_wild": 0.01}),
     "d2d-wild": ("with D_2D on 2D-only poses", {"weights.d2d_wild": 0.01}),
+    "more-wild": ("four times as many 2D-only poses", {"wild_batch": 256}),
+    "louder-wild": (
+        "ten times the weight of 2D-only poses",
+        {"weights.reprojection_wild": 0.5, "weights.prior_wild": 0.2},
+    ),
     "squares": ("squared distances as L_3D", {"weights.distance": False}),
     "paper-weights": (
         "the paper's weights",

@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from camerapose import config, metrics, plugins
+from camerapose.lifters.parts import PartLinear
 from camerapose.skeleton import BLAZEPOSE_33, H36M_16
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import accuracy  # noqa: E402
+import bfloat16  # noqa: E402
 import peer  # noqa: E402
 import real_detections  # noqa: E402
 import report  # noqa: E402
@@ -264,3 +266,25 @@ def test_tables_stand_between_the_marks(tmp_path, monkeypatch):
     text = document.read_text()
     assert "| a step | 0.5 ms a sample | 75% | 2.00x | 1.5x |" in text
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+
+
+def test_every_product_is_rounded_forward_and_backward():
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(8, 4)
+    with torch.no_grad():
+        linear.bias.zero_()
+    parts = PartLinear(2, 8, 4).train()
+    x = torch.randn(5, 8, requires_grad=True)
+    both = torch.cat([x, x], dim=1)
+    with bfloat16.Rounded() as products:
+        found = linear(x), parts(both)
+        (found[0].square().sum() + found[1].sum()).backward()
+    assert products.count == 2 + 1 + 2 + 4
+
+    def rounded(values):
+        return values.detach().bfloat16().float()
+
+    expected = rounded(x) @ rounded(linear.weight).T
+    assert torch.equal(found[0], expected) and not torch.equal(found[0], x @ linear.weight.T)
+    assert torch.equal(found[1][:, :4], rounded(x) @ rounded(parts.weight[0]))
+    assert torch.allclose(linear.weight.grad, rounded(2 * expected).T @ rounded(x), atol=1e-6)
