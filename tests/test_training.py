@@ -307,6 +307,27 @@ def test_the_refiner_has_a_rate_of_its_own_in_the_joint_stage(small, tmp_path, m
     assert same == (share == 0)
 
 
+def test_batch_norm_rests_at_the_end_of_the_joint_stage(small, tmp_path, monkeypatch):
+    seen = []
+
+    def look(run, *_):
+        norms = [m for m in run.model.modules() if isinstance(m, torch.nn.BatchNorm1d)]
+        before = [m.running_mean.clone() for m in norms]
+        learn(run, *_)
+        moved = {not torch.equal(m.running_mean, b) for m, b in zip(norms, before, strict=True)}
+        assert len(moved) == 1
+        seen.append(moved.pop())
+        assert run.model.lifter.training  # dropout goes on
+
+    from camerapose.training.warmup import learn
+
+    monkeypatch.setattr("camerapose.training.joint.learn", look)
+    run = Run(changed(small, norms_rest=0.5, joint={"epochs": 2}), tmp_path)
+    joint(run)
+    assert seen == [True] * 4 + [False] * 4
+    assert all(m.training for m in run.model.modules())
+
+
 #: The command without its last step, the ONNX export, which takes longer than the rest. Its first
 #: argument names a stage in which it kills itself between two savings.
 COMMAND = """

@@ -181,6 +181,10 @@ class Config:
     about that of adults; 0 keeps the bodies as they were recorded."""
     refiner_rate: float = 0.25
     """The refiner's share of the learning rate in the joint stage; 0: it rests after its own."""
+    norms_rest: float = 0.0
+    """Share of the joint stage, at its end, in which batch norm computes as it will in prediction,
+    with the statistics it has kept. Otherwise the rare pose (lying, upside down) that a batch's own
+    statistics tame in training can come out metres too large (docs/log.md)."""
     weight_decay: float = 0.0
     """AdamW's; 0 is Adam."""
     wild_batch: int = 256
@@ -292,6 +296,8 @@ def check(config: Config) -> Config:
         )
     if config.precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision = {config.precision!r}; it takes float32 or bfloat16")
+    if not 0 <= config.norms_rest <= 1:
+        raise ValueError(f"norms_rest = {config.norms_rest}; it takes 0 to 1")
     for name in ("frame_step", "epoch_parts"):
         if getattr(config.data, name) < 1:
             raise ValueError(f"data.{name} = {getattr(config.data, name)}; it takes 1 or more")

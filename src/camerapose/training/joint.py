@@ -1,8 +1,11 @@
 """Stage 3: everything together, on pairs, made pairs and 2D-only data (section 4.3, step 3)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from camerapose.model import CameraPose
 from camerapose.poses import Poses
@@ -21,7 +24,19 @@ def joint(run: "Run") -> None:
         if config.mirror:
             exact, found = mirror_half(exact, found)
         play(run, exact, complete_wild(run), feedback=run.progress)
-        learn(run, exact, found, config.adversary.share, some_wild(run))
+        with norms_at_rest(run.model, run.progress >= 1 - config.norms_rest):
+            learn(run, exact, found, config.adversary.share, some_wild(run))
+
+
+@contextmanager
+def norms_at_rest(network: nn.Module, rest: bool = True) -> Iterator[None]:
+    """Batch norm computes with the statistics it has kept, and keeps none of what passes now."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)] if rest else []
+    for norm in norms:
+        norm.eval()
+    yield
+    for norm in norms:
+        norm.train()
 
 
 def learning_groups(model: CameraPose, refiner_rate: float) -> list[dict]:
