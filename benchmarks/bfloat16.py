@@ -14,6 +14,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import torch
 from rows import LIFTERS, METHODS, WITHOUT, nested
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -36,8 +37,12 @@ class Rounded(TorchDispatchMode):
         factors = PRODUCTS.get(function.overloadpacket.__name__, ())
         if factors:
             self.count += 1
-            args = [a.bfloat16().float() if i in factors else a for i, a in enumerate(args)]
+            args = [_rounded(a) if i in factors else a for i, a in enumerate(args)]
         return function(*args, **(kwargs or {}))
+
+
+def _rounded(factor: torch.Tensor) -> torch.Tensor:
+    return factor.bfloat16().float() if factor.dtype == torch.float32 else factor
 
 
 def main() -> None:

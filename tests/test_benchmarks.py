@@ -279,7 +279,9 @@ def test_every_product_is_rounded_forward_and_backward():
     with bfloat16.Rounded() as products:
         found = linear(x), parts(both)
         (found[0].square().sum() + found[1].sum()).backward()
-    assert products.count == 2 + 1 + 2 + 4
+        double = x.double() @ x.double().T
+    assert products.count == 2 + 1 + 2 + 4 + 1
+    assert torch.equal(double, x.double() @ x.double().T)
 
     def rounded(values):
         return values.detach().bfloat16().float()
