@@ -385,24 +385,48 @@ def delivery(rounds: int, n: int = 100_000, batch: int = BATCH) -> list[Row]:
     ]  # fmt: skip
 
 
+#: Most megabytes that a process has had; not getrusage, which begins with the parent's.
+PEAK = """
+def peak():
+    status = open("/proc/self/status").read()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+"""
 #: Run in a process of its own, so that time and memory are those of the start.
-FIRST_BATCH = """
+FIRST_BATCH = f"""{PEAK}
 import json, sys, time
 import torch
 from camerapose.cache import cached
 from camerapose.datasets import human36m, synthetic
 from camerapose.training.data import _on
 root, many = sys.argv[1] or None, int(sys.argv[2])
-def peak():  # not getrusage, which begins with the parent's
-    status = open("/proc/self/status").read()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 before = peak()
 started = time.process_time()
 poses = cached(human36m.load, root) if root else cached(synthetic.load, None, n=many, seed=0)
 pairs = _on(poses, torch.device("cpu"))
 pairs[torch.randperm(len(pairs))[:1024]]
-print(json.dumps({"seconds": time.process_time() - started, "poses": len(pairs),
-                  "megabytes": peak(), "before": before}))
+print(json.dumps({{"seconds": time.process_time() - started, "poses": len(pairs),
+                  "megabytes": peak(), "before": before}}))
+"""
+#: The joint stage on a few made bodies: what training needs beside its data.
+STEPS = f"""{PEAK}
+import json, sys, tempfile
+from pathlib import Path
+import torch
+from camerapose import config
+from camerapose.training.joint import joint
+from camerapose.training.run import Run
+lifter, batch = sys.argv[1], int(sys.argv[2])
+torch.set_num_threads(1)
+changes = {{
+    "device": "cpu", "pictures": 0, "model": {{"lifter": lifter}},
+    "data": {{"human36m": False, "mpii": False, "synthetic": 2 * batch}},
+    "joint": {{"epochs": 1, "batch": batch}}, "adversary": {{"batch": batch}},
+}}
+with tempfile.TemporaryDirectory() as folder:
+    run = Run(config.update(config.Config(), changes, "speed.py"), Path(folder))
+    before = peak()
+    joint(run)
+print(json.dumps({{"megabytes": peak(), "before": before}}))
 """
 
 
@@ -428,6 +452,15 @@ def first_batch(data: Path | None, rounds: int, folder: Path) -> list[Row]:
         raw = Row("first batch from the raw npz", found[0]["seconds"], "s", None, None, "4 s", note)
         rows.append(raw)
     return rows
+
+
+def memory(lifter: str, batch: int) -> Row:
+    """What two whole iterations of the joint stage need."""
+    command = [sys.executable, "-c", STEPS, lifter, str(batch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    name = f"{lifter}: joint iteration, batches of {batch}, most memory"
+    return Row(name, found["megabytes"], "MB", note=f"{found['before']:.0f} of them before it")
 
 
 # --- metrics, inference ---------------------------------------------------------------------------
@@ -666,7 +699,8 @@ def main() -> None:
             table(host(known, arguments.lifters),
                   ("iteration", "count", "fewer than the usual way", "goal", "note")),
             "Data, metrics, the start of the package:",
-            table([*delivery(rounds), *first_batch(arguments.data, rounds, folder),
+            table([*delivery(rounds), memory(arguments.lifters[0], batch),
+                   *first_batch(arguments.data, rounds, folder),
                    *errors(rounds, 20_000 if arguments.quick else 200_000), *start(rounds)],
                   ("what", "time", "against the usual way", "goal", "note")),
             "Inference; the usual way is the lifter `videopose` made of convolutions, in torch:",
