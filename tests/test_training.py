@@ -177,6 +177,14 @@ class TestRepeated:
         run.epoch = 0
         steps = [len(rows) for rows in run.batches("joint", small.joint, run.model.parameters())]
         assert sum(steps) == 166 // 128 * 128 * small.joint.epochs
+        run = Run(changed(small, data={"synthetic": 500, "epoch_parts": 400}), tmp_path / "few")
+        with pytest.raises(ValueError, match=r"epoch_parts = 400 divides 500 pairs .*fewer parts"):
+            next(run.batches("joint", small.joint, run.model.parameters()))
+
+    def test_compiled_in_one_process_only(self, small, tmp_path, monkeypatch):
+        monkeypatch.setattr("camerapose.training.processes.count", lambda: 2)
+        with pytest.raises(ValueError, match=r"compile = true works in one process"):
+            Run(changed(small, compile=True), tmp_path)
 
     def test_other_seed_other_weights(self, finished, small, tmp_path):
         train(changed(small, seed=1, pictures=0), tmp_path)

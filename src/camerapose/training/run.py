@@ -98,6 +98,8 @@ class Run:
     """
 
     def __init__(self, config: Config, out: Path):
+        if config.compile and processes.count() > 1:
+            raise ValueError("compile = true works in one process; leave it out or train in one")
         self.config, self.out = config, out
         processes.from_first(lambda: _prepare_folder(config, out))
         self.device = _device(config.device)
@@ -155,6 +157,11 @@ class Run:
             parameters: what this stage trains, or groups of it with their `share` of the rate.
         """
         rows = len(self.data.pairs) // self.config.data.epoch_parts
+        if rows < 2:
+            raise ValueError(
+                f"data.epoch_parts = {self.config.data.epoch_parts} divides "
+                f"{len(self.data.pairs)} pairs into less than two; give fewer parts"
+            )
         size = min(schedule.batch, rows)
         steps = rows // size
         optimizer = torch.optim.AdamW(
