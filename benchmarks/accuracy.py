@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the rows and stop")
     parser.add_argument("--only-report", action="store_true")
     parser.add_argument("--shipped", action="store_true", help="measure weights, train nothing")
-    parser.add_argument("--weights", nargs="*", default=["bundled"], help="for --shipped")
+    parser.add_argument("--weights", nargs="*", default=["bundled"], help="for --shipped: bundled, exact, or a folder")
     arguments = parser.parse_args()
     chosen = [r for r in rows() if any(fnmatch.fnmatch(r.name, p) for p in arguments.rows)]
     if arguments.list:
@@ -146,11 +146,13 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
 
 def shipped(weights: str, data: Path) -> None:
     """Measure weights on every frame of every test."""
-    from camerapose.evaluate import bundled_weights
+    from camerapose.evaluate import Graph, bundled_weights
+    from camerapose.predictor import ALSO_BUNDLED, find_weights
 
     path = bundled_weights() if weights == "bundled" else Path(weights)
     name = f"shipped-{path.stem if path.is_file() else path.name}"
-    _write(name, 0, {"row": name, "seed": 0, "tests": measured(path, data, frame_step=1)})
+    model = Graph(find_weights(weights)) if weights in ALSO_BUNDLED else path
+    _write(name, 0, {"row": name, "seed": 0, "tests": measured(model, data, frame_step=1)})
 
 
 def measured(model: Any, data: Path, frame_step: int = FRAME_STEP) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def measured(model: Any, data: Path, frame_step: int = FRAME_STEP) -> dict[str, 
     from camerapose.evaluate import COLUMNS, measure
     from camerapose.export import find_model, load_model
 
-    if not isinstance(model, torch.nn.Module):
+    if isinstance(model, Path):
         model = load_model(find_model(Path(model)))
     torch.set_float32_matmul_precision("highest")
     found = {}

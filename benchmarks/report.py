@@ -26,6 +26,7 @@ GT: list[Column] = [
     ("MPJPE", "gt", "mpjpe"),
     ("PA", "gt", "pa_mpjpe"),
     ("root", "gt", "root_error"),
+    ("calib.", "gt", "root_error_calibrated"),
     ("focal %", "gt", "focal_error"),
     ("landscape PA", "landscape", "pa_mpjpe"),
     ("portrait PA", "portrait", "pa_mpjpe"),
@@ -43,7 +44,8 @@ SH: list[Column] = [
 ]
 ONE: list[Column] = [(head, "", name) for head, name in (
     ("MPJPE", "mpjpe"), ("PA-MPJPE", "pa_mpjpe"), ("N-MPJPE", "n_mpjpe"), ("PCK@150 %", "pck"),
-    ("AUC %", "auc"), ("root", "root_error"), ("focal %", "focal_error"),
+    ("AUC %", "auc"), ("root", "root_error"), ("calib.", "root_error_calibrated"),
+    ("focal %", "focal_error"),
     ("reproj. px", "reprojection_error"), ("odd bones %", "implausible_bones"),
     ("asymm. %", "asymmetry"),
 )]  # fmt: skip

@@ -11,7 +11,7 @@ from test_human36m import tree_2d, tree_3d, write_2d
 from test_mpii import person, write_json
 from torch import nn
 
-from camerapose import cli, protocols
+from camerapose import cli, motion, protocols
 from camerapose.config import Model
 from camerapose.datasets import human36m, synthetic
 from camerapose.evaluate import COLUMNS, evaluate, lift, measure, table
@@ -137,6 +137,14 @@ class TestMeasure:
         found = measure(Perfect(poses), farther)
         assert found["mpjpe"].max() < 1e-5
         torch.testing.assert_close(found["root_error"], torch.full((24,), 0.3), atol=1e-5, rtol=0)
+
+    def test_a_camera_that_is_told_puts_the_root_right(self, poses):
+        """The model takes the focal length for a tenth longer, and people stand farther away."""
+        told = poses.to_numpy()
+        wrong = motion.refit(told, told.camera.focal * 1.1, told.camera.center).to_torch()
+        found = measure(Perfect(wrong), poses)
+        assert found["root_error"].min() > 0.1
+        assert found["root_error_calibrated"].max() < 1e-4
 
     def test_a_joint_by_hand(self, poses):
         moved = poses.pose3d.clone()

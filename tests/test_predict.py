@@ -92,6 +92,32 @@ class TestPredictor:
         poses = predictor(keypoints, torch.ones(1, 17), image_size=torch.tensor(SIZE))
         np.testing.assert_array_equal(poses.pose3d, predictor(PERSON[None], image_size=SIZE).pose3d)
 
+    def test_a_calibrated_camera_is_kept_to(self, predictor):
+        """Twice the focal length: the same picture from twice as far."""
+        told = {"focal": (1280, 1300), "center": (310, 250)}
+        poses = predictor(PERSON[None], image_size=SIZE, **told)
+        camera = poses.camera.in_pixels(poses.image_size)
+        np.testing.assert_allclose(camera.focal, [told["focal"]], rtol=1e-5)
+        np.testing.assert_allclose(camera.center, [told["center"]], rtol=1e-5)
+        assert poses.reprojection_error < 5
+        usual = predictor(PERSON[None], image_size=SIZE)
+        far = predictor(PERSON[None], image_size=SIZE, focal=1280)
+        assert far.root_position[0, 2] / usual.root_position[0, 2] == pytest.approx(2, abs=0.1)
+
+    @pytest.mark.parametrize(
+        ("told", "message"),
+        [
+            ({"center": (320, 240)}, "no focal length"),
+            ({"focal": 0}, "give pixels above 0"),
+            ({"focal": [1000, 1000, 1000]}, r"focal has shape \(3,\).*a row for each of 1"),
+            ({"focal": 1000, "center": [[1, 2], [3, 4]]}, r"center has shape \(2, 2\)"),
+            ({"focal": 1000, "center": (np.nan, 2)}, "center is .*nan"),
+        ],
+    )
+    def test_a_camera_that_cannot_be(self, predictor, told, message):
+        with pytest.raises(ValueError, match=message):
+            predictor(PERSON[None], image_size=SIZE, **told)
+
     def test_people_are_lifted_each_by_itself(self, predictor, monkeypatch):
         many = PERSON + np.arange(7)[:, None, None]
         sizes = np.tile(SIZE, (7, 1))

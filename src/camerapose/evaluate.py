@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camerapose import metrics, protocols
+from camerapose import metrics, motion, protocols
 from camerapose.camera import Camera, denormalize
 from camerapose.export import find_model, load_model
 from camerapose.geometry import root_relative
@@ -28,6 +28,7 @@ COLUMNS = {
     "pck": ("PCK@150", "%", 100.0),
     "auc": ("AUC", "%", 100.0),
     "root_error": ("root", "mm", 1000.0),
+    "root_error_calibrated": ("root, calib.", "mm", 1000.0),
     "focal_error": ("focal", "%", 100.0),
     "reprojection_error": ("reproj.", "px", 1.0),
     "implausible_bones": ("odd bones", "%", 100.0),
@@ -97,6 +98,8 @@ def measure(
 ) -> dict[str, Tensor]:
     """One value a pose for each of `COLUMNS` (metres, shares, pixels where image sizes are known).
 
+    `root_error_calibrated` is the root error where focal length and principal point are given.
+
     Poses in another joint format than the model's are converted for it, and what it predicts is
     converted back: errors are over the joints of `poses`.
 
@@ -116,6 +119,8 @@ def measure(
         "implausible_bones": metrics.implausible_bones(predicted.pose3d, model.skeleton),
         "asymmetry": metrics.asymmetry(predicted.pose3d, model.skeleton),
     }
+    if poses.pose3d is not None:
+        found["root_error_calibrated"] = _calibrated_root_error(predicted, poses)
     camera, predicted = predicted.camera, predicted.convert(joints)
     given = poses.pose2d if truth2d is None else truth2d
     again = predicted.reprojection
@@ -132,6 +137,14 @@ def measure(
         found["root_error"] = metrics.root_error(predicted.pose3d, poses.pose3d, joints)
         found["focal_error"] = metrics.focal_error(camera.focal, poses.camera.focal)
     return {name: found[name] for name in COLUMNS if name in found}
+
+
+def _calibrated_root_error(predicted: Poses, poses: Poses) -> Tensor:
+    """Root error where the camera is told, as in a laboratory, instead of predicted."""
+    told = poses.camera.map(lambda column: column.double().cpu().numpy())
+    placed = motion.refit(predicted.to_numpy(), told.focal, told.center).convert(poses.skeleton)
+    pose3d = torch.as_tensor(placed.pose3d).to(poses.pose3d)
+    return metrics.root_error(pose3d, poses.pose3d, poses.skeleton)
 
 
 def _check_joints(known: Skeleton, wanted: Skeleton, scored: Sequence[str]) -> None:

@@ -70,12 +70,23 @@ def with_focal(poses: Poses, focal: Any, center: Any = None) -> Poses:
     size = poses.image_size
     if size is None:
         raise ValueError("these poses have no image size, so a focal length in pixels says nothing")
-    focal = np.broadcast_to(np.asarray(focal, float), (len(poses), 2))
+    focal = _a_row_each("focal", focal, len(poses))
     if not (np.isfinite(focal) & (focal > 0)).all():
         raise ValueError(f"focal is {focal[:1].tolist()}; give pixels above 0")
-    middle = size / 2 if center is None else np.broadcast_to(np.asarray(center, float), size.shape)
+    middle = size / 2 if center is None else _a_row_each("center", center, len(poses))
+    if not np.isfinite(middle).all():
+        raise ValueError(f"center is {middle[:1].tolist()}; give pixels")
     width = size[:, :1]
     return refit(poses, focal * 2 / width, (2 * middle - size) / width)
+
+
+def _a_row_each(name: str, values: Any, n: int) -> Float[np.ndarray, "n 2"]:
+    values = np.asarray(values, float)
+    if values.shape not in ((), (2,), (n, 1), (n, 2)):
+        raise ValueError(
+            f"{name} has shape {values.shape}; give a number, (x, y), or a row for each of {n} poses"
+        )
+    return np.broadcast_to(values, (n, 2))
 
 
 def common_camera(poses: Poses) -> Poses:

@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 from jaxtyping import Bool, Float
 
+from camerapose import motion
 from camerapose import skeleton as skeletons
 from camerapose.camera import Camera, normalize
 from camerapose.poses import Poses, mean
@@ -79,6 +80,8 @@ class Predictor:
         *,
         image_size: Any,
         skeleton: str | Skeleton = "coco_17",
+        focal: Any = None,
+        center: Any = None,
     ) -> Poses:
         """Lift people; each is lifted by itself.
 
@@ -92,6 +95,9 @@ class Predictor:
             confidence: (n, joints), 0 (not seen) to 1 (certain); None: all joints are certain.
             image_size: (width, height) of all images, or one row a person.
             skeleton: the joint format of `keypoints`; see `camerapose.skeleton.FORMATS`.
+            focal: focal length in pixels where the camera is calibrated: a number, (x, y), or a row
+                a person. People are turned and placed to fit it; None: it is predicted.
+            center: its principal point in pixels; None: the image's middle. Goes with `focal`.
 
         Returns:
             Numpy columns in the network's skeleton: `pose2d` as given, `refined2d`, `confidence`,
@@ -99,9 +105,11 @@ class Predictor:
             units: `poses.camera.in_pixels(poses.image_size)`), `image_size`.
 
         Raises:
-            ValueError: shapes, joint count, skeleton, confidences or image sizes don't fit, or
-                someone has fewer than `MIN_JOINTS` joints.
+            ValueError: shapes, joint count, skeleton, confidences, image sizes or the camera don't
+                fit, or someone has fewer than `MIN_JOINTS` joints.
         """
+        if focal is None and center is not None:
+            raise ValueError(f"center is {center}, but no focal length is given; give both")
         points, seen = self.prepare(keypoints, confidence, skeleton)
         size = _image_sizes(image_size, len(points))
         bad = np.flatnonzero(~_usable(points, seen))
@@ -116,7 +124,7 @@ class Predictor:
                 f"{self.path} gives no finite 3D for {_rows(wrong)}; "
                 "the weights are damaged or of a training that broke down. Use other weights."
             )
-        return poses
+        return poses if focal is None else motion.with_focal(poses, focal, center)
 
     def prepare(
         self, keypoints: Any, confidence: Any, skeleton: str | Skeleton
