@@ -58,7 +58,12 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the rows and stop")
     parser.add_argument("--only-report", action="store_true")
     parser.add_argument("--shipped", action="store_true", help="measure weights, train nothing")
-    parser.add_argument("--weights", nargs="*", default=["bundled"], help="for --shipped: bundled, exact, or a folder")
+    parser.add_argument(
+        "--weights",
+        nargs="*",
+        default=["bundled"],
+        help="for --shipped: bundled, exact, or a folder",
+    )
     arguments = parser.parse_args()
     chosen = [r for r in rows() if any(fnmatch.fnmatch(r.name, p) for p in arguments.rows)]
     if arguments.list:

@@ -47,6 +47,10 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
         "ten times the weight of 2D-only poses",
         {"weights.reprojection_wild": 0.5, "weights.prior_wild": 0.2},
     ),
+    "wild-sources": (
+        "2D-only poses, as lifted, for half of the generator's sources",
+        {"adversary.wild_sources": 0.5},
+    ),
     "squares": ("squared distances as L_3D", {"weights.distance": False}),
     "paper-weights": (
         "the paper's weights",

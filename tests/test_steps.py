@@ -21,11 +21,13 @@ from camerapose.training import data
 from camerapose.training.data import WHOLE_BODY, mirror_half, observe, truth_weight, vary_bodies
 from camerapose.training.steps import (
     adversarial_update,
+    at_rest,
     made_pairs,
     pair_terms,
     reprojected,
     update,
     wild_terms,
+    with_lifted,
 )
 from camerapose.virtual_camera import VirtualCamera
 
@@ -311,6 +313,66 @@ class TestMadePairs:
         assert made.pose2d[..., 0].abs().max() <= 1
         assert made.pose2d[..., 1].abs().max() <= 16 / 9
         assert (made.pose3d != pairs.pose3d).any()
+
+
+class Knowing(nn.Module):
+    """Lifts people of whom it knows the truth; sets the camera at their root."""
+
+    def __init__(self, people):
+        super().__init__()
+        self.people, self.modes = people, []
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, pose2d, confidence):
+        self.modes.append(self.norm.training)
+        people = self.people[: len(pose2d)]
+        return Lifted(pose2d, people.pose3d, people.camera.focal, people.camera.center,
+                      people.camera.translation)  # fmt: skip
+
+
+class TestWithLifted:
+    def test_bodies_of_2d_only_people_stand_where_pairs_stood(self, pairs, wild):
+        model = Knowing(pairs.mirror()).train()
+        found = with_lifted(model, pairs, wild, 10)
+        bodies = root_relative(found.pose3d, H36M_16)
+        known = root_relative(model.people.pose3d, H36M_16)
+        torch.testing.assert_close(bodies[:10], known[:10])
+        assert torch.equal(found.pose3d[10:], pairs.pose3d[10:]) and len(found) == len(pairs)
+        torch.testing.assert_close(found.root_position, pairs.root_position)
+        torch.testing.assert_close(found.reprojection, found.pose2d)
+        assert model.modes == [False] and model.norm.training
+
+    @pytest.mark.parametrize("change", ["giant", "long arm", "cut off"])
+    def test_who_is_no_whole_human_is_not_taken(self, pairs, wild, change):
+        people, sure = pairs.mirror(), wild.confidence.clone()
+        pose3d = people.pose3d.clone()
+        if change == "giant":
+            pose3d[3] *= 3
+        elif change == "long arm":
+            pose3d[3, H36M_16.index("left_wrist")] += 1.0
+        else:
+            sure[3, 2] = 0.0
+        model = Knowing(replace(people, pose3d=pose3d))
+        found = with_lifted(model, pairs, replace(wild, confidence=sure), 10)
+        same = (found.pose3d == pairs.pose3d).all(-1).all(-1)
+        assert same[:10].tolist() == [row == 3 for row in range(10)]
+        assert torch.equal(found.pose2d[3], pairs.pose2d[3])
+
+    def test_no_more_than_there_are(self, pairs, wild):
+        found = with_lifted(Knowing(pairs.mirror()), pairs, wild[:3], 10)
+        assert torch.equal(found.pose3d[3:], pairs.pose3d[3:])
+        assert with_lifted(Knowing(pairs), pairs, wild, 0) is pairs
+
+
+def test_rest_ends_as_it_began():
+    network = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout()).train()
+    with at_rest(network, nn.BatchNorm1d):
+        with at_rest(network):
+            assert not any(m.training for m in network.modules())
+        assert [m.training for m in network] == [False, True]
+    with at_rest(network, ()):
+        assert all(m.training for m in network.modules())
+    assert all(m.training for m in network.modules())
 
 
 class TestObservation:

@@ -116,6 +116,8 @@ class Adversary:
     roll: float = 10.0
     """Spread of the made cameras' roll, degrees. Few cameras stand level, least of all those held
     in a hand."""
+    wild_sources: float = 0.0
+    """Share of the made pairs whose source is a 2D-only pose as the model lifts it by now."""
     layout: bool = True
     """D_2D also sees place and size in the image (PoseAug's D_2D), beside part-aware KCS."""
     reprojected: bool = True

@@ -84,7 +84,8 @@ def _a_row_each(name: str, values: Any, n: int) -> Float[np.ndarray, "n 2"]:
     values = np.asarray(values, float)
     if values.shape not in ((), (2,), (n, 1), (n, 2)):
         raise ValueError(
-            f"{name} has shape {values.shape}; give a number, (x, y), or a row for each of {n} poses"
+            f"{name} has shape {values.shape}; give a number, (x, y), or "
+            f"a row for each of {n} poses"
         )
     return np.broadcast_to(values, (n, 2))
 

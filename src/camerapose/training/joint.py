@@ -1,7 +1,5 @@
 """Stage 3: everything together, on pairs, made pairs and 2D-only data (section 4.3, step 3)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +8,7 @@ from torch import nn
 from camerapose.model import CameraPose
 from camerapose.poses import Poses
 from camerapose.training.data import mirror_half
+from camerapose.training.steps import at_rest
 from camerapose.training.warmup import learn, play
 
 if TYPE_CHECKING:
@@ -24,19 +23,9 @@ def joint(run: "Run") -> None:
         if config.mirror:
             exact, found = mirror_half(exact, found)
         play(run, exact, complete_wild(run), feedback=run.progress)
-        with norms_at_rest(run.model, run.progress >= 1 - config.norms_rest):
+        resting = nn.BatchNorm1d if run.progress >= 1 - config.norms_rest else ()
+        with at_rest(run.model, resting):
             learn(run, exact, found, config.adversary.share, some_wild(run))
-
-
-@contextmanager
-def norms_at_rest(network: nn.Module, rest: bool = True) -> Iterator[None]:
-    """Batch norm computes with the statistics it has kept, and keeps none of what passes now."""
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)] if rest else []
-    for norm in norms:
-        norm.eval()
-    yield
-    for norm in norms:
-        norm.train()
 
 
 def learning_groups(model: CameraPose, refiner_rate: float) -> list[dict]:

@@ -3,6 +3,8 @@
 Each returns its named terms; the stages weigh and sum them in plain sight.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -26,6 +28,9 @@ LEAST_WEIGHT = 0.1
 #: is to be for the lifter; for bent poses at the start and at the end, and for new views.
 FEEDBACK_ANGLE = ((3.0, 5.0), 2.0)
 FEEDBACK_VIEW = (17.0, 15.0)
+
+#: Left and right bones of a lifted body may differ by this share for it to pass as human.
+SIDES_DIFFER = 0.15
 
 
 def refinement_term(refined2d: Tensor, seen: Tensor, exact: Poses, weight: Tensor) -> Tensor:
@@ -119,6 +124,41 @@ def made_pairs(generator: Generator, pairs: Poses, rng: torch.Generator) -> Pose
         pose3d=choose(made.pose3d, pairs.pose3d),
         camera=camera,
     )
+
+
+@contextmanager
+def at_rest(network: nn.Module, kinds: type | tuple[type, ...] = nn.Module) -> Iterator[None]:
+    """Modules of these kinds compute as in prediction: batch norm with the statistics that it has
+    kept, and it keeps none of what passes now."""
+    modules = [m for m in network.modules() if isinstance(m, kinds) and m.training]
+    for module in modules:
+        module.training = False
+    yield
+    for module in modules:
+        module.training = True
+
+
+def with_lifted(model: nn.Module, pairs: Poses, wild: Poses, n: int) -> Poses:
+    """Pairs of which up to n have been replaced by 2D-only poses as the model lifts them now.
+
+    Seen by another camera such a body is a pair of its own, whose 2D nobody annotated. Only those
+    are taken whose joints are all annotated and whose bones are a human's; each stands where the
+    pair stood that it replaces, before the same camera.
+    """
+    n = min(n, len(wild), len(pairs))
+    if n == 0:
+        return pairs
+    some = wild[:n]
+    with torch.no_grad(), at_rest(model):
+        lifted = root_relative(model(some.pose2d, some.confidence).pose3d, pairs.skeleton)
+    excess, difference = losses.bone_deviations(lifted, pairs.skeleton)
+    tall, (low, high) = losses.height(lifted, pairs.skeleton), losses.HEIGHT
+    human = (excess.amax(1) == 0) & (difference.abs().amax(1) < SIDES_DIFFER)
+    human &= (tall > low) & (tall < high) & (some.confidence > 0).all(1)
+    few = pairs[:n]
+    pose3d = torch.where(human[:, None, None], lifted + few.root_position[:, None], few.pose3d)
+    pose2d = torch.where(human[:, None, None], few.camera.project(pose3d), few.pose2d)
+    return Poses.cat([replace(few, pose3d=pose3d, pose2d=pose2d), pairs[n:]])
 
 
 def adversarial_update(

@@ -13,10 +13,14 @@ from camerapose.training.steps import (
     pair_terms,
     update,
     wild_terms,
+    with_lifted,
 )
 
 if TYPE_CHECKING:
     from camerapose.training.run import Run
+
+#: From this share of the stage on 2D-only poses are lifted well enough to learn from.
+WILD_FROM = 0.25
 
 
 def warmup(run: "Run") -> None:
@@ -67,6 +71,8 @@ def learn(run: "Run", exact: Poses, found: Poses | None, made: float, wild: Pose
     if made > 0:
         sources = torch.linspace(0, len(exact) - 1, round(made * len(exact)), device=run.device)
         few = exact[sources.long()]
+        if wild is not None and run.progress >= WILD_FROM:
+            few = with_lifted(run.model, few, wild, round(config.adversary.wild_sources * len(few)))
         new = made_pairs(run.networks["generator"], few, run.rng)
         # A made pose has no real detection: what is exact stands in for it.
         found = found and Poses.cat([found, Poses(new.skeleton, new.pose2d, new.confidence)])
