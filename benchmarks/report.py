@@ -26,7 +26,6 @@ GT: list[Column] = [
     ("MPJPE", "gt", "mpjpe"),
     ("PA", "gt", "pa_mpjpe"),
     ("root", "gt", "root_error"),
-    ("calib.", "gt", "root_error_calibrated"),
     ("focal %", "gt", "focal_error"),
     ("landscape PA", "landscape", "pa_mpjpe"),
     ("portrait PA", "portrait", "pa_mpjpe"),
