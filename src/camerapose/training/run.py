@@ -101,6 +101,7 @@ class Run:
         if config.compile and processes.count() > 1:
             raise ValueError("compile = true works in one process; leave it out or train in one")
         self.config, self.out = config, out
+        self.progress = 0.0  # of the stage, 0 to 1
         processes.from_first(lambda: _prepare_folder(config, out))
         self.device = _device(config.device)
         torch.set_float32_matmul_precision(PRECISION[config.precision])
