@@ -51,6 +51,7 @@ ONE: list[Column] = [(head, "", name) for head, name in (
 SHIPPED = {
     "gt": "ground truth",
     "gt_mirror": "ground truth, mirrored",
+    "gt_turned": "ground truth, mirrored, turned views",
     "sh": "Stacked Hourglass",
     "sh_mirror": "Stacked Hourglass, mirrored",
     "landscape": "unlike cameras, landscape, mirrored",

@@ -286,6 +286,7 @@ def evaluate(
     subjects: tuple[str, ...] = ("S9", "S11"),
     frame_step: int = 1,
     mirror: bool = False,
+    turned: bool = False,
     json: MaybePath = None,
 ) -> int:
     """Print errors by action and over all, with the protocol they were measured by.
@@ -303,12 +304,13 @@ def evaluate(
         subjects: of Human3.6M.
         frame_step: take every so many frames.
         mirror: average over the mirrored input.
+        turned: average over five views: the image's own and four by cameras turned by 5 degrees.
         json: also write the numbers here.
     """
     from camerapose.evaluate import evaluate as run
 
     run(weights, dataset, root, detections=detections, subjects=subjects, frame_step=frame_step,
-        mirror=mirror, json_file=json)  # fmt: skip
+        mirror=mirror, turned=turned, json_file=json)  # fmt: skip
     return 0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camerapose import metrics, motion, protocols
+from camerapose import metrics, motion, protocols, views
 from camerapose.camera import Camera, denormalize
 from camerapose.export import find_model, load_model
 from camerapose.geometry import root_relative
@@ -62,12 +62,26 @@ class Graph:
         return self
 
 
-def lift(model: CameraPose | Graph, poses: Poses, mirror: bool = False, batch: int = 8192) -> Poses:
+def lift(
+    model: CameraPose | Graph,
+    poses: Poses,
+    mirror: bool = False,
+    batch: int = 8192,
+    turned: bool = False,
+) -> Poses:
     """Lift the 2D of `poses`, in eval mode and without gradient.
 
     Args:
         mirror: average with the prediction for the mirrored pose (test-time mirroring).
+        turned: average over turned views (`camerapose.views`), each mirrored if `mirror`.
     """
+    if turned:
+        where = poses.pose2d.device
+
+        def predict(view: Poses) -> Poses:
+            return lift(model, view.to_torch(where), mirror, batch).to_numpy()
+
+        return views.lift(predict, poses.to_numpy()).to_torch(where)
     training = model.training
     model.eval()
     with torch.inference_mode():
@@ -95,6 +109,7 @@ def measure(
     mirror: bool = False,
     truth2d: Tensor | None = None,
     scored: Sequence[str] | None = None,
+    turned: bool = False,
 ) -> dict[str, Tensor]:
     """One value a pose for each of `COLUMNS` (metres, shares, pixels where image sizes are known).
 
@@ -107,6 +122,7 @@ def measure(
         truth2d: what the reprojection is compared with; None: the 2D given.
         scored: joints over which errors of shape are taken; None is all. The root need not be
             among them: poses are root-relative all the same.
+        mirror, turned: see `lift`.
 
     Raises:
         ValueError: the model's joints cannot tell where one of them is.
@@ -114,7 +130,7 @@ def measure(
     joints, seen = poses.skeleton, poses.convert(model.skeleton)
     scored = joints.joints if scored is None else tuple(scored)
     _check_joints(model.skeleton, joints, scored if poses.pose3d is not None else ())
-    predicted = lift(model, seen, mirror)
+    predicted = lift(model, seen, mirror, turned=turned)
     found = {
         "implausible_bones": metrics.implausible_bones(predicted.pose3d, model.skeleton),
         "asymmetry": metrics.asymmetry(predicted.pose3d, model.skeleton),
@@ -166,6 +182,7 @@ def evaluate(
     subjects: Sequence[str] = TEST_SUBJECTS,
     frame_step: int = 1,
     mirror: bool = False,
+    turned: bool = False,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Measure weights on a data set and print a table by action.
@@ -178,6 +195,7 @@ def evaluate(
         detections: NAME of data_2d_h36m_NAME.npz to take as 2D, or poses2d of 3DPW; None: ground
             truth.
         mirror: average over the mirrored input.
+        turned: average over turned views (`camerapose.views`).
         json_file: also write everything here.
     """
     if str(weights) in ALSO_BUNDLED:
@@ -205,6 +223,7 @@ def evaluate(
         mirror,
         truth2d if truth2d is None else torch.tensor(truth2d).to(device),
         test.joints,
+        turned,
     )
     values = {name: value.double().cpu().numpy() for name, value in values.items()}
     result = {
@@ -215,6 +234,7 @@ def evaluate(
         "joints": poses.skeleton.n_joints,
         "source2d": test.source2d,
         "mirror": mirror,
+        "turned": turned,
         "frame_step": frame_step,
         "poses": len(poses),
         **_summary(values, poses.labels.get("action")),
@@ -272,7 +292,8 @@ def table(result: dict[str, Any]) -> str:
         f"joints: {result['skeleton']} ({result['joints']})   2D: {result['source2d']}   "
         f"poses: {result['poses']:,}"
         + (f" (1 frame in {result['frame_step']})" if result["frame_step"] > 1 else "")
-        + ("   test-time mirroring" if result["mirror"] else ""),
+        + ("   test-time mirroring" if result["mirror"] else "")
+        + ("   turned views" if result["turned"] else ""),
         "",
         " " * width + "".join(f"  {head:>11}" for head in heads),
     ]

@@ -145,6 +145,16 @@ def refit(poses: Poses, focal: Float[np.ndarray, "n 2"], center: Float[np.ndarra
     after = turn(place, focal, center)
     relative = poses.pose3d - poses.root_position[:, None]
     relative = relative @ before @ np.swapaxes(after, 1, 2)
+    return placed(poses, relative, focal, center)
+
+
+def placed(
+    poses: Poses,
+    relative: Float[np.ndarray, "n j 3"],
+    focal: Float[np.ndarray, "n 2"],
+    center: Float[np.ndarray, "n 2"],
+) -> Poses:
+    """Root-relative bodies in the place of the poses' own, each where it reprojects best."""
     points = poses.pose2d if poses.refined2d is None else poses.refined2d
     weight = np.maximum(poses.confidence, LEAST_CONFIDENCE)
     translation = fit_translation(relative, points, weight, focal, center)
