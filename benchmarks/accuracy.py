@@ -19,7 +19,8 @@ import sys
 import time
 import tomllib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from itertools import islice
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -103,10 +104,16 @@ def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for the processes made now
     signal.signal(signal.SIGTERM, _stop)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(run_row, *task) for task in tasks]
-        for future, (row, seed, *_) in zip(futures, tasks, strict=True):
-            future.result()
-            print(f"done: {row.name}, seed {seed}", flush=True)
+        waiting, running = iter(tasks), {}
+        while True:  # none is handed over before its turn: a stop ends those that run, and no more
+            for task in islice(waiting, arguments.jobs - len(running)):
+                running[pool.submit(run_row, *task)] = task
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                row, seed, *_ = running.pop(future)
+                future.result()
+                print(f"done: {row.name}, seed {seed}", flush=True)
     for name, (lifter, refiner) in TRANSPLANTS.items():
         for seed in arguments.seeds:
             transplant(name, lifter, refiner, seed, arguments)

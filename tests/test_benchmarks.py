@@ -2,7 +2,11 @@
 is one."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -290,3 +294,30 @@ def test_every_product_is_rounded_forward_and_backward():
     assert torch.equal(found[0], expected) and not torch.equal(found[0], x @ linear.weight.T)
     assert torch.equal(found[1][:, :4], rounded(x) @ rounded(parts.weight[0]))
     assert torch.allclose(linear.weight.grad, rounded(2 * expected).T @ rounded(x), atol=1e-6)
+
+
+def test_a_stop_ends_the_rows_that_run_and_begins_no_other(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import signal, time\n"
+        "from pathlib import Path\n"
+        "def run_row(row, seed, data, out):\n"
+        "    def saved(*_): raise RuntimeError('interrupted')\n"
+        "    signal.signal(signal.SIGTERM, saved)\n"
+        "    Path(out, row.name).touch()\n"
+        "    time.sleep(60)\n"
+    )
+    program = (
+        "import sys, accuracy, slow; accuracy.run_row = slow.run_row\n"
+        f"sys.argv += ['--rows', 'gt-mlp-*', '--seeds', '77', '--out', {str(tmp_path)!r}]\n"
+        "accuracy.main()"
+    )
+    paths = os.pathsep.join((str(ROOT / "benchmarks"), str(tmp_path)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": paths}
+    )
+    while not list(tmp_path.glob("gt-*")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) != 0
+    assert [path.name for path in tmp_path.glob("gt-*")] == ["gt-mlp-alone"]
