@@ -503,10 +503,12 @@ class TestPeople:
         rows = (tmp_path / "out" / "poses.csv").read_text().splitlines()[1:]
         assert float(rows[-1].split(",")[0]) == pytest.approx(times[-1], abs=0.2)
 
-    def test_refinement_is_reported(self, watch):
+    def test_refinement_is_reported(self, watch, tmp_path):
         lines = []
         watch([[person(300)]] * 3, say=lines.append)
-        assert any(line.startswith("refinement moved joints by 0.0 px") for line in lines)
+        assert "no refinement: these weights take the 2D as it is" in lines
+        run(tmp_path / "street.mp4", tmp_path / "again", None, say=lines.append)
+        assert any(line.startswith("refinement moved joints by") for line in lines)
 
 
 class TestWebcam:

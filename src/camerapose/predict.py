@@ -26,6 +26,8 @@ __all__ = ["Predictor", "predict", "to_json"]
 
 #: People that are lifted at once.
 BATCH = 64
+#: Joints that refinement moves by less (pixels) were not refined.
+LEAST_MOVED = 1e-2
 #: Moments of a video in its picture, and images of a folder that get one.
 ROWS, MOST_PICTURES = 5, 20
 #: Longer side, pixels, of the frames that are kept for the picture.
@@ -370,6 +372,8 @@ def _moved(poses: Poses) -> str:
     """How far the refinement network moved the joints that were seen."""
     moved, names = poses.refinement, poses.skeleton.joints
     mean = [np.nanmean(column) if np.isfinite(column).any() else 0.0 for column in moved.T]
+    if max(mean) < LEAST_MOVED:
+        return "no refinement: these weights take the 2D as it is"
     far = int(np.argmax(mean))
     return (
         f"refinement moved joints by {np.nanmean(moved):.1f} px on average, "
