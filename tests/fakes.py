@@ -42,9 +42,19 @@ class Detector:
         return [found] * self.max_people
 
 
-def write_video(path, n_frames=20, black=(), container=None, times=None):
-    """Frames at 10 a second, or at `times` (seconds); those of `black` show nobody."""
+def write_video(path, n_frames=20, black=(), container=None, times=None, stamps=None):
+    """Frames at 10 a second, or at `times` (seconds); those of `black` show nobody.
+
+    `stamps` (tenths of a second) are times that no writer means: alike, or too early.
+    """
+    stamps = iter(stamps or ())
     with av.open(str(path), "w", format=container) as file:
+
+        def mux(packet):
+            if (stamp := next(stamps, None)) is not None:
+                packet.pts = packet.dts = stamp
+            file.mux(packet)
+
         stream = file.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         if times is not None:
@@ -56,9 +66,9 @@ def write_video(path, n_frames=20, black=(), container=None, times=None):
             if times is not None:
                 frame.pts, frame.time_base = round(times[i] * 1000), Fraction(1, 1000)
             for packet in stream.encode(frame):
-                file.mux(packet)
+                mux(packet)
         for packet in stream.encode():
-            file.mux(packet)
+            mux(packet)
     return path
 
 

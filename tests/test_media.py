@@ -236,6 +236,18 @@ class TestVideos:
         found = [f.time for f in media.frames(path)]
         np.testing.assert_allclose(found, times - 5, atol=1e-3)
 
+    @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+    def test_times_of_frames_that_are_all_alike(self, tmp_path, ending):
+        path = fakes.write_video(tmp_path / f"a.{ending}", 30, stamps=[0] * 30)
+        times = [f.time for f in media.frames(path)]
+        assert len(times) > 20 and media.probe(path).fps == 10
+        np.testing.assert_allclose(np.diff(times), 0.1)
+
+    def test_times_never_stand_still(self, tmp_path):
+        path = fakes.write_video(tmp_path / "a.mkv", 6, stamps=[0, 1, 1, 3, 4, 5])
+        times = [f.time for f in media.frames(path)]
+        np.testing.assert_allclose(times, [0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
     def test_a_video_is_streamed(self, video):
         assert next(media.frames(video)).index == 0
 

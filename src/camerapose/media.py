@@ -1,6 +1,7 @@
 """Images, videos and cameras in: RGB frames, one at a time, with their times and names."""
 
 import glob
+import math
 import os
 import re
 import sys
@@ -130,8 +131,7 @@ def probe(source: Source) -> Info:
         return Info(width, height, None, len(_listed(source)))
     with _open_video(Path(source)) as container:
         stream = container.streams.video[0]
-        fps = stream.average_rate or stream.guessed_rate
-        return Info(width, height, float(fps) if fps else None, _declared_frames(container))
+        return Info(width, height, _rate(stream), _declared_frames(container))
 
 
 def frames(
@@ -291,12 +291,13 @@ def _video_frames(path: Path, wanted: range) -> Iterator[Frame]:
     with _open_video(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        fps = float(stream.average_rate or stream.guessed_rate or 25)
-        index, errors, began = 0, [], 0.0
+        fps = _rate(stream) or 25.0
+        index, errors, began, time = 0, [], 0.0, -math.inf
         for picture in _decoded(container, errors):
             if index >= wanted.stop:
                 return
-            time = index / fps if picture.time is None else float(picture.time)
+            told = index / fps if picture.time is None else float(picture.time)
+            time = told if told > time else time + 1 / fps
             began = time if index == 0 else began
             if index in wanted:
                 yield Frame(index, time - began, _upright(picture), frame_name(path, index))
@@ -326,7 +327,7 @@ def _is_cut(container, frames: int, time: float, stop: int) -> bool:
     stream = container.streams.video[0]
     if stream.frames:
         return min(stream.frames, stop) - frames > max(2, 0.02 * frames)
-    rate = float(stream.average_rate or stream.guessed_rate or 25)
+    rate = _rate(stream) or 25.0
     seconds = _declared_seconds(container)
     return seconds is not None and seconds - time > max(3 / rate, 0.02 * seconds)
 
@@ -422,11 +423,16 @@ def _declared_frames(container) -> int | None:
     stream = container.streams.video[0]
     if stream.frames:
         return stream.frames
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate:
-        return None
-    seconds = _declared_seconds(container)
-    return None if seconds is None else round(seconds * float(rate))
+    rate, seconds = _rate(stream), _declared_seconds(container)
+    return None if rate is None or seconds is None else round(seconds * rate)
+
+
+def _rate(stream) -> float | None:
+    """Frames a second, by their times; by the codec where times are absurd (all alike, say)."""
+    average, codec = stream.average_rate, stream.guessed_rate or stream.codec_context.framerate
+    absurd = average and codec and average > 3 * codec
+    rate = codec if absurd else average or codec
+    return float(rate) if rate else None
 
 
 def _declared_seconds(container) -> float | None:
