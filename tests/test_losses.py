@@ -225,11 +225,20 @@ def test_bone_prior_has_no_opinion_on_the_size_of_people():
     assert abs((gradient * pose).sum().item()) < 1e-6
 
 
+def test_height_loss_is_zero_at_the_usual_height_alone():
+    body = adult(H36M_16)
+    unit = body / losses.height(body, H36M_16)[:, None, None]
+    for tall in (1.0, losses.USUAL_HEIGHT, 3.4):
+        expected = (tall / losses.USUAL_HEIGHT - 1) ** 2
+        found = value(losses.height_loss(tall * unit, H36M_16))
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize("skeleton", FORMATS.values(), ids=FORMATS.keys())
 def test_bone_prior_on_every_skeleton_and_degenerate_poses(skeleton):
     for pose in (torch.randn(3, skeleton.n_joints, 3), torch.zeros(3, skeleton.n_joints, 3)):
         pose = pose.requires_grad_()
-        loss = losses.bone_prior_loss(pose, skeleton)
+        loss = losses.bone_prior_loss(pose, skeleton) + losses.height_loss(pose, skeleton)
         loss.backward()
         assert math.isfinite(value(loss)) and pose.grad.isfinite().all()
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from camerapose import config, skeleton
+from camerapose import config, losses, skeleton
 from camerapose.camera import Camera
 from camerapose.config import Adversary, Config, Noise, Weights
 from camerapose.discriminators import Discriminator2D, Discriminator3D
@@ -336,18 +336,27 @@ class TestWithLifted:
         found = with_lifted(model, pairs, wild, 10)
         bodies = root_relative(found.pose3d, H36M_16)
         known = root_relative(model.people.pose3d, H36M_16)
-        torch.testing.assert_close(bodies[:10], known[:10])
+        ratio = losses.height(pairs.pose3d, H36M_16) / losses.height(known, H36M_16)
+        torch.testing.assert_close(bodies[:10], (known * ratio[:, None, None])[:10])
         assert torch.equal(found.pose3d[10:], pairs.pose3d[10:]) and len(found) == len(pairs)
         torch.testing.assert_close(found.root_position, pairs.root_position)
         torch.testing.assert_close(found.reprojection, found.pose2d)
         assert model.modes == [False] and model.norm.training
 
-    @pytest.mark.parametrize("change", ["giant", "long arm", "cut off"])
+    def test_a_giant_is_made_as_tall_as_whom_he_replaces(self, pairs, wild):
+        people = pairs.mirror()
+        giants = Knowing(replace(people, pose3d=3 * people.pose3d))
+        found, usual = (with_lifted(m, pairs, wild, 10) for m in (giants, Knowing(people)))
+        torch.testing.assert_close(found.pose3d, usual.pose3d)
+        tall = losses.height(found.pose3d, H36M_16)
+        torch.testing.assert_close(tall, losses.height(pairs.pose3d, H36M_16))
+
+    @pytest.mark.parametrize("change", ["nobody", "long arm", "cut off"])
     def test_who_is_no_whole_human_is_not_taken(self, pairs, wild, change):
         people, sure = pairs.mirror(), wild.confidence.clone()
         pose3d = people.pose3d.clone()
-        if change == "giant":
-            pose3d[3] *= 3
+        if change == "nobody":
+            pose3d[3] = 0.0
         elif change == "long arm":
             pose3d[3, H36M_16.index("left_wrist")] += 1.0
         else:

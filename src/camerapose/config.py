@@ -156,6 +156,8 @@ class Weights:
     """L_3D as mean distance instead of mean square."""
     prior_wild: float = 0.05
     """Human proportions and symmetry of 2D-only poses, against flat solutions of L_2D."""
+    height_wild: float = 0.0
+    """Usual height of 2D-only poses, whose size nothing else tells."""
     d3d_wild: float = 0.0
     """D_3D's judgement of 2D-only poses, likewise."""
     d2d_wild: float = 0.01

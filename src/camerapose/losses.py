@@ -51,6 +51,8 @@ PROPORTIONS: dict[tuple[str, str], tuple[float, float]] = {
 PROPORTIONS_MARGIN = 0.15
 #: Body heights (metres) that people of unknown size are taken to have, children included.
 HEIGHT = (1.1, 2.1)
+#: What one whose height nobody told is taken to have, metres: the mean of women and men.
+USUAL_HEIGHT = 1.7
 
 
 def refinement_loss(
@@ -222,6 +224,17 @@ def bone_prior_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float
     if excess.shape[1] == 0:
         beyond = torch.zeros_like(beyond)
     return _mean_square(excess) + _mean_square(difference) + _mean_square(beyond)
+
+
+def height_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, ""]:
+    """Squared relative distance of the `height` from `USUAL_HEIGHT`, mean over poses.
+
+    For poses without 3D labels: no picture tells whether somebody is small and near or tall and
+    far, so the usual height is the best guess. Reprojection holds no size, and sizes drift with
+    what else is learned. Zero for a skeleton with no listed bone.
+    """
+    tall = height(pose3d, skeleton)
+    return _mean_square(tall / USUAL_HEIGHT - 1) if _listed_bones(skeleton) else 0.0 * tall.sum()
 
 
 def height(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:

@@ -93,6 +93,8 @@ def wild_terms(
         * losses.reprojection_loss(reprojection, wild.pose2d, weight),
         "prior_wild": weights.prior_wild * losses.bone_prior_loss(body, wild.skeleton),
     }
+    if weights.height_wild:
+        terms["height_wild"] = weights.height_wild * losses.height_loss(body, wild.skeleton)
     if weights.d2d_wild:
         scores = discriminators["d2d"](reprojection)
         terms["d2d_wild"] = weights.d2d_wild * losses.adversarial_loss(scores)
@@ -143,7 +145,8 @@ def with_lifted(model: nn.Module, pairs: Poses, wild: Poses, n: int) -> Poses:
 
     Seen by another camera such a body is a pair of its own, whose 2D nobody annotated. Only those
     are taken whose joints are all annotated and whose bones are a human's; each stands where the
-    pair stood that it replaces, before the same camera.
+    pair stood that it replaces, before the same camera, and is as tall: a size that the model made
+    up is not to teach it sizes.
     """
     n = min(n, len(wild), len(pairs))
     if n == 0:
@@ -152,11 +155,12 @@ def with_lifted(model: nn.Module, pairs: Poses, wild: Poses, n: int) -> Poses:
     with torch.no_grad(), at_rest(model):
         lifted = root_relative(model(some.pose2d, some.confidence).pose3d, pairs.skeleton)
     excess, difference = losses.bone_deviations(lifted, pairs.skeleton)
-    tall, (low, high) = losses.height(lifted, pairs.skeleton), losses.HEIGHT
     human = (excess.amax(1) == 0) & (difference.abs().amax(1) < SIDES_DIFFER)
-    human &= (tall > low) & (tall < high) & (some.confidence > 0).all(1)
+    human &= (some.confidence > 0).all(1)
     few = pairs[:n]
-    pose3d = torch.where(human[:, None, None], lifted + few.root_position[:, None], few.pose3d)
+    scale = losses.height(few.pose3d, pairs.skeleton) / losses.height(lifted, pairs.skeleton)
+    moved = lifted * scale[:, None, None] + few.root_position[:, None]
+    pose3d = torch.where(human[:, None, None], moved, few.pose3d)
     pose2d = torch.where(human[:, None, None], few.camera.project(pose3d), few.pose2d)
     return Poses.cat([replace(few, pose3d=pose3d, pose2d=pose2d), pairs[n:]])
 
