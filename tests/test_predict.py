@@ -18,6 +18,7 @@ from camerapose import Poses, Predictor, media, motion
 from camerapose import predict as prediction
 from camerapose import skeleton as skeletons
 from camerapose.camera import denormalize
+from camerapose.ground import ground as find_ground
 from camerapose.predict import predict, to_json
 from camerapose.predictor import PoseWarning
 
@@ -373,7 +374,20 @@ class TestFiles:
         assert frames == "20"
         with pytest.raises(ValueError, match="unknown format 'fbx'; there are bvh, c3d, csv"):
             run(video, tmp_path / "two", graph, export=("fbx",))
+        with pytest.raises(ValueError, match="ground says how files .* export some"):
+            run(video, tmp_path / "two", graph, ground=True)
         assert not (tmp_path / "two").exists()
+
+    def test_exports_stand_on_a_floor(self, detector, graph, tmp_path):
+        """What is said of the camera is what the file's points were turned by."""
+        video, lines = write_video(tmp_path / "walk.mp4"), []
+        poses = run(video, tmp_path, graph, export=("csv",), ground=True, say=lines.append)
+        floor = find_ground(poses)
+        (said,) = [line for line in lines if "upright" in line]
+        assert f"by {abs(round(floor.pitch))} degrees" in said and "above the floor" in said
+        written = np.genfromtxt(tmp_path / "poses.csv", delimiter=",", names=True)
+        expected = floor.points(poses.pose3d)[:, poses.skeleton.index("left_ankle"), 1]
+        np.testing.assert_allclose(written["left_ankle_y"], expected, atol=1e-3)
 
     def test_overlay(self, detector, graph, tmp_path):
         """As many frames as were looked at; drawn on where somebody is, and only there."""

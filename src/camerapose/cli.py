@@ -57,6 +57,7 @@ def predict(
     smooth: MaybeFloat = None,
     fill_gaps: float = 0.0,
     export: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
+    ground: bool = False,
     overlay: bool = False,
     report: bool = False,
     picture: bool = True,
@@ -106,6 +107,8 @@ def predict(
         fill_gaps: fill in where a person is not seen for at most so many seconds.
         export: also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh
             (Blender), gltf (viewers, game engines).
+        ground: in those files people stand upright on a floor, whichever way the camera looks; for
+            a camera that keeps still.
         overlay: also write the video with the poses drawn on it, overlay.mp4.
         report: also write a page with 3D to turn and play, and curves over time, report.html.
         picture: draw image, 2D, 3D and reprojection.
@@ -121,7 +124,7 @@ def predict(
         weights=weights, detector=detector, model=model, max_people=max_people,
         start=start, end=end, stride=stride, skeleton=skeleton, image_size=image_size,
         height=height, focal=focal, static_camera=static_camera, smooth=smooth, fill_gaps=fill_gaps,
-        export=export,
+        export=export, ground=ground,
         overlay=overlay, report=report, picture=picture, threads=threads,
     )  # fmt: skip
     given = input[0] if len(input) == 1 else input

@@ -18,6 +18,8 @@ from camerapose import media, motion, plugins, tracking
 from camerapose import skeleton as skeletons
 from camerapose.camera import denormalize
 from camerapose.formats import movements
+from camerapose.ground import Ground
+from camerapose.ground import ground as find_ground
 from camerapose.poses import Poses
 from camerapose.predictor import MIN_JOINTS, PoseWarning, Predictor, outside
 from camerapose.skeleton import Skeleton
@@ -55,6 +57,7 @@ def predict(
     smooth: float | None = None,
     fill_gaps: float = 0.0,
     export: Sequence[str] = (),
+    ground: bool = False,
     overlay: bool = False,
     report: bool = False,
     picture: bool = True,
@@ -90,6 +93,8 @@ def predict(
             label `filled` is true (`motion.filled`).
         export: formats for other programs (`camerapose.formats`): csv, trc, c3d, bvh, gltf; one
             file a person.
+        ground: in these files people stand upright on a floor, whichever way the camera looks
+            (`camerapose.ground`); for a camera that keeps still.
         overlay: also write `overlay.mp4`, the video with the poses drawn on it.
         report: also write `report.html`: 3D to turn and play, and curves over time.
         picture: draw CameraPose's Fig. 8: of an image, of a folder's first images
@@ -112,6 +117,8 @@ def predict(
         raise ValueError(
             f"an overlay is made of a video, and {media.title_of(input)} is none; leave it out"
         )
+    if ground and not writers:
+        raise ValueError("ground says how files for other programs stand; export some, such as bvh")
     info = media.probe(input) if kind not in ("keypoints", "camera") else None
     predictor = Predictor(weights, threads=threads)
     _make_folder(out)
@@ -159,7 +166,10 @@ def predict(
     arrays, text = out / "poses.npz", out / "poses.json"
     files.append(_write(arrays, lambda: poses.save(arrays, **work.detected(poses))))
     files.append(_write(text, lambda: _write_lines(text, _json_lines(poses))))
-    files += _exported(poses, out, writers)
+    floor = find_ground(poses) if ground and len(poses) else None
+    if floor is not None:
+        say(_stands(floor))
+    files += _exported(poses, out, writers, floor)
     if report and len(poses):
         from camerapose.report import report as write_report
 
@@ -638,10 +648,20 @@ def _write(path: Path, act: Callable[[], Any]) -> Path:
     return path
 
 
-def _exported(poses: Poses, out: Path, writers: Sequence[Any]) -> list[Path]:
+def _stands(floor: Ground) -> str:
+    """How the camera stands, by the floor below it."""
+    pitch, roll = round(floor.pitch), round(floor.roll)
+    way = "down" if pitch >= 0 else "up"
+    return (
+        f"people stand upright if the camera looks {way} by {abs(pitch)} degrees, is rolled by "
+        f"{roll}, and {floor.camera_height:.2f} m above the floor"
+    )
+
+
+def _exported(poses: Poses, out: Path, writers: Sequence[Any], floor: Ground | None) -> list[Path]:
     """Each person's movement in each format; the files."""
     files = []
-    people = movements(poses) if writers and len(poses) else {}
+    people = movements(poses, ground=floor) if writers and len(poses) else {}
     for person, movement in people.items():
         name = "poses" if len(people) == 1 else f"poses_{person}"
         for writer in writers:

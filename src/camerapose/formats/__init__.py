@@ -7,7 +7,8 @@ A plug-in is a module with
 
 that writes one person's movement. All of them stand upright as those programs have it: x to the
 right, y up, z towards the viewer, metres, the camera at the origin looking along -z. "Up" is the
-image's: a camera that looks down sees a floor that rises.
+image's: a camera that looks down sees a floor that rises. With a `Ground` it is gravity's, and the
+origin lies on the floor below the camera.
 """
 
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from camerapose.ground import Ground
 from camerapose.poses import Poses
 from camerapose.skeleton import Skeleton
 
@@ -59,7 +61,9 @@ class Movement(NamedTuple):
 UNEVEN = 0.25
 
 
-def movements(poses: Poses, fps: float | None = None) -> dict[int, Movement]:
+def movements(
+    poses: Poses, fps: float | None = None, ground: Ground | None = None
+) -> dict[int, Movement]:
     """Each person's movement, by their number.
 
     Files have one frame rate. Where a video's changes (times are not even), it is the usual one,
@@ -68,6 +72,7 @@ def movements(poses: Poses, fps: float | None = None) -> dict[int, Movement]:
     Args:
         poses: numpy, with labels frame and, where they come from video, time; person.
         fps: frames a second of the frame numbers; None: what label time says, else 30.
+        ground: the floor they are to stand on; None: as the camera sees them.
     """
     people = poses.labels.get("person", np.zeros(len(poses), int))
     frames, times, step = _clock(poses, fps)
@@ -83,7 +88,8 @@ def movements(poses: Poses, fps: float | None = None) -> dict[int, Movement]:
         mine = poses[np.flatnonzero(people == person)]
         mine = mine[np.argsort(mine.labels["frame"], kind="stable")]
         rows = (mine.labels["frame"] - mine.labels["frame"].min()) // step
-        points = np.asarray(mine.pose3d * np.array([1.0, -1.0, -1.0]), float)
+        points = np.asarray(mine.pose3d, float)
+        points = points * [1.0, -1.0, -1.0] if ground is None else ground.points(points)
         guessed = np.asarray(mine.labels.get("filled", np.zeros(len(mine), bool)))
         when = times[np.searchsorted(frames, mine.labels["frame"])]
         if uneven:

@@ -1,0 +1,99 @@
+"""Which way is up, and how high the camera stands, told by people's postures (`predict --ground`).
+
+    python benchmarks/up.py --data DIR       # Human3.6M in DIR/h36m, and the real video
+    python benchmarks/up.py                  # the real video alone
+    python benchmarks/up.py --data DIR --write     # also into docs/results.md
+
+Human3.6M: ground-truth 2D of S9 and S11, every 20th frame; one answer for each recording and
+camera; truth is the published calibration. The real video is that of `real_detections.py`, each
+camera alone with its focal length, and the person's height, given. "Image's up" is what one has
+without it.
+"""
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from real_detections import CAMERAS, detections, triangulate
+from walked_distance import DOCUMENT, height, put
+
+from camerapose import Predictor, motion, protocols
+from camerapose.camera import denormalize
+from camerapose.datasets.human36m import cameras
+from camerapose.ground import ANKLE, ground
+from camerapose.poses import Poses
+
+#: The world's up, in the worlds of both calibrations.
+UP = np.array([0.0, 0.0, 1.0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("weights", nargs="?", help="run folder or .onnx file; none: the package's")
+    parser.add_argument("--data", type=Path, help="holds h36m")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    arguments = parser.parse_args()
+    predictor = Predictor(arguments.weights)
+    rows = human36m(predictor, arguments.data / "h36m") if arguments.data else []
+    text = table(rows + real_video(predictor))
+    print(text)
+    if arguments.write:
+        put(text, DOCUMENT, "up")
+
+
+def human36m(predictor: Predictor, root: Path) -> list[tuple[str, np.ndarray]]:
+    """A row an action: means over its recordings and cameras; and one of all."""
+    given = protocols.load("human36m", root, frame_step=20).poses
+    pixels = denormalize(given.pose2d, given.image_size)
+    poses = predictor(pixels, image_size=given.image_size, skeleton=given.skeleton)
+    found = defaultdict(list)
+    names = [given.labels[name] for name in ("subject", "action", "camera")]
+    for subject, action, camera in sorted(set(zip(*(n.tolist() for n in names), strict=True))):
+        rows = (names[0] == subject) & (names[1] == action) & (names[2] == camera)
+        truth = cameras(subject)[0]
+        rotation = truth.rotation[camera]
+        off = errors(poses[np.flatnonzero(rows)], rotation,
+                     -(rotation.T @ truth.translation[camera])[2])  # fmt: skip
+        found[action.split()[0]].append(off)
+    table = [(action, np.mean(values, 0)) for action, values in sorted(found.items())]
+    every = np.concatenate([np.array(values) for values in found.values()])
+    return [*table, ("Human3.6M, all", every.mean(0))]
+
+
+def real_video(predictor: Predictor) -> list[tuple[str, np.ndarray]]:
+    """A row a camera."""
+    views = detections()
+    world, _ = triangulate(views)
+    tall, soles = height(world), np.nanquantile(world[..., 2].min(1), 0.05)
+    found = []
+    for name in CAMERAS:
+        view = views[name]
+        points = view["points"].astype(float)
+        poses = predictor(
+            points[..., :2], points[..., 2], image_size=tuple(view["size"]),
+            skeleton="blazepose_33", focal=float(view["focal"].mean()),
+        )  # fmt: skip
+        poses = motion.with_height(poses, tall)
+        high = -(view["rotation"].T @ view["translation"])[2] - soles + ANKLE * tall
+        found.append((name, errors(poses, view["rotation"], high)))
+    return found
+
+
+def errors(poses: Poses, rotation: np.ndarray, camera_height: float) -> np.ndarray:
+    """Degrees up is off, degrees the image's up is, centimetres the camera's height is."""
+    up, floor = rotation @ UP, ground(poses)
+    off = [np.degrees(np.arccos(np.clip(way @ up, -1, 1))) for way in (floor.axes[1], [0, -1, 0])]
+    return np.array([*off, 100 * abs(floor.camera_height - camera_height)])
+
+
+def table(rows: list[tuple[str, np.ndarray]]) -> str:
+    """Markdown."""
+    lines = ["| recordings | up off, degrees | image's up off, degrees | camera's height off, cm |",
+             "| --- | --- | --- | --- |"]  # fmt: skip
+    lines += [f"| {name} | {off[0]:.1f} | {off[1]:.1f} | {off[2]:.0f} |" for name, off in rows]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
