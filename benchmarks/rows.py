@@ -51,6 +51,11 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
         "2D-only poses, as lifted, for half of the generator's sources",
         {"adversary.wild_sources": 0.5},
     ),
+    "height": ("with the usual height of 2D-only poses", {"weights.height_wild": 0.05}),
+    "wild-sources-height": (
+        "the same height, and such sources",
+        {"weights.height_wild": 0.05, "adversary.wild_sources": 0.5},
+    ),
     "squares": ("squared distances as L_3D", {"weights.distance": False}),
     "paper-weights": (
         "the paper's weights",
