@@ -46,7 +46,7 @@ ONE: list[Column] = [(head, "", name) for head, name in (
     ("AUC %", "auc"), ("root", "root_error"), ("calib.", "root_error_calibrated"),
     ("focal %", "focal_error"),
     ("reproj. px", "reprojection_error"), ("odd bones %", "implausible_bones"),
-    ("asymm. %", "asymmetry"),
+    ("asymm. %", "asymmetry"), ("height, cm", "height"),
 )]  # fmt: skip
 SHIPPED = {
     "gt": "ground truth",

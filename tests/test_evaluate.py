@@ -11,7 +11,7 @@ from test_human36m import tree_2d, tree_3d, write_2d
 from test_mpii import person, write_json
 from torch import nn
 
-from camerapose import cli, motion, protocols
+from camerapose import cli, losses, motion, protocols
 from camerapose.config import Model
 from camerapose.datasets import human36m, synthetic
 from camerapose.evaluate import COLUMNS, evaluate, lift, measure, table
@@ -128,6 +128,7 @@ class TestMeasure:
         # of its 31 thresholds the first is 0 mm, which nothing is below
         torch.testing.assert_close(found.pop("auc"), torch.full((24,), 30 / 31))
         assert found.pop("reprojection_error").max() < 1e-2  # pixels
+        torch.testing.assert_close(found.pop("height"), losses.height(poses.pose3d, H36M_16))
         assert all(value.max() < 1e-5 for value in found.values())
 
     def test_errors_are_root_relative_but_for_the_roots(self, poses):
@@ -182,7 +183,7 @@ class TestMeasure:
     def test_2d_alone(self, poses):
         flat = Poses(H36M_16, poses.pose2d, poses.confidence, image_size=poses.image_size)
         found = measure(Perfect(poses), flat)
-        assert list(found) == ["reprojection_error", "implausible_bones", "asymmetry"]
+        assert list(found) == ["reprojection_error", "implausible_bones", "asymmetry", "height"]
 
 
 class TestHuman36m:
@@ -313,7 +314,7 @@ class TestNamedProtocols:
 class TestMpii:
     def test_reprojection_of_people_with_all_joints(self, weights, root, capsys):
         result = evaluate(weights, "mpii", root)
-        names = ["reprojection_error", "implausible_bones", "asymmetry"]
+        names = ["reprojection_error", "implausible_bones", "asymmetry", "height"]
         assert list(result["frame_wise"]) == names
         assert result["poses"] == 3 and result["source2d"] == "annotation"
         assert "by_action" not in result and "action_wise" not in result

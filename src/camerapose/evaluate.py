@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camerapose import metrics, motion, protocols, views
+from camerapose import losses, metrics, motion, protocols, views
 from camerapose.camera import Camera, denormalize
 from camerapose.export import find_model, load_model
 from camerapose.geometry import root_relative
@@ -33,6 +33,7 @@ COLUMNS = {
     "reprojection_error": ("reproj.", "px", 1.0),
     "implausible_bones": ("odd bones", "%", 100.0),
     "asymmetry": ("asymmetry", "%", 100.0),
+    "height": ("height", "cm", 100.0),
 }
 
 
@@ -134,6 +135,7 @@ def measure(
     found = {
         "implausible_bones": metrics.implausible_bones(predicted.pose3d, model.skeleton),
         "asymmetry": metrics.asymmetry(predicted.pose3d, model.skeleton),
+        "height": losses.height(predicted.pose3d, model.skeleton),
     }
     if poses.pose3d is not None:
         found["root_error_calibrated"] = _calibrated_root_error(predicted, poses)
