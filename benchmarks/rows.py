@@ -56,6 +56,10 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
         "the same height, and such sources",
         {"weights.height_wild": 0.05, "adversary.wild_sources": 0.5},
     ),
+    "more-wild-height": (
+        "the same height, four times as many 2D-only poses",
+        {"weights.height_wild": 0.05, "wild_batch": 256},
+    ),
     "squares": ("squared distances as L_3D", {"weights.distance": False}),
     "paper-weights": (
         "the paper's weights",
