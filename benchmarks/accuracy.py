@@ -175,8 +175,8 @@ def shipped(weights: str, data: Path, tests: list[str]) -> None:
     path = bundled_weights() if weights == "bundled" else Path(weights)
     name = f"shipped-{path.stem if path.is_file() else path.name}"
     model = Graph(find_weights(weights)) if weights in ALSO_BUNDLED else path
-    known = json.loads(_file(name, 0).read_text())["tests"] if _file(name, 0).exists() else {}
     found = measured(model, data, 1, tests)
+    known = json.loads(_file(name, 0).read_text())["tests"] if _file(name, 0).exists() else {}
     _write(name, 0, {"row": name, "seed": 0, "tests": known | found})
 
 

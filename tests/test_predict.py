@@ -29,9 +29,9 @@ def predictor(graph):
 
 
 def run(path, out, graph, **options):
-    """Without pictures, unless a test is about them."""
+    """Without pictures, and as tall as the network says, unless a test is about them."""
     return predict(path, out, weights=graph, progress=False, threads=1,
-                   **{"picture": False, "say": lambda line: None} | options)  # fmt: skip
+                   **{"picture": False, "height": 0.0, "say": lambda line: None} | options)  # fmt: skip
 
 
 class TestPredictor:
@@ -304,6 +304,22 @@ class TestFiles:
         poses = run(tmp_path / "k.npz", tmp_path / "out", graph, picture=True)
         np.testing.assert_allclose(poses.pose3d, given.pose3d, rtol=1e-4)
         assert (tmp_path / "out" / "poses.png").exists()
+
+    def test_people_of_unknown_height(self, predictor, graph, tmp_path):
+        """All scaled alike, and it is said; who is taller than whom stays."""
+        given = predictor(np.stack([PERSON, 1.3 * PERSON, PERSON[::-1]]), image_size=SIZE)
+        labels = {"frame": np.zeros(3, int), "person": np.arange(3)}
+        replace(given, labels=labels).save(tmp_path / "k.npz")
+        guess, lines = run(tmp_path / "k.npz", tmp_path / "guess", graph), []
+        poses = run(tmp_path / "k.npz", tmp_path / "out", graph, height=None, say=lines.append)
+        heights = motion.body_height(poses)
+        assert np.median(heights) == pytest.approx(motion.USUAL_HEIGHT)
+        middle = np.median(motion.body_height(guess))
+        scale = motion.USUAL_HEIGHT / middle
+        np.testing.assert_allclose(poses.pose3d, scale * guess.pose3d, rtol=1e-4)
+        np.testing.assert_allclose(poses.reprojection, guess.reprojection, atol=1e-4)
+        (said,) = [line for line in lines if "how tall" in line]
+        assert "1.70 m" in said and f"guess is {middle:.2f} m" in said
 
     def test_what_the_user_knows_is_used(self, predictor, graph, tmp_path):
         given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)

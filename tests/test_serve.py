@@ -290,7 +290,7 @@ def test_in_a_browser(server, browser, photo, tmp_path):
     events = [json.loads(line["message"])["message"] for line in browser.get_log("performance")]
     asked = {event["params"]["request"]["url"] for event in events
              if event["method"] == "Network.requestWillBeSent"}  # fmt: skip
-    inside = (server.address, "data:", "blob:", "chrome:", "about:")
+    inside = (server.address, "data:", "blob:", "chrome:", "chrome-untrusted:", "about:")
     assert not [url for url in asked if not url.startswith(inside)]
 
     browser.get("about:blank")

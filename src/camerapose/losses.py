@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from camerapose.geometry import bone_vectors, constant
+from camerapose.motion import USUAL_HEIGHT
 from camerapose.skeleton import Skeleton
 
 #: People smaller than this in the image (rms spread, normalised units) count as of this size.
@@ -51,8 +52,6 @@ PROPORTIONS: dict[tuple[str, str], tuple[float, float]] = {
 PROPORTIONS_MARGIN = 0.15
 #: Body heights (metres) that people of unknown size are taken to have, children included.
 HEIGHT = (1.1, 2.1)
-#: What one whose height nobody told is taken to have, metres: the mean of women and men.
-USUAL_HEIGHT = 1.7
 
 
 def refinement_loss(

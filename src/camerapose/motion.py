@@ -17,6 +17,8 @@ from camerapose.skeleton import Skeleton
 #: Sum of the lengths of these bones of an adult, as a share of body height (Drillis and Contini,
 #: 1966): thigh and shank of both legs, upper arm and forearm of both arms.
 HEIGHT_BONES = {"knee": 0.245, "ankle": 0.246, "elbow": 0.172, "wrist": 0.157}
+#: Height that people of unknown height are taken to have, metres: the mean of women and men.
+USUAL_HEIGHT = 1.7
 #: Faster movement than this (hertz) is smoothed away: of bones, of the place in the image, of the
 #: depth, of the camera.
 CUTOFF_BODY, CUTOFF_PLACE, CUTOFF_DEPTH, CUTOFF_CAMERA = 5.0, 8.0, 1.0, 0.3
@@ -40,6 +42,24 @@ def with_height(poses: Poses, height: float) -> Poses:
     for rows in _people(poses):
         scale[rows] = height / np.median(body_height(poses[rows]))
     return _scaled(poses, scale)
+
+
+def with_usual_height(poses: Poses) -> Poses:
+    """People of whom nobody told how tall they are: all scaled alike, to `USUAL_HEIGHT` in the middle.
+
+    What a network makes of their sizes is a guess that drifts in training, by a fifth for people in
+    photos (docs/log.md, "How tall people in photos are"). Who is taller than whom stays. The median is
+    over people, each by the median of their poses.
+    """
+    if len(poses) == 0:
+        return poses
+    return _scaled(poses, np.full(len(poses), USUAL_HEIGHT / max(middle_height(poses), 1e-9)))
+
+
+def middle_height(poses: Poses) -> float:
+    """Median over people of the median height of their poses, metres."""
+    heights = body_height(poses)
+    return float(np.median([np.median(heights[rows]) for rows in _people(poses)]))
 
 
 def check_height(height: float) -> None:

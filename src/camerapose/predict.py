@@ -83,7 +83,8 @@ def predict(
         image_size: (width, height) of keypoints' images where their file doesn't say it.
         max_people: in one frame.
         start, end, stride: which frames, as in `range`.
-        height: of the people, metres: makes place and size metric.
+        height: of the people, metres: makes place and size metric. None: all are scaled alike, to
+            `motion.USUAL_HEIGHT` in the middle; 0: what the network guesses.
         focal: of the camera, pixels, where it is known; of photos their EXIF is asked first.
         static_camera: the camera stands still: one focal length for all frames.
         smooth: how strongly people's movement is smoothed (`motion.smooth`); 0 leaves every frame
@@ -159,7 +160,14 @@ def predict(
         if smooth is None:
             smooth = 1.0 if video or "time" in poses.labels else 0.0
         poses = motion.smooth(poses, strength=smooth)
-        poses = poses if height is None else motion.with_height(poses, height)
+        if height is None:
+            say(
+                f"nobody told how tall people are: {motion.USUAL_HEIGHT:.2f} m is assumed "
+                f"(the network's guess is {motion.middle_height(poses):.2f} m); give a height"
+            )
+            poses = motion.with_usual_height(poses)
+        elif height:
+            poses = motion.with_height(poses, height)
     for line in work.report(poses):
         say(line)
     files = [live.path] if live else []

@@ -40,7 +40,7 @@ SHOWN = 4
 SCHEDULE = Schedule(epochs=1, batch=BATCH, lr=2e-4, decay="one_cycle")
 WEIGHTS = Weights(
     distance=True, refine=1.0, refine_wild=1.0, camera=1.0, reprojection=0.05,
-    reprojection_wild=0.5, prior_wild=0.1, height_wild=0.1, d2d_wild=0.0,
+    reprojection_wild=0.5, prior_wild=0.1, d2d_wild=0.0,
 )  # fmt: skip
 
 
