@@ -30,8 +30,8 @@ def predictor(graph):
 
 def run(path, out, graph, **options):
     """Without pictures, and as tall as the network says, unless a test is about them."""
-    return predict(path, out, weights=graph, progress=False, threads=1,
-                   **{"picture": False, "height": 0.0, "say": lambda line: None} | options)  # fmt: skip
+    usual = {"picture": False, "height": 0.0, "say": lambda line: None}
+    return predict(path, out, weights=graph, progress=False, threads=1, **usual | options)
 
 
 class TestPredictor:

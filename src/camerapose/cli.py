@@ -99,8 +99,8 @@ def predict(
         stride: take every so many frames.
         skeleton: joint format of keypoints whose file doesn't say it, such as coco_17.
         image_size: of keypoints whose file doesn't say it, in pixels.
-        height: of the people, in metres; makes size and distance right. Without it they are taken to
-            be 1.70 on average; 0 leaves the network's guess.
+        height: of the people, in metres; makes size and distance right. Without it they are taken
+            to be 1.70 on average; 0 leaves the network's guess.
         focal: of the camera in pixels, if you know it; that of photos is read from their EXIF.
         static_camera: the camera stands still; one focal length for the whole video.
         smooth: of movement: 1 is usual and done for video, 2 is calmer, 0 is off. Give it for

@@ -45,11 +45,11 @@ def with_height(poses: Poses, height: float) -> Poses:
 
 
 def with_usual_height(poses: Poses) -> Poses:
-    """People of whom nobody told how tall they are: all scaled alike, to `USUAL_HEIGHT` in the middle.
+    """People of unknown height: all scaled alike, to `USUAL_HEIGHT` in the middle, place included.
 
     What a network makes of their sizes is a guess that drifts in training, by a fifth for people in
-    photos (docs/log.md, "How tall people in photos are"). Who is taller than whom stays. The median is
-    over people, each by the median of their poses.
+    photos (docs/log.md, "How tall people in photos are"). Who is taller than whom stays. The middle
+    is the `middle_height`.
     """
     if len(poses) == 0:
         return poses
