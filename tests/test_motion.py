@@ -11,7 +11,7 @@ from camerapose import camera_net, motion
 from camerapose.camera import Camera
 from camerapose.datasets import human36m, synthetic
 from camerapose.poses import Poses
-from camerapose.skeleton import H36M_16
+from camerapose.skeleton import H36M_16, Skeleton
 from camerapose.virtual_camera import VirtualCamera
 
 
@@ -300,6 +300,16 @@ class TestCameraAndHeight:
         assert len(np.unique(ratio.round(4))) == 3
         with pytest.raises(ValueError, match="give metres"):
             motion.with_height(people, 175.0)
+
+    def test_the_usual_height_keeps_who_is_taller(self, people):
+        usual, before = motion.with_usual_height(people), motion.middle_height(people)
+        assert motion.middle_height(usual) == pytest.approx(motion.USUAL_HEIGHT)
+        scale = motion.USUAL_HEIGHT / before
+        np.testing.assert_allclose(usual.pose3d, scale * people.pose3d, rtol=1e-4)
+        np.testing.assert_allclose(usual.reprojection, people.reprojection, atol=1e-4)
+        bust = people.convert(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
+        assert motion.with_usual_height(bust) is bust and np.isnan(motion.middle_height(bust))
+        assert len(motion.with_usual_height(people[:0])) == 0
 
     @needs_data
     def test_heights_of_real_people(self):

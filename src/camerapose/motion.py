@@ -49,15 +49,17 @@ def with_usual_height(poses: Poses) -> Poses:
 
     What a network makes of their sizes is a guess that drifts in training, by a fifth for people in
     photos (docs/log.md, "How tall people in photos are"). Who is taller than whom stays. The middle
-    is the `middle_height`.
+    is the `middle_height`. Joints that tell no height stay as they are.
     """
-    if len(poses) == 0:
+    if len(poses) == 0 or not _height_bones(poses.skeleton):
         return poses
     return _scaled(poses, np.full(len(poses), USUAL_HEIGHT / max(middle_height(poses), 1e-9)))
 
 
 def middle_height(poses: Poses) -> float:
-    """Median over people of the median height of their poses, metres."""
+    """Median over people of the median height of their poses, metres; NaN if nothing tells it."""
+    if len(poses) == 0 or not _height_bones(poses.skeleton):
+        return float("nan")
     heights = body_height(poses)
     return float(np.median([np.median(heights[rows]) for rows in _people(poses)]))
 
@@ -70,14 +72,18 @@ def check_height(height: float) -> None:
 
 def body_height(poses: Poses) -> Float[np.ndarray, " n"]:
     """Body height that the lengths of arms and legs tell, whatever the posture, metres."""
-    pairs = [(f"{side}_{name}", share) for name, share in HEIGHT_BONES.items() for side in _SIDES]
-    lengths = dict(
-        zip(poses.skeleton.bone_names, _lengths(poses.pose3d, poses.skeleton).T, strict=True)
-    )
-    known = [(lengths[bone], share) for bone, share in pairs if bone in lengths]
-    if not known:
+    bones = _height_bones(poses.skeleton)
+    if not bones:
         raise ValueError(f"{poses.skeleton.name} has no arm or leg to tell a height from")
-    return sum(length for length, _ in known) / sum(share for _, share in known)
+    names = poses.skeleton.bone_names
+    lengths = dict(zip(names, _lengths(poses.pose3d, poses.skeleton).T, strict=True))
+    return sum(lengths[bone] for bone in bones) / sum(bones.values())
+
+
+def _height_bones(skeleton: Skeleton) -> dict[str, float]:
+    """The bones that tell its height, as shares of it."""
+    pairs = [(f"{side}_{name}", share) for name, share in HEIGHT_BONES.items() for side in _SIDES]
+    return {bone: share for bone, share in pairs if bone in skeleton.bone_names}
 
 
 def with_focal(poses: Poses, focal: Any, center: Any = None) -> Poses:

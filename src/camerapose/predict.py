@@ -161,10 +161,12 @@ def predict(
             smooth = 1.0 if video or "time" in poses.labels else 0.0
         poses = motion.smooth(poses, strength=smooth)
         if height is None:
-            say(
-                f"nobody told how tall people are: {motion.USUAL_HEIGHT:.2f} m is assumed "
-                f"(the network's guess is {motion.middle_height(poses):.2f} m); give a height"
-            )
+            guess = motion.middle_height(poses)
+            if np.isfinite(guess):
+                say(
+                    f"nobody told how tall people are: {motion.USUAL_HEIGHT:.2f} m is assumed "
+                    f"(the network's guess is {guess:.2f} m); give a height"
+                )
             poses = motion.with_usual_height(poses)
         elif height:
             poses = motion.with_height(poses, height)
