@@ -128,8 +128,8 @@ def _stop(*_: Any) -> None:
 
 def run_row(row: Row, seed: int, data: Path, out: Path) -> None:
     """Train one row with one seed and write its result."""
-    from camerapose import config as settings
-    from camerapose.training.run import train
+    from camerapose.train import config as settings
+    from camerapose.train.trainer import train
 
     config = settings.read(CONFIG)
     where = {"human36m": str(data / "h36m"), "mpii": str(data / "mpii")}
@@ -159,7 +159,7 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
     ready = all((folder / "checkpoint" / "model.safetensors").exists() for folder in folders)
     if _file(name, seed).exists() or not ready:
         return
-    from camerapose.export import find_model, load_model
+    from camerapose.models.weights import find_model, load_model
 
     model, donor = (load_model(find_model(folder)) for folder in folders)
     model.refiner = donor.refiner
@@ -169,8 +169,8 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
 
 def shipped(weights: str, data: Path, tests: list[str]) -> None:
     """Measure weights on every frame of tests; others that were measured before are kept."""
-    from camerapose.evaluate import Graph, bundled_weights
-    from camerapose.predictor import ALSO_BUNDLED, find_weights
+    from camerapose.evaluate.run import Graph, bundled_weights
+    from camerapose.infer.predictor import ALSO_BUNDLED, find_weights
 
     path = bundled_weights() if weights == "bundled" else Path(weights)
     name = f"shipped-{path.stem if path.is_file() else path.name}"
@@ -186,9 +186,9 @@ def measured(
     """Means over the poses of each test whose data are there, as `evaluate` prints them."""
     import torch
 
-    from camerapose import protocols
-    from camerapose.evaluate import COLUMNS, measure
-    from camerapose.export import find_model, load_model
+    from camerapose.evaluate import protocols
+    from camerapose.evaluate.run import COLUMNS, measure
+    from camerapose.models.weights import find_model, load_model
 
     if isinstance(model, Path):
         model = load_model(find_model(Path(model)))

@@ -18,8 +18,8 @@ import torch
 from rows import LIFTERS, METHODS, WITHOUT, nested
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from camerapose import config as settings
-from camerapose.training.run import train
+from camerapose.train import config as settings
+from camerapose.train.trainer import train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "matrix.toml"
 #: Products, and which of their arguments are factors.

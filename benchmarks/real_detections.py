@@ -26,12 +26,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from camerapose import media, metrics
-from camerapose.assets import cache_dir
-from camerapose.camera import Camera, normalize
-from camerapose.detectors.blazepose import Detector
-from camerapose.predictor import Predictor
-from camerapose.skeleton import BLAZEPOSE_33
+from camerapose.core.camera import Camera, normalize
+from camerapose.core.skeleton import BLAZEPOSE_33
+from camerapose.detect.blazepose import Detector
+from camerapose.evaluate import metrics
+from camerapose.infer.predictor import Predictor
+from camerapose.io import media
+from camerapose.io.assets import cache_dir
 
 PACKAGE = "pose2sim==0.10.49"
 INSIDE = "Pose2Sim/Demo_SinglePerson/"

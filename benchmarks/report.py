@@ -13,8 +13,8 @@ from typing import Any
 
 from rows import TRANSPLANTS, Row, nested
 
-from camerapose import config as settings
-from camerapose.config import Config
+from camerapose.train import config as settings
+from camerapose.train.config import Config
 
 #: What every row starts from.
 CONFIG = Path(__file__).parents[1] / "configs" / "matrix.toml"

@@ -36,17 +36,17 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from camerapose import config as settings
-from camerapose import metrics
-from camerapose.camera import Camera
-from camerapose.model import build
-from camerapose.poses import Poses
-from camerapose.skeleton import H36M_16
-from camerapose.training.data import mirror_half
-from camerapose.training.joint import complete_wild, learning_groups, some_wild
-from camerapose.training.run import PRECISION, Run
-from camerapose.training.steps import update
-from camerapose.training.warmup import learn, play
+from camerapose.core.camera import Camera
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import H36M_16
+from camerapose.evaluate import metrics
+from camerapose.models.camerapose import build
+from camerapose.train import config as settings
+from camerapose.train.data import mirror_half
+from camerapose.train.joint import complete_wild, learning_groups, some_wild
+from camerapose.train.steps import update
+from camerapose.train.trainer import PRECISION, Run
+from camerapose.train.warmup import learn, play
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "results.md"
 LIFTERS = ("videopose", "mlp", "parts", "semgcn", "stgcn")
@@ -207,9 +207,9 @@ class Ours:
 
     def refinement(self) -> None:
         """An iteration of the stage that trains the refiner alone."""
-        from camerapose.training.data import observe
-        from camerapose.training.steps import refinement_term
-        from camerapose.virtual_camera import VirtualCamera
+        from camerapose.models.crop import VirtualCamera
+        from camerapose.train.data import observe
+        from camerapose.train.steps import refinement_term
 
         run = self.run
         if not hasattr(self, "refiner_optimizer"):
@@ -225,7 +225,7 @@ class Ours:
 
     def camera(self) -> Callable[[], None]:
         """The camera branch by itself, forward and backward."""
-        from camerapose.virtual_camera import VirtualCamera
+        from camerapose.models.crop import VirtualCamera
 
         pairs, branch = self.run.data.pairs[self.rows], self.run.model.camera_branch
         view = VirtualCamera.on(pairs.pose2d, pairs.confidence)
@@ -395,9 +395,9 @@ def peak():
 FIRST_BATCH = f"""{PEAK}
 import json, sys, time
 import torch
-from camerapose.cache import cached
-from camerapose.datasets import human36m, synthetic
-from camerapose.training.data import _on
+from camerapose.data.cache import cached
+from camerapose.data.datasets import human36m, synthetic
+from camerapose.train.data import _on
 root, many = sys.argv[1] or None, int(sys.argv[2])
 before = peak()
 started = time.process_time()
@@ -412,9 +412,9 @@ STEPS = f"""{PEAK}
 import json, sys, tempfile
 from pathlib import Path
 import torch
-from camerapose import config
-from camerapose.training.joint import joint
-from camerapose.training.run import Run
+from camerapose.train import config
+from camerapose.train.joint import joint
+from camerapose.train.trainer import Run
 lifter, batch = sys.argv[1], int(sys.argv[2])
 torch.set_num_threads(1)
 changes = {{
@@ -493,7 +493,7 @@ def inference(rounds: int, folder: Path) -> list[Row]:
     """The lifter `videopose` and the whole network, beside the peers' lifter."""
     import onnxruntime
 
-    from camerapose.export import export_model
+    from camerapose.models.weights import export_model
 
     def session(path):
         options = onnxruntime.SessionOptions()

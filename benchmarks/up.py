@@ -18,11 +18,13 @@ import numpy as np
 from real_detections import CAMERAS, detections, triangulate
 from walked_distance import DOCUMENT, height, put
 
-from camerapose import Predictor, motion, protocols
-from camerapose.camera import denormalize
-from camerapose.datasets.human36m import cameras
-from camerapose.ground import ANKLE, ground
-from camerapose.poses import Poses
+from camerapose import Predictor
+from camerapose.core.camera import denormalize
+from camerapose.core.poses import Poses
+from camerapose.data.datasets.human36m import cameras
+from camerapose.evaluate import protocols
+from camerapose.infer.clip import motion
+from camerapose.infer.clip.ground import ANKLE, ground
 
 #: The world's up, in the worlds of both calibrations.
 UP = np.array([0.0, 0.0, 1.0])

@@ -31,10 +31,11 @@ from real_detections import (
     triangulate,
 )
 
-from camerapose import media, motion
-from camerapose.camera import normalize
-from camerapose.predict import predict
-from camerapose.skeleton import BLAZEPOSE_33
+from camerapose.core.camera import normalize
+from camerapose.core.skeleton import BLAZEPOSE_33
+from camerapose.infer.clip import motion
+from camerapose.infer.pipeline import predict
+from camerapose.io import media
 
 DOCUMENT = Path(__file__).parents[1] / "docs/results.md"
 #: Faster movement of the pelvis (hertz) is no walking.

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import fakes
 import pytest
 
-from camerapose import plugins
+from camerapose.core import plugins
 
 #: A graph that honours what `Predictor` expects: everybody is flat, faces the camera and is as
 #: large as a standing adult. So its reprojection is exact, and depth is scale over size.

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from camerapose import config, metrics, plugins
-from camerapose.lifters.parts import PartLinear
-from camerapose.skeleton import BLAZEPOSE_33, H36M_16
+from camerapose.core import plugins
+from camerapose.core.skeleton import BLAZEPOSE_33, H36M_16
+from camerapose.evaluate import metrics
+from camerapose.models.lifters.parts import PartLinear
+from camerapose.train import config
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))

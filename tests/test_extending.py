@@ -13,14 +13,21 @@ import numpy as np
 import pytest
 import torch
 
-from camerapose import cli, plugins
-from camerapose import data as sets
-from camerapose.config import Config, Data
-from camerapose.skeleton import H36M_16
+from camerapose import cli
+from camerapose.core import plugins
+from camerapose.core.skeleton import H36M_16
+from camerapose.data import catalog as sets
+from camerapose.train.config import Config, Data
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
 #: Where each file goes, and its whole text.
 FILES = dict(re.findall(r"`src/camerapose/([a-z_/]+\.py)`[^`]*```python\n(.*?)```", DOCUMENT, re.S))
+
+#: Folder of each kind of plug-in within the package.
+PLACES = {
+    kind: package.removeprefix("camerapose.").replace(".", "/")
+    for kind, package in plugins.KINDS.items()
+}
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +35,7 @@ def folder(tmp_path_factory):
     """The files of the document, in folders as the package has them."""
     folder = tmp_path_factory.mktemp("plugins")
     for name, text in FILES.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
@@ -38,8 +45,8 @@ def put(folder, monkeypatch):
     """Puts a file of the document beside the plug-ins of its kind."""
 
     def into_place(kind, name):
-        package = importlib.import_module(f"camerapose.{kind}")
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder / kind)])
+        package = importlib.import_module(plugins.KINDS[kind])
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder / PLACES[kind])])
         assert name in plugins.available(kind)
         return plugins.load(kind, name)
 
@@ -52,7 +59,7 @@ def blocks(language, start, end):
 
 
 def test_the_document_shows_one_file_of_each_kind():
-    assert set(FILES) == {"lifters/plain.py", "datasets/my_lab.py", "detectors/movenet.py"}
+    assert set(FILES) == {"models/lifters/plain.py", "data/datasets/my_lab.py", "detect/movenet.py"}
 
 
 # --- a lifter -----------------------------------------------------------------------------------
@@ -71,17 +78,17 @@ def test_the_lifter_keeps_the_contract(put, monkeypatch):
 def test_the_lifter_learns(put):
     """With the settings of the command that the document shows."""
     put("lifters", "plain")
-    from camerapose import config as settings
-    from camerapose.datasets import synthetic
-    from camerapose.model import build
-    from camerapose.training.adapt import tune
+    from camerapose.data.datasets import synthetic
+    from camerapose.models.camerapose import build
+    from camerapose.train import config as settings
+    from camerapose.train.finetune import tune
 
     (command,) = re.findall(r"--set (model\.lifter=plain .*)", DOCUMENT)
     chosen = settings.Config()
     for item in command.replace("'", "").split():
         chosen = settings.update(chosen, cli._assignment(item), "--set")
     model = build(H36M_16, **dataclasses.asdict(chosen.model))
-    assert type(model.lifter).__module__ == "camerapose.lifters.plain"
+    assert type(model.lifter).__module__ == "camerapose.models.lifters.plain"
     assert model.lifter.last.in_features == 256
     before = model.lifter.last.weight.clone()
     pairs = synthetic.load(n=64)
@@ -105,7 +112,7 @@ def recordings(tmp_path, monkeypatch):
         "R": look_along_y, "t": [0.1, 1.0, 4.0],
     }  # fmt: skip
     (folder / "calibration.json").write_text(json.dumps(calibration))
-    from camerapose.datasets import synthetic
+    from camerapose.data.datasets import synthetic
 
     made = synthetic.load(n=16, pitch=(0, 0))
     body = (made.pose3d - made.root_position[:, None])[..., [0, 2, 1]] * [1, 1, -1] + [0, 0, 1]
@@ -151,7 +158,7 @@ def test_the_commands_on_the_data_set(put, recordings, capsys):
 
 def test_the_data_set_is_learned_from(put, recordings):
     put("datasets", "my_lab")
-    from camerapose.training.data import load
+    from camerapose.train.data import load
 
     (setting,) = re.findall(r"data\.pairs\.my_lab=(\w+)", DOCUMENT)
     one = Data(human36m=None, mpii=None, pairs={"my_lab": setting})

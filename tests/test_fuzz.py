@@ -21,12 +21,11 @@ import test_mocap
 from test_human36m import MPII_METADATA, tree_2d, tree_3d
 from test_mpii import official_tree, person, write_v5, write_v73
 
-from camerapose import plugins, skeleton
-from camerapose.datasets import (
+from camerapose.core import plugins, skeleton
+from camerapose.data.datasets import (
     coco,
     human36m,
     humaneva,
-    keypoints,
     mocap,
     mpi_inf_3dhp,
     mpii,
@@ -34,6 +33,7 @@ from camerapose.datasets import (
     ski_pose,
     synthetic,
 )
+from camerapose.io.keypoints import reader as keypoints
 
 #: Mutated files of each layout.
 EACH = 64

@@ -1,4 +1,4 @@
-"""Who may import whom: values at the bottom, a using side without torch, networks without data."""
+"""Import rules: packages form layers, inference needs no PyTorch, and there are no cycles."""
 
 import ast
 from pathlib import Path
@@ -12,69 +12,62 @@ FILES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(SOURCE.rglob("*.py"))
 }
-LIFTERS = {name for name in FILES if name.startswith("lifters")}
-DATASETS = {name for name in FILES if name.startswith("datasets")}
-DETECTORS = {name for name in FILES if name.startswith("detectors")}
-TRAINING = {name for name in FILES if name.startswith("training")}
+#: What each package may import of ours: itself and these. Lazy and type-only imports count too.
+LAYERS = {
+    "core": set(),
+    "io": {"core"},
+    "track": {"core"},
+    "detect": {"core", "io", "track"},
+    "models": {"core", "io"},
+    "data": {"core", "io"},
+    "view": {"core", "io"},
+    "infer": {"core", "io", "track", "detect", "view"},
+    "evaluate": {"core", "io", "models", "data", "infer", "view"},
+    "train": {"core", "io", "models", "data", "view", "evaluate"},
+    "server": {"core", "io", "infer", "view"},
+    "cli": {"core", "io", "models", "data", "view", "infer", "evaluate", "train", "server"},
+}
+#: Packages that work without what training installs.
+WITHOUT_TORCH = ("core", "io", "track", "detect", "view", "infer", "server", "cli", "data")
+TRAINING = {"torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript"}
+#: Modules of these packages that only training uses.
+WITH_TORCH = ("core.geometry", "data.augment")
 
-VALUES = {"skeleton", "camera", "poses"}
-NETWORKS = {"refiner", "camera_net", "generator", "discriminators", "model"} | LIFTERS
-USING = (
-    VALUES
-    | {
-        "__init__",
-        "assets",
-        "cache",
-        "collection",
-        "figures",
-        "media",
-        "motion",
-        "overlay",
-        "plugins",
-        "predict",
-        "predictor",
-        "report",
-        "serve",
-        "tracking",
-        "visualize",
-        "cli",
-    }
-    | DETECTORS
-    | DATASETS
-)
+
+def package(name):
+    return name.partition(".")[0]
 
 
 def imports(tree, everywhere):
-    """Modules that are imported: at import time, or everywhere that is not for types alone."""
+    """Modules that are imported: all, or only at import time and not for types alone."""
     found = set()
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            continue
+        type_only = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "absolute imports only"
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-        elif everywhere or not isinstance(
-            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-        ):
+        elif everywhere or not (type_only or function):
             found |= imports(node, everywhere)
     return found
 
 
-def of(name, everywhere=False):
+def imported(name, everywhere):
     return imports(ast.parse(FILES[name].read_text()), everywhere)
 
 
-def ours(name, everywhere=False):
-    """Our own modules among the imports."""
-    names = {m.removeprefix("camerapose.") for m in of(name, everywhere) if "camerapose" in m}
-    return {n for n in names if n in FILES and n != "camerapose"}
+def ours(name, everywhere=True):
+    """Our own modules among the imports of a module."""
+    names = {m.removeprefix("camerapose.") for m in imported(name, everywhere)}
+    names = {n for n in names if n in FILES and n != "camerapose"}
+    # `from package import module` names both; the package's own file counts only if used itself.
+    return {n for n in names if not any(other.startswith(f"{n}.") for other in names)} - {name}
 
 
-def test_the_lists_are_of_files():
-    assert set(FILES) >= VALUES | NETWORKS | USING
-    assert len(LIFTERS) >= 5 and len(DATASETS) >= 5 and len(DETECTORS) >= 2 and len(TRAINING) >= 8
+def test_every_module_belongs_to_a_layer():
+    assert {package(name) for name in FILES} - {"__init__", "__main__", "camerapose"} == set(LAYERS)
 
 
 def test_the_walk_sees_imports():
@@ -83,38 +76,52 @@ def test_the_walk_sees_imports():
         "try:\n    import e\nexcept E: pass\nclass F:\n    import f\n    def g(self): import g\n"
     )
     assert imports(ast.parse(code), everywhere=False) == {"a", "b", "b.c", "e", "f"}
-    assert imports(ast.parse(code), everywhere=True) == {"a", "b", "b.c", "e", "f", "g"}
-    assert "poses" in ours("predictor") and "evaluate" in ours("cli", everywhere=True)
+    assert imports(ast.parse(code), everywhere=True) == {"a", "b", "b.c", "d", "e", "f", "g"}
+    assert "core.poses" in ours("infer.predictor")
 
 
-@pytest.mark.parametrize("name", sorted(VALUES))
-def test_values_import_nothing_above(name):
-    assert ours(name, everywhere=True) <= VALUES - {name}
+@pytest.mark.parametrize("name", sorted(name for name in FILES if package(name) in LAYERS))
+def test_modules_import_only_lower_layers(name):
+    allowed = LAYERS[package(name)] | {package(name)}
+    assert {package(n) for n in ours(name)} <= allowed
 
 
-@pytest.mark.parametrize("name", sorted(USING))
-def test_the_using_side_imports_no_torch(name):
-    """Neither itself nor through what it imports with itself."""
+def test_layers_have_no_cycle():
+    done = set()
+    while len(done) < len(LAYERS):
+        ready = {name for name, below in LAYERS.items() if name not in done and below <= done}
+        assert ready, f"cycle among {set(LAYERS) - done}"
+        done |= ready
+
+
+def test_modules_have_no_import_cycle():
+    """Type-only and lazy imports included."""
+    graph = {name: ours(name) for name in FILES}
+    finished, path = set(), []
+
+    def visit(name):
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name in finished:
+            return
+        path.append(name)
+        for other in sorted(graph[name]):
+            visit(other)
+        path.pop()
+        finished.add(name)
+
+    for name in graph:
+        visit(name)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FILES if package(n) in WITHOUT_TORCH))
+def test_inference_imports_no_torch(name):
+    """Neither directly nor through other modules, when it is imported."""
+    if name.startswith(WITH_TORCH):
+        return
     todo, seen = {name}, set()
     while todo:
         module = todo.pop()
         seen.add(module)
-        roots = {imported.partition(".")[0] for imported in of(module)}
-        assert not roots & {"torch", "roma", "safetensors", "tensorboard", "onnx"}, module
-        todo |= ours(module) - seen
-
-
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_networks_know_no_settings_data_or_training(name):
-    assert not ours(name, everywhere=True) & ({"config", "cache", "evaluate"} | DATASETS | TRAINING)
-
-
-@pytest.mark.parametrize("name", sorted(DATASETS))
-def test_data_sets_know_no_network(name):
-    below = VALUES | {"cache", "assets", "plugins"} | DATASETS
-    assert ours(name, everywhere=True) <= below
-
-
-@pytest.mark.parametrize("name", sorted(set(FILES) - {"cli"}))
-def test_nothing_imports_the_command_line(name):
-    assert "cli" not in ours(name, everywhere=True)
+        roots = {m.partition(".")[0] for m in imported(module, everywhere=False)}
+        assert not roots & TRAINING, module
+        todo |= ours(module, everywhere=False) - seen

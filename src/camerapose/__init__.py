@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from camerapose.camera import Camera
-from camerapose.poses import Poses
-from camerapose.skeleton import Skeleton
+from camerapose.core.camera import Camera
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import Skeleton
 
 __version__ = "0.1.0"
 __all__ = ["Camera", "Poses", "Predictor", "Skeleton"]
@@ -12,7 +12,7 @@ __all__ = ["Camera", "Poses", "Predictor", "Skeleton"]
 
 def __getattr__(name: str) -> Any:
     if name == "Predictor":  # imports ONNX Runtime, which values alone don't need
-        from camerapose.predict import Predictor
+        from camerapose.infer.pipeline import Predictor
 
         return Predictor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

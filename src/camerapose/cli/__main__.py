@@ -1,0 +1,7 @@
+"""`python -m camerapose.cli`."""
+
+import sys
+
+from camerapose.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Values and mathematics that everything else builds on: skeletons, poses, cameras, geometry."""

@@ -1,0 +1,1 @@
+"""Training and test data: data sets, cache, augmentation, file readers."""

@@ -1,0 +1,1 @@
+"""Data augmentation: simulated detector errors, body shapes, cameras."""

@@ -1,0 +1,1 @@
+"""Readers for file formats that data sets are distributed in."""

@@ -1,0 +1,1 @@
+"""Metrics, test protocols, and the evaluation of a model."""

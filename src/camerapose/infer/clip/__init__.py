@@ -1,0 +1,1 @@
+"""Processing of whole clips: scale, camera, smoothing, gaps, ground plane."""

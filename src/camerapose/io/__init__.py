@@ -1,0 +1,1 @@
+"""Files: images, videos, keypoints of other programs, exports, downloaded assets."""

@@ -1,0 +1,1 @@
+"""2D keypoints written by other programs: one file per format."""

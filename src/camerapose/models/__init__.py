@@ -1,0 +1,1 @@
+"""PyTorch networks, their losses, and their files on disk."""

@@ -1,0 +1,1 @@
+"""Training: configuration, the three stages, checkpoints, fine-tuning."""

@@ -1,0 +1,1 @@
+"""Figures, video overlay and HTML report."""

@@ -1,0 +1,231 @@
+"""The command line: exit statuses, one-line errors, and that help is quick."""
+
+import errno
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import PERSON, SIZE, Detector, write_video
+from PIL import Image
+
+import camerapose
+from camerapose import Predictor, cli
+from camerapose.infer.pipeline import predict
+
+
+@pytest.fixture
+def man(tmp_path):
+    path = tmp_path / "man.png"
+    Image.new("RGB", SIZE, "white").save(path)
+    return path
+
+
+@pytest.fixture
+def command(graph, tmp_path, capsys):
+    """Runs `camerapose predict`; exit status and what it said on stderr."""
+
+    def run(path, *options, out="out", weights=graph):
+        out = tmp_path / out
+        status = cli.main(["predict", str(path), "--out", str(out), "--weights", str(weights),
+                           "--threads", "1", *options])  # fmt: skip
+        return status, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def bad(tmp_path, command):
+    """Runs it on input that must be refused; the one line that says why."""
+
+    def run(name, *options, content=None, **more):
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        status, said = command(path, *options, **more)
+        errors = [line for line in said.splitlines() if line.startswith("error: ")]
+        assert status == 2 and len(errors) == 1, said
+        assert "Traceback" not in said
+        return errors[0]
+
+    return run
+
+
+def camerapose_command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "camerapose.cli", *arguments], capture_output=True, text=True
+    )
+
+
+class TestPredict:
+    def test_image(self, detector, command, man, tmp_path):
+        assert command(man) == (0, "")
+        assert (tmp_path / "out" / "man_poses.png").exists()
+
+    def test_no_picture(self, detector, command, man, tmp_path):
+        assert command(man, "--no-picture") == (0, "")
+        assert not list((tmp_path / "out").glob("*.png"))
+
+    def test_openpose_json(self, command, tmp_path):
+        body = np.zeros((25, 3))
+        body[:, 2] = 0.8
+        for place, joint in ((2, 6), (3, 8), (4, 10), (5, 5), (6, 7), (7, 9), (9, 12), (10, 14),
+                             (11, 16), (12, 11), (13, 13), (14, 15), (0, 0)):  # fmt: skip
+            body[place, :2] = PERSON[joint]
+        body[[1, 8], :2] = PERSON[[5, 11]].mean(0)
+        content = {"people": [{"pose_keypoints_2d": body.ravel().tolist()}]}
+        (tmp_path / "a_000000000003_keypoints.json").write_text(json.dumps(content))
+        status, _ = command(
+            tmp_path / "a_000000000003_keypoints.json", "--image-size", "640", "480"
+        )
+        assert status == 0
+
+    def test_nobody_is_status_1(self, detector, command, tmp_path, capsys):
+        Image.new("RGB", SIZE, "black").save(tmp_path / "night.png")
+        assert command(tmp_path / "night.png")[0] == 1
+
+
+class TestBadInput:
+    def test_nothing_there(self, bad):
+        assert "no file or folder" in bad("absent.mp4")
+
+    def test_text_named_mp4(self, bad):
+        assert "cannot be read as a video" in bad("a.mp4", content=b"no video\n" * 100)
+
+    def test_empty_video(self, bad):
+        assert "It is empty" in bad("a.mp4", content=b"")
+
+    def test_truncated_video(self, detector, bad, tmp_path):
+        whole = write_video(tmp_path / "walk.mkv", 40).read_bytes()
+        said = bad("cut.mkv", content=whole[: len(whole) // 2])
+        assert "damaged or cut off" in said
+        assert (tmp_path / "out" / "poses.json").exists()
+
+    def test_corrupt_npz(self, bad):
+        assert "can't be read as an .npz" in bad("a.npz", content=b"PK\x03\x04 and no more")
+
+    def test_pickle_that_is_no_data_set(self, bad):
+        said = bad("a.pkl", content=b"\x80\x04N.")
+        assert ".pkl" in said and ".json" in said
+
+    def test_unknown_detector(self, bad, man):
+        assert "there are blazepose" in bad("man.png", "--detector", "blaze")
+
+    def test_unknown_skeleton(self, bad):
+        people = b'[{"image_id": 1, "keypoints": [1, 2, 3], "score": 1}]'
+        assert "known are" in bad("a.json", "--skeleton", "coco", content=people)
+
+    def test_wrong_joint_count(self, bad):
+        people = b'[{"image_id": 1, "keypoints": [1, 2, 3], "score": 1}]'
+        assert "got 3 numbers" in bad("a.json", content=people)
+
+    def test_unwritable_folder(self, detector, bad, man, tmp_path):
+        (tmp_path / "file").touch()
+        said = bad("man.png", out="file")
+        assert "output folder" in said and "--out" in said
+
+    def test_full_disk(self, detector, bad, man, monkeypatch):
+        def full(path, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("camerapose.infer.pipeline._make_folder", lambda out: out.mkdir())
+        monkeypatch.setattr(Path, "write_bytes", full)
+        assert "poses.npz can't be written (No space left on device)" in bad("man.png")
+
+    def test_no_weights(self, bad, man, tmp_path):
+        assert "no weights at" in bad("man.png", weights=tmp_path / "absent.onnx")
+
+    def test_graph_of_another_skeleton(self, bad, man, make_graph):
+        assert "names the skeleton coco_17" in bad(
+            "man.png", weights=make_graph(skeleton="coco_17")
+        )
+
+    def test_ctrl_c(self, detector, command, man, monkeypatch):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Detector, "__call__", interrupt)
+        status, said = command(man)
+        assert status == 130 and said.startswith("error: interrupted")
+
+    def test_person_outside_the_image_is_told(self, command, graph, tmp_path, capsys):
+        with pytest.warns(UserWarning):
+            poses = Predictor(graph)(PERSON + 2000, image_size=SIZE)
+        poses.save(tmp_path / "a.npz")
+        arguments = ["predict", str(tmp_path / "a.npz"), "--out", str(tmp_path / "out")]
+        assert cli.main([*arguments, "--weights", str(graph)]) == 0
+        assert "1 pose wholly outside the image" in capsys.readouterr().out
+
+
+class TestLearning:
+    def test_missing_torch_says_what_to_install(self, monkeypatch, capsys, tmp_path):
+        for name in (
+            "torch",
+            "camerapose.train.trainer",
+            "camerapose.evaluate.run",
+            "camerapose.models.weights",
+        ):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.setitem(sys.modules, "torch", None)
+        (tmp_path / "a.toml").touch()
+        status = cli.main(["train", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")])
+        assert status == 2 and 'pip install "camerapose[train]"' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("item", "tables"),
+        [
+            ("joint.epochs=3", {"joint": {"epochs": 3}}),
+            ("data.mpii=/data/mpii", {"data": {"mpii": "/data/mpii"}}),
+            ("data.mpii=false", {"data": {"mpii": False}}),
+        ],
+    )
+    def test_set(self, item, tables):
+        assert cli._assignment(item) == tables
+
+    def test_set_without_a_value(self):
+        with pytest.raises(ValueError, match="KEY=VALUE"):
+            cli._assignment("joint.epochs")
+
+
+class TestHelp:
+    def test_help_is_quick_and_without_torch(self):
+        code = (
+            "import sys; from camerapose import cli\n"
+            "try: cli.main(['--help'])\n"
+            "except SystemExit: pass\n"
+            "heavy = {'torch', 'onnxruntime', 'matplotlib', 'av'} & set(sys.modules)\n"
+            "sys.exit(', '.join(heavy) or 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "camerapose predict photo.jpg --out result" in done.stdout
+
+    def test_every_subcommand_has_help(self):
+        for name in cli.COMMANDS:
+            with pytest.raises(SystemExit) as end:
+                cli.main([name, "--help"])
+            assert end.value.code == 0
+
+    def test_version(self):
+        done = camerapose_command("--version")
+        assert done.stdout.strip() == f"camerapose {camerapose.__version__}"
+
+    def test_unknown_option(self, capsys):
+        with pytest.raises(SystemExit) as end:
+            cli.main(["predict", "a.png", "--out", "b", "--nonsense", "1"])
+        assert end.value.code == 2
+
+
+def test_every_option_of_predict_reaches_it(monkeypatch):
+    """An option that the command takes and forgets would do nothing, in silence."""
+    given = {}
+    monkeypatch.setattr(
+        "camerapose.infer.pipeline.predict", lambda *paths, **options: given.update(options) or [1]
+    )
+    assert cli.main(["predict", "a.mp4", "--out", "b", "--overlay", "--export", "trc", "bvh"]) == 0
+    known = set(inspect.signature(predict).parameters)
+    assert set(given) == known - {"input", "out", "progress", "say"}
+    assert given["overlay"] is True and given["export"] == ("trc", "bvh")

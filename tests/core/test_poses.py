@@ -1,0 +1,194 @@
+"""Poses: columns that stay together, on numpy and torch, in memory and on disk."""
+
+import numpy as np
+import pytest
+import torch
+
+from camerapose.core.camera import Camera, denormalize
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import COCO_17, H36M_16, H36M_17, MPII_16
+
+
+def poses_of(n=6, seed=0, skeleton=H36M_16):
+    random = np.random.default_rng(seed)
+    j = skeleton.n_joints
+    pose3d = (random.normal(size=(n, j, 3)) * 0.4 + [0, 0, 5]).astype(np.float32)
+    camera = Camera(
+        focal=random.uniform(1, 3, (n, 2)),
+        center=random.normal(0, 0.1, (n, 2)),
+        translation=pose3d[:, skeleton.root_index],
+        distortion=random.normal(0, 0.1, (n, 5)),
+    ).map(np.float32)
+    return Poses(
+        skeleton=skeleton,
+        pose2d=camera.project(pose3d),
+        confidence=random.uniform(0.1, 1, (n, j)).astype(np.float32),
+        pose3d=pose3d,
+        camera=camera,
+        image_size=np.tile(np.float32([640, 480]), (n, 1)),
+        labels={"frame": np.arange(n), "image": np.array([f"{i}.jpg" for i in range(n)])},
+    )
+
+
+def assert_same(a, b, exact=True):
+    assert a.skeleton == b.skeleton
+    left, right = a.to_numpy().columns(), b.to_numpy().columns()
+    assert set(left) == set(right)
+    for name, column in left.items():
+        if exact or column.dtype.kind != "f":
+            assert (column == right[name]).all(), name
+        else:
+            np.testing.assert_allclose(column, right[name], atol=1e-5, err_msg=name)
+
+
+def test_joining_parts_gives_the_whole():
+    poses = poses_of()
+    assert_same(Poses.cat([poses[:2], poses[2:5], poses[[5]]]), poses)
+    assert_same(Poses.cat(list(poses)), poses)
+
+
+def test_masks_indices_and_slices_agree():
+    poses, rows = poses_of(), np.array([1, 4])
+    mask = np.isin(np.arange(6), rows)
+    assert_same(poses[mask], poses[rows])
+    assert_same(poses[1:5:3], poses[rows])
+    assert len(poses[mask]) == 2
+
+
+def test_joining_keeps_what_all_have():
+    poses = poses_of()
+    less = Poses(H36M_16, poses.pose2d, poses.confidence, labels={"frame": np.arange(6)})
+    both = Poses.cat([poses, less])
+    assert both.pose3d is None and both.camera is None and list(both.labels) == ["frame"]
+
+
+def test_mirror_twice_is_identity():
+    poses = poses_of()
+    assert_same(poses.mirror().mirror(), poses)
+
+
+def test_mirrored_3d_projects_to_mirrored_2d():
+    poses = poses_of()
+    flipped = poses.mirror()
+    np.testing.assert_allclose(flipped.reprojection, flipped.pose2d, atol=1e-5)
+    left, right = H36M_16.index("left_wrist"), H36M_16.index("right_wrist")
+    np.testing.assert_allclose(flipped.pose2d[:, left], poses.pose2d[:, right] * [-1, 1], rtol=1e-6)
+    np.testing.assert_allclose(flipped.camera.translation, flipped.root_position)
+
+
+def test_conversion_then_projection_is_projection_then_conversion_where_copied():
+    poses = poses_of(skeleton=H36M_17)
+    small = poses.convert(H36M_16)
+    assert small.skeleton == H36M_16 and small.pose3d.shape == (6, 16, 3)
+    np.testing.assert_allclose(small.reprojection, small.pose2d, atol=1e-6)
+    assert small.labels.keys() == poses.labels.keys()
+
+
+def test_torch_and_back():
+    poses = poses_of()
+    there = poses.to_torch()
+    assert there.pose2d.dtype == torch.float32 and isinstance(there.camera.focal, torch.Tensor)
+    assert_same(there.to_numpy(), poses)
+    rows = torch.tensor([3, 0])
+    assert_same(there[rows], poses[[3, 0]])
+    assert_same(there.mirror(), poses.mirror())
+    assert_same(there.convert(MPII_16), poses.convert(MPII_16), exact=False)
+    np.testing.assert_allclose(there.reprojection_error, poses.reprojection_error, atol=1e-4)
+
+
+def test_reprojection_error_is_in_pixels_and_of_seen_joints():
+    poses = poses_of()
+    assert poses.reprojection_error.max() < 1e-3
+    moved = denormalize(poses.pose2d, poses.image_size) + [3, 4]
+    pose2d = poses.pose2d.copy()
+    pose2d += np.float32(2 / 640) * np.float32([3, 4])
+    np.testing.assert_allclose(denormalize(pose2d, poses.image_size), moved, atol=1e-3)
+    off = Poses(H36M_16, pose2d, poses.confidence, poses.pose3d, poses.camera, poses.image_size)
+    np.testing.assert_allclose(off.reprojection_error, 5, atol=1e-3)
+    confidence = poses.confidence.copy()
+    confidence[:, 1:] = 0
+    confidence[0] = 0
+    pose2d[:, 1:] += 9
+    off = Poses(H36M_16, pose2d, confidence, poses.pose3d, poses.camera, poses.image_size)
+    np.testing.assert_allclose(off.reprojection_error, [0, 5, 5, 5, 5, 5], atol=1e-3)
+
+
+def test_without_image_size_the_error_is_normalised():
+    poses = poses_of()
+    off = Poses(H36M_16, poses.pose2d + 0.5, poses.confidence, poses.pose3d, poses.camera)
+    np.testing.assert_allclose(off.reprojection_error, np.sqrt(0.5), atol=1e-5)
+
+
+def test_save_and_load(tmp_path):
+    poses = poses_of()
+    poses.save(tmp_path / "poses.npz", note="more than poses")
+    assert_same(Poses.load(tmp_path / "poses.npz"), poses)
+    poses.to_torch().save(tmp_path / "torch.npz")
+    assert_same(Poses.load(tmp_path / "torch.npz"), poses)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["poses.npz", "torch.npz"]
+
+
+def test_saving_2d_alone(tmp_path):
+    poses = Poses(H36M_16, np.zeros((2, 16, 2)), np.zeros((2, 16)))
+    poses.save(tmp_path / "poses.npz")
+    again = Poses.load(tmp_path / "poses.npz")
+    assert again.pose3d is None and again.camera is None and again.labels == {}
+
+
+def test_columns_are_inverse_of_from_columns():
+    poses = poses_of()
+    assert_same(Poses.from_columns(H36M_16, poses.columns() | {"unknown": 1}), poses)
+
+
+def test_wrong_joint_count():
+    with pytest.raises(ValueError, match="pose2d has 17 joints but h36m_16 has 16"):
+        Poses(H36M_16, np.zeros((1, 17, 2)), np.zeros((1, 17)))
+
+
+def test_joining_formats():
+    with pytest.raises(ValueError, match=r"2 joint formats \(coco_17, h36m_16\).*convert"):
+        Poses.cat([poses_of(), poses_of(skeleton=COCO_17)])
+
+
+def test_what_is_not_there_is_said():
+    poses = Poses(H36M_16, np.zeros((1, 16, 2)), np.zeros((1, 16)))
+    with pytest.raises(ValueError, match="no pose3d"):
+        poses.root_position  # noqa: B018
+    with pytest.raises(ValueError, match="no camera"):
+        poses.reprojection  # noqa: B018
+
+
+def test_bad_files(tmp_path):
+    path = tmp_path / "poses.npz"
+    with pytest.raises(FileNotFoundError):
+        Poses.load(path)
+    path.write_text("not an npz")
+    with pytest.raises(ValueError, match=r"poses\.npz can't be read as an \.npz of poses"):
+        Poses.load(path)
+    poses_of().save(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match="can't be read"):
+        Poses.load(path)
+    np.savez(path, pose2d=np.zeros((1, 16, 2)))
+    with pytest.raises(ValueError, match="without confidence, skeleton; it holds pose2d"):
+        Poses.load(path)
+    np.savez(path, skeleton="h36m_16", pose2d=np.array([{}]), confidence=np.zeros((1, 16)))
+    with pytest.raises(ValueError, match="can't be read"):
+        Poses.load(path)
+    np.savez(path, skeleton="h36m", pose2d=np.zeros((1, 16, 2)), confidence=np.zeros((1, 16)))
+    with pytest.raises(ValueError, match="unknown skeleton 'h36m'"):
+        Poses.load(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "shape"),
+    [
+        ("pose2d", (3,)), ("pose2d", (3, 17, 2)), ("confidence", (4, 16)), ("confidence", ()),
+        ("pose3d", (3, 16, 2)), ("label_frame", (2,)), ("camera_focal", (3, 1)),
+    ],
+)  # fmt: skip
+def test_files_whose_columns_do_not_fit(tmp_path, column, shape):
+    columns = {"pose2d": np.zeros((3, 16, 2)), "confidence": np.zeros((3, 16))}
+    np.savez(tmp_path / "p.npz", skeleton="h36m_16", **(columns | {column: np.zeros(shape)}))
+    with pytest.raises(ValueError, match="of shape .* poses of h36m_16 have"):
+        Poses.load(tmp_path / "p.npz")

@@ -1,0 +1,163 @@
+"""COCO: a miniature of the official file, and the real one."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camerapose.core.camera import denormalize
+from camerapose.core.skeleton import COCO_17, H36M_16
+from camerapose.data import catalog as data
+from camerapose.data.datasets import coco
+
+DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
+REAL = DATA / "coco/person_keypoints_val2017_2213.json"
+needs_data = pytest.mark.skipif(not REAL.exists(), reason="needs COCO; set CAMERAPOSE_DATA")
+
+
+def person(i, image, low=100, high=400, flags=2, **more):
+    random = np.random.default_rng(i)
+    keypoints = np.zeros((17, 3), int)
+    keypoints[:, :2] = random.integers(low, high, (17, 2))
+    keypoints[:, 2] = flags
+    keypoints[keypoints[:, 2] == 0] = 0
+    return {
+        "id": i, "image_id": image, "category_id": 1, "iscrowd": 0, "area": 5000.0,
+        "bbox": [low, low, high - low, high - low], "segmentation": [[1.0, 2.0]],
+        "num_keypoints": int((keypoints[:, 2] > 0).sum()), "keypoints": keypoints.ravel().tolist(),
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+def content():
+    """As the official file has it."""
+    flags = [0, 0, 1, 1] + [2] * 13
+    return {
+        "info": {"year": 2017}, "licenses": [],
+        "images": [
+            {"id": 42, "file_name": "000000000042.jpg", "width": 640, "height": 480},
+            {"id": 7, "file_name": "000000000007.jpg", "width": 427, "height": 640},
+        ],
+        "annotations": [
+            person(1, 42, flags=flags),
+            person(2, 42, iscrowd=1, segmentation={"counts": [1], "size": [480, 640]}),
+            person(3, 7, flags=0),
+            person(4, 7, low=50, high=70),
+            person(5, 7),
+        ],
+        "categories": [{
+            "id": 1, "name": "person", "supercategory": "person",
+            "keypoints": list(COCO_17.joints), "skeleton": [[16, 14]],
+        }],
+    }  # fmt: skip
+
+
+def write(root, content, split="train"):
+    folder = root / "annotations"
+    folder.mkdir(exist_ok=True)
+    (folder / f"person_keypoints_{split}2017.json").write_text(json.dumps(content))
+    return root
+
+
+def test_people_without_crowds_and_without_the_tiny(tmp_path, content):
+    poses = coco.load(write(tmp_path, content))
+    assert poses.skeleton == COCO_17 and poses.labels["person"].tolist() == [1, 5]
+    assert poses.labels["image"].tolist() == ["000000000042.jpg", "000000000007.jpg"]
+    assert poses.image_size.tolist() == [[640, 480], [427, 640]]
+    assert poses.confidence[0].tolist() == [0, 0, 0.5, 0.5] + [1] * 13
+    assert poses.pose3d is None and poses.pose2d.dtype == np.float32
+    pixels = denormalize(poses.pose2d, poses.image_size)[1]
+    expected = np.array(content["annotations"][4]["keypoints"]).reshape(17, 3)[:, :2]
+    np.testing.assert_allclose(pixels, expected, atol=1e-3)
+    everyone = coco.load(tmp_path, smallest=0)
+    assert everyone.labels["person"].tolist() == [1, 4, 5]
+    assert coco.load(tmp_path, fewest_joints=16).labels["person"].tolist() == [5]
+
+
+def test_the_network_gets_its_joints(tmp_path, content):
+    poses = coco.load(write(tmp_path, content)).convert(H36M_16)
+    assert (poses.confidence[1] > 0).all()
+
+
+def test_places_and_splits(tmp_path, content):
+    write(tmp_path, content, "val")
+    for root in (tmp_path, tmp_path / "annotations", coco.files(tmp_path, split="val")[0]):
+        poses = coco.load(root, split="val")
+        assert set(poses.labels["split"]) == {"val"}
+    with pytest.raises(FileNotFoundError, match="no annotations for 'train'; looked for"):
+        coco.load(tmp_path)
+    with pytest.raises(ValueError, match="unknown split 'test' of COCO"):
+        coco.load(tmp_path, split="test")
+
+
+def change(content, place, value):
+    *path, last = place
+    for key in path:
+        content = content[key]
+    if value is None:
+        del content[last]
+    else:
+        content[last] = value
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("annotations",), None, "does not hold lists of images, annotations, categories"),
+        (("annotations",), [], "has no people with labelled joints"),
+        (("annotations", 0, "keypoints"), [1, 2, 2] * 14, "annotation 0: got 42 numbers"),
+        (("annotations", 0, "keypoints"), [1, 2, float("nan")] * 17, "annotation 0: got visibil"),
+        (("annotations", 0, "keypoints"), [float("nan"), 2, 2] * 17, "annotation 0: .*finite"),
+        (("annotations", 0, "keypoints"), [1, 2, 3] * 17, "annotation 0: got visibilities"),
+        (("annotations", 0, "keypoints"), ["a", 2, 2] * 17, "annotation 0: it should have id"),
+        (("annotations", 0, "keypoints"), 5, "annotation 0: it should have id"),
+        (("annotations", 0, "image_id"), 3, "annotation 0: it should .* the images .KeyError"),
+        (("annotations", 0), 3, "annotation 0: it should have id"),
+        (("images", 1, "width"), None, "image 1: it should have id, file_name, width, height"),
+        (("images", 1, "height"), 0, "image 1: .*0.0 pixels"),
+        (("images", 1), [], "image 1: it should have"),
+        (("categories", 0, "keypoints"), ["nose"], "its category has the keypoints"),
+    ],
+)
+def test_files_unlike_the_layout(tmp_path, content, place, value, message):
+    change(content, place, value)
+    write(tmp_path, content)
+    with pytest.raises(ValueError, match=rf"person_keypoints_train2017\.json.*{message}"):
+        coco.load(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "binary"])
+def test_damaged_files(tmp_path, content, how):
+    path = coco.files(write(tmp_path, content))[0]
+    text = path.read_bytes()
+    path.write_bytes({"truncated": text[:-200], "empty": b"", "binary": b"\xff\xfe\x00"}[how])
+    with pytest.raises(ValueError, match=r"person_keypoints_train2017\.json is not JSON"):
+        coco.load(tmp_path)
+
+
+def test_nobody_large_enough(tmp_path, content):
+    with pytest.raises(ValueError, match="none of 3 people is 1000 pixels large"):
+        coco.load(write(tmp_path, content), smallest=1000)
+
+
+def test_published_counts(tmp_path, content):
+    poses = coco.load(write(tmp_path, content), smallest=0)
+    report = data.check_poses(poses, coco.expected(smallest=0))
+    assert "split train: 3 of 149,813 published poses" in report.problems
+
+
+@needs_data
+def test_real_people():
+    everyone = coco.load(REAL, split="val", smallest=0)
+    annotations = json.loads(REAL.read_bytes())["annotations"]
+    labelled = [a for a in annotations if not a["iscrowd"] and a["num_keypoints"]]
+    assert len(annotations) == 2213 and len(everyone) == len(labelled)
+    assert (everyone.confidence > 0).sum(axis=1).tolist() == [a["num_keypoints"] for a in labelled]
+    assert (everyone.confidence > 0).all(axis=1).sum() == 105
+    poses = coco.load(REAL, split="val")
+    assert 0.9 * len(everyone) < len(poses) < len(everyone)
+    seen = denormalize(poses.pose2d, poses.image_size)[poses.confidence > 0]
+    assert (seen >= 0).all()
+    assert not data.check_poses(poses, coco.expected(split="val")).problems

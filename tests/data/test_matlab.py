@@ -1,0 +1,134 @@
+"""MATLAB files: both kinds read alike, v5 as scipy reads it, and nothing is taken at its word."""
+
+import struct
+
+import miniatures
+import numpy as np
+import pytest
+from scipy.io import loadmat, savemat
+
+from camerapose.data.readers.matlab import read_mat
+
+NUMBERS = {
+    f"of_{kind}": (np.arange(24).reshape(2, 3, 4) - 5).astype(kind)
+    for kind in ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
+} | {"row": np.arange(3.0)[None], "one": np.array([[2.5]]), "none": np.empty((0, 3))}
+
+
+@pytest.mark.parametrize("v73", [False, True])
+def test_both_kinds_read_alike(tmp_path, v73):
+    path = miniatures.save_mat(
+        tmp_path / "a.mat", v73, matrix=np.arange(6.0).reshape(2, 3), row=np.arange(3.0)[None],
+        cube=np.arange(24.0).reshape(2, 3, 4), cells=[np.eye(2), np.ones((1, 3))],
+    )  # fmt: skip
+    found = read_mat(path, ["matrix", "row", "cube", "cells", "other"])
+    assert set(found) == {"matrix", "row", "cube", "cells"}
+    assert found["matrix"].tolist() == [[0, 1, 2], [3, 4, 5]] and found["row"].shape == (1, 3)
+    assert np.array_equal(found["cube"], np.arange(24.0).reshape(2, 3, 4))
+    assert [cell.shape for cell in found["cells"]] == [(2, 2), (1, 3)]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_numbers_as_scipy_reads_them(tmp_path, compressed):
+    path = tmp_path / "a.mat"
+    savemat(path, NUMBERS, do_compression=compressed)
+    found, reference = read_mat(path, list(NUMBERS)), loadmat(path)
+    for name in NUMBERS:
+        assert found[name].dtype == reference[name].dtype, name
+        np.testing.assert_array_equal(found[name], reference[name])
+    assert set(read_mat(path, ["row"])) == {"row"}
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_text_structs_and_cells(tmp_path, compressed):
+    path, people = tmp_path / "a.mat", np.zeros(2, [("name", object), ("age", object)])
+    people["name"], people["age"] = ["Ann", "a name that is longer"], [np.array([[3.0]]), []]
+    cells = np.empty((2, 2), object)
+    cells[:] = [[np.eye(2), "text"], [{"x": 1.0, "inner": {"y": "é"}}, np.empty((0, 0))]]
+    savemat(path, {"people": people, "cells": cells, "text": "ab"}, do_compression=compressed)
+    found = read_mat(path, ["people", "cells", "text"])
+    assert found["text"] == "ab"
+    assert [person["name"] for person in found["people"]] == ["Ann", "a name that is longer"]
+    assert found["people"][0]["age"].item() == 3 and found["people"][1]["age"].size == 0
+    first, below, beside, last = found["cells"]  # column by column
+    assert np.array_equal(first, np.eye(2)) and beside == "text" and last.size == 0
+    assert below[0]["x"].item() == 1 and below[0]["inner"][0]["y"] == "é"
+
+
+def test_the_other_order_of_bytes(tmp_path):
+    """By hand: a row of three int16 in a double, as a big-endian machine wrote it."""
+
+    def element(kind, content):
+        return struct.pack(">II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+    matrix = element(6, struct.pack(">II", 6, 0)) + element(5, struct.pack(">ii", 1, 3))
+    matrix += struct.pack(">HH", 1, 1) + b"a\0\0\0"  # a small element
+    matrix += element(3, struct.pack(">hhh", 1, -2, 300))
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI"
+    (tmp_path / "a.mat").write_bytes(header + element(14, matrix))
+    found = read_mat(tmp_path / "a.mat", ["a"])["a"]
+    assert found.tolist() == [[1.0, -2.0, 300.0]] and found.dtype == np.float64
+    assert loadmat(tmp_path / "a.mat")["a"].tolist() == found.tolist()
+
+
+def by_hand(*elements):
+    """A file of one matrix of these elements: (type, content)."""
+    content = b"".join(
+        struct.pack("<II", kind, len(c)) + c + bytes(-len(c) % 8) for kind, c in elements
+    )
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    return header + struct.pack("<II", 14, len(content)) + content
+
+
+def flags(kind):
+    return 6, struct.pack("<II", kind, 0)
+
+
+def shape(*lengths):
+    return 5, struct.pack(f"<{len(lengths)}i", *lengths)
+
+
+NAME = 1, b"a"
+MALFORMED = {
+    "no_matlab": (b"something else" * 20, "its header is not that of version 5 or 7.3"),
+    "short": (b"MATLAB 5.0", "its header"),
+    "enormous": (by_hand(flags(6), shape(2**30, 2**30), NAME, (9, bytes(8))), "1 numbers in an"),
+    "negative": (by_hand(flags(6), shape(-1, 3), NAME, (9, bytes(24))), "shape"),
+    "many_cells": (by_hand(flags(1), shape(2**30, 1), NAME), "ends before 1073741824 cells"),
+    "many_structs": (
+        by_hand(flags(2), shape(2**30, 1), NAME, (5, struct.pack("<i", 32)), (1, b"x" * 32)),
+        "ends before 1073741824 structs",
+    ),
+    "no_names": (
+        by_hand(flags(2), shape(1, 1), NAME, (5, struct.pack("<i", 0)), (1, b"")),
+        "names of 0 letters",
+    ),
+    "sparse": (by_hand(flags(5), shape(1, 1), NAME, (9, bytes(8))), "of class 5"),
+    "lost_content": (by_hand(flags(6), shape(1, 1), NAME), "too early"),
+    "length": (by_hand(flags(6))[:136] + struct.pack("<II", 6, 2**31), "too early"),
+    "text_for_numbers": (by_hand(flags(6), shape(1, 1), NAME, (14, b"")), "type 14 where numbers"),
+    "inflated": (
+        b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + struct.pack("<II", 15, 6) + b"abcdef", "Error",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed(tmp_path, name):
+    content, said = MALFORMED[name]
+    path = tmp_path / "a.mat"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.mat can't be read as a MATLAB file \(.*{said}.*Go"):
+        read_mat(path, ["a"], "Go and get it.")
+
+
+def test_cells_in_cells_without_end(tmp_path):
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = np.eye(2)
+    for _ in range(40):
+        outer = np.empty((1, 1), object)
+        outer[0, 0] = cell
+        cell = outer
+    savemat(tmp_path / "a.mat", {"a": cell})
+    with pytest.raises(ValueError, match=r"cells 20 deep"):
+        read_mat(tmp_path / "a.mat", ["a"])

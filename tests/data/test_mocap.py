@@ -1,0 +1,465 @@
+"""Motion capture: BVH against bvhio, ASF and AMC against a slow twin, and both as pairs."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from camerapose.core.skeleton import H36M_16
+from camerapose.data import catalog as data
+from camerapose.data.cache import cached
+from camerapose.data.datasets import mocap
+from camerapose.data.readers.motion_capture import read_amc, read_asf, read_bvh
+
+#: A body as BVH files have it, centimetres: joint, parent, offset. Names and tree are Mixamo's.
+BODY = {
+    "Hips": (None, (0, 0, 0)), "Spine": ("Hips", (0, 12, 0)), "Spine1": ("Spine", (0, 15, 0)),
+    "Neck": ("Spine1", (0, 24, 0)), "Head": ("Neck", (0, 10, 2)), "Head_end": ("Head", (0, 18, 0)),
+    "LeftShoulder": ("Spine1", (5, 20, 0)), "LeftArm": ("LeftShoulder", (12, 0, 0)),
+    "LeftForeArm": ("LeftArm", (28, 0, 0)), "LeftHand": ("LeftForeArm", (25, 0, 0)),
+    "LeftHand_end": ("LeftHand", (10, 0, 0)),
+    "RightShoulder": ("Spine1", (-5, 20, 0)), "RightArm": ("RightShoulder", (-12, 0, 0)),
+    "RightForeArm": ("RightArm", (-28, 0, 0)), "RightHand": ("RightForeArm", (-25, 0, 0)),
+    "RightHand_end": ("RightHand", (-10, 0, 0)),
+    "LeftUpLeg": ("Hips", (9, -5, 0)), "LeftLeg": ("LeftUpLeg", (0, -42, 0)),
+    "LeftFoot": ("LeftLeg", (0, -41, 0)), "LeftFoot_end": ("LeftFoot", (0, -5, 12)),
+    "RightUpLeg": ("Hips", (-9, -5, 0)), "RightLeg": ("RightUpLeg", (0, -42, 0)),
+    "RightFoot": ("RightLeg", (0, -41, 0)), "RightFoot_end": ("RightFoot", (0, -5, 12)),
+}  # fmt: skip
+
+
+def bvh_text(frames=6, order="ZXY", unit=1.0, seed=0, rename=lambda name: name, angle=30):
+    """The body in random poses."""
+    random = np.random.default_rng(seed)
+    children = {name: [c for c, (p, _) in BODY.items() if p == name] for name in BODY}
+    lines, width = ["HIERARCHY"], 0
+
+    def write(name, depth):
+        nonlocal width
+        tab = "\t" * depth
+        offset = " ".join(f"{v * unit:.6f}" for v in BODY[name][1])
+        if name.endswith("_end"):
+            lines.extend([f"{tab}End Site", f"{tab}{{", f"{tab}\tOFFSET {offset}", f"{tab}}}"])
+            return
+        turns = " ".join(f"{axis}rotation" for axis in order)
+        lines.extend([f"{tab}{'JOINT' if depth else 'ROOT'} {rename(name)}", f"{tab}{{"])
+        lines.append(f"{tab}\tOFFSET {offset}")
+        if depth:
+            lines.append(f"{tab}\tCHANNELS 3 {turns}")
+        else:
+            lines.append(f"{tab}\tCHANNELS 6 Xposition Yposition Zposition {turns}")
+        width += 3 if depth else 6
+        for child in children[name]:
+            write(child, depth + 1)
+        lines.append(f"{tab}}}")
+
+    write("Hips", 0)
+    lines += ["MOTION", f"Frames: {frames}", "Frame Time: 0.008333"]
+    for _ in range(frames):
+        values = random.uniform(-angle, angle, width)
+        values[:3] = np.array([10, 95, -20]) * unit + random.uniform(-5, 5, 3) * unit
+        lines.append(" ".join(f"{v:.6f}" for v in values))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "walks").mkdir()
+    (tmp_path / "walks" / "a.bvh").write_text(bvh_text())
+    (tmp_path / "b.bvh").write_text(bvh_text(seed=1, frames=9))
+    return tmp_path
+
+
+@pytest.mark.parametrize("order", ["ZXY", "XYZ", "YZX"])
+def test_bvh_like_bvhio(tmp_path, order):
+    bvhio = pytest.importorskip("bvhio")
+    path = tmp_path / "motion.bvh"
+    path.write_text(bvh_text(order=order, frames=4))
+    ours = read_bvh(path)
+    theirs = bvhio.readAsHierarchy(str(path))
+    for frame in range(4):
+        theirs.loadPose(frame)
+        for joint, _, _ in theirs.layout():
+            place = np.array(joint.PositionWorld)
+            np.testing.assert_allclose(ours.joints[joint.Name][frame], place, atol=1e-3)
+    assert ours.seconds == pytest.approx(1 / 120, rel=1e-3)
+
+
+def test_bones_keep_their_length(tmp_path):
+    (tmp_path / "motion.bvh").write_text(bvh_text(angle=170))
+    motion = read_bvh(tmp_path / "motion.bvh")
+    assert list(motion.joints) == list(BODY)
+    for name, (parent, offset) in BODY.items():
+        if parent is not None:
+            length = np.linalg.norm(motion.joints[name] - motion.joints[parent], axis=1)
+            np.testing.assert_allclose(length, np.linalg.norm(offset), rtol=1e-5)
+    some = read_bvh(tmp_path / "motion.bvh", step=4)
+    assert (some.joints["Head"] == motion.joints["Head"][::4]).all()
+
+
+def test_pairs(root):
+    poses = mocap.load(root, frame_step=1)
+    assert poses.skeleton == H36M_16 and len(poses) == 6 + 9
+    assert poses.labels["action"].tolist() == ["b"] * 9 + ["a"] * 6
+    assert poses.labels["subject"][-1] == "walks" and poses.labels["frame"][-6:].tolist() == [
+        *range(6)
+    ]
+    assert (poses.confidence == 1).all() and poses.pose3d.dtype == np.float32
+    np.testing.assert_allclose(poses.reprojection, poses.pose2d, atol=1e-6)
+    assert (poses.camera.translation == poses.root_position).all() and poses.camera.rotation is None
+    report = data.check_poses(poses, {})
+    assert report.problems == []
+
+
+def test_joints_are_where_they_should_be(root):
+    poses = mocap.load(root / "b.bvh", frame_step=1)
+    bones = dict(zip(H36M_16.bone_names, H36M_16.bones, strict=True))
+
+    def length(name):
+        child, parent = bones[name]
+        return np.linalg.norm(poses.pose3d[:, child] - poses.pose3d[:, parent], axis=1)
+
+    for side in ("left", "right"):
+        np.testing.assert_allclose(length(f"{side}_knee"), 0.42, atol=1e-4)
+        np.testing.assert_allclose(length(f"{side}_ankle"), 0.41, atol=1e-4)
+        np.testing.assert_allclose(length(f"{side}_elbow"), 0.28, atol=1e-4)
+        np.testing.assert_allclose(length(f"{side}_wrist"), 0.25, atol=1e-4)
+        np.testing.assert_allclose(length(f"{side}_hip"), 0.09, atol=1e-4)
+    motion = read_bvh(root / "b.bvh")
+    sides = {
+        name: np.linalg.norm(motion.joints["Head_end"] - motion.joints[name], axis=1) / 100
+        for name in ("LeftHand", "RightHand")
+    }
+    head, thorax = H36M_16.index("head"), H36M_16.index("thorax")
+    top = (poses.pose3d[:, head] - 0.3 * poses.pose3d[:, thorax]) / 0.7
+    for side, name in (("left", "LeftHand"), ("right", "RightHand")):
+        wrist = poses.pose3d[:, H36M_16.index(f"{side}_wrist")]
+        np.testing.assert_allclose(np.linalg.norm(top - wrist, axis=1), sides[name], atol=1e-4)
+
+
+def test_up_is_up(tmp_path):
+    """Cameras look down by 45 degrees at most, so an upright body's head is above its feet."""
+    (tmp_path / "y.bvh").write_text(bvh_text(angle=4, frames=20))
+    above = {}
+    for up in ("y", "z"):
+        poses = mocap.load(tmp_path, frame_step=1, up=up, pitch=(0, 5))
+        head, foot = H36M_16.index("head"), H36M_16.index("left_ankle")
+        above[up] = (poses.pose3d[:, head, 1] < poses.pose3d[:, foot, 1] - 0.7).mean()
+    assert above["y"] == 1 and above["z"] < 0.3
+
+
+def test_the_body_is_not_mirrored(tmp_path):
+    """Seen from the front, a person's left is at the image's right."""
+    (tmp_path / "y.bvh").write_text(bvh_text(angle=3, frames=40))
+    poses = mocap.load(tmp_path, frame_step=1)
+    at = {joint: poses.pose3d[:, H36M_16.index(joint)] for joint in H36M_16.joints}
+    across = at["left_hip"] - at["right_hip"]
+    upwards = at["thorax"] - at["pelvis"]
+    forward = np.cross(across, upwards)  # of a person; the camera's frame is right-handed too
+    nose = at["head"] - at["thorax"]  # this body's head is a little in front of its neck
+    assert ((forward * nose).sum(axis=1) > 0).mean() > 0.9
+
+
+def test_views_seeds_and_steps(root):
+    one, same = (mocap.load(root, frame_step=1, views=3, seed=5) for _ in range(2))
+    assert len(one) == 45 and (one.pose3d == same.pose3d).all()
+    assert one.labels["camera"][:27].tolist() == [0] * 9 + [1] * 9 + [2] * 9
+    other = mocap.load(root, frame_step=1, views=3, seed=6)
+    assert not np.allclose(one.pose3d, other.pose3d)
+    assert mocap.load(root, frame_step=4).labels["frame"].tolist() == [0, 4, 8, 0, 4]
+
+
+def test_parts_make_the_same_as_the_whole(root, tmp_path):
+    whole = mocap.load(root, frame_step=2)
+    kept = cached(mocap.load, root, cache_dir=tmp_path / "cache", frame_step=2)
+    for name, column in whole.columns().items():
+        assert (column == kept.columns()[name]).all(), name
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.01, 0.0254, 0.001, 0.0254 / 0.45])
+def test_the_unit_is_that_of_an_adult(tmp_path, unit):
+    (tmp_path / "a.bvh").write_text(bvh_text(unit=0.01 / unit))
+    poses = mocap.load(tmp_path, frame_step=1)
+    knee = poses.pose3d[:, H36M_16.index("left_knee")] - poses.pose3d[:, H36M_16.index("left_hip")]
+    np.testing.assert_allclose(np.linalg.norm(knee, axis=1), 0.42, atol=1e-4)
+
+
+def test_a_unit_of_ones_own(tmp_path):
+    (tmp_path / "a.bvh").write_text(bvh_text(unit=37.0))
+    with pytest.raises(ValueError, match=r"a\.bvh: the body measures 6\.\d+e\+03 units.*say the"):
+        mocap.load(tmp_path)
+    poses = mocap.load(tmp_path, unit=0.01 / 37)
+    assert not data.check_poses(poses, {}).problems
+
+
+BIOVISION = {
+    "UpLeg": "Hip", "Leg": "Knee", "Foot": "Ankle", "Shoulder": "Collar", "ForeArm": "Elbow",
+    "Arm": "Shoulder", "Hand": "Wrist",
+}  # fmt: skip
+
+
+def biovision(name):
+    for old, new in BIOVISION.items():
+        if name in (f"Left{old}", f"Right{old}"):
+            return name.replace(old, new)
+    return name
+
+
+def unity(name):
+    names = {"UpLeg": "UpperLeg", "Leg": "LowerLeg", "Arm": "UpperArm", "ForeArm": "LowerArm"}
+    side = "Left" if name.startswith("Left") else "Right" if name.startswith("Right") else ""
+    return side + names.get(name.removeprefix(side), name.removeprefix(side)) if side else name
+
+
+def blender(name):
+    names = {"UpLeg": "thigh", "Leg": "shin", "Arm": "upper_arm", "ForeArm": "forearm"}
+    for side in ("Left", "Right"):
+        if name.startswith(side):
+            rest = name.removeprefix(side)
+            return f"{names.get(rest, rest.lower())}.{side[0]}"
+    return name.lower()
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [biovision, unity, blender, lambda n: f"mixamorig:{n}", str.lower, lambda n: f"Bip01_{n}"],
+)
+def test_names_of_other_makers(tmp_path, rename):
+    (tmp_path / "a.bvh").write_text(bvh_text())
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "a.bvh").write_text(bvh_text(rename=rename))
+    expected, found = mocap.load(tmp_path / "a.bvh"), mocap.load(tmp_path / "b" / "a.bvh")
+    np.testing.assert_allclose(found.pose3d, expected.pose3d, atol=1e-5)
+
+
+def test_names_that_must_be_told(tmp_path):
+    def rename(name):
+        return {"LeftArm": "Q1", "RightArm": "Q2", "LeftShoulder": "Q3"}.get(name, name)
+
+    (tmp_path / "a.bvh").write_text(bvh_text(rename=rename))
+    with pytest.raises(ValueError, match=r"can't tell which joints are left_shoulder.*Q1.*names="):
+        mocap.load(tmp_path)
+    names = {"left_shoulder": "Q1", "right_shoulder": "Q2"}
+    assert len(mocap.load(tmp_path, names=names)) == 2
+    with pytest.raises(ValueError, match="can't tell which joints are left_shoulder"):
+        mocap.load(tmp_path, names={"left_shoulder": "Q9", "right_shoulder": "Q2"})
+
+
+def test_what_we_write_ourselves_can_be_read(tmp_path):
+    from camerapose.data.datasets import synthetic
+    from camerapose.io.export import Movement, bvh
+
+    made = synthetic.load(n=1)
+    still = np.repeat(made.pose3d * np.float32([1, -1, -1]), 5, axis=0)
+    bvh.write(tmp_path / "own.bvh", Movement(H36M_16, still, 25.0, 0.0))
+    poses = mocap.load(tmp_path, frame_step=1)
+    apart = [
+        np.linalg.norm(p[:, H36M_16.index("left_knee")] - p[:, H36M_16.index("right_wrist")])
+        for p in (poses.pose3d[:1], made.pose3d)
+    ]
+    assert apart[0] == pytest.approx(apart[1], rel=0.03)
+
+
+LINES = bvh_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: "", "line 1: it should say HIERARCHY"),
+        (lambda t: t.replace("HIERARCHY", "HIER"), "line 1: it should say HIERARCHY"),
+        (lambda t: t[: len(t) // 5], "ends before MOTION|can't make sense|should be numbers"),
+        (lambda t: t[:-120], "says 6 frames and has 6|numbers; the channels of all joints are"),
+        (lambda t: t.replace("Frames: 6", "Frames: 7"), "says 7 frames and has 6"),
+        (lambda t: t.replace("Frames: 6", "Frames: six"), "should say positive numbers"),
+        (lambda t: t.replace("Frames: 6", "Frames: 0"), "should say positive numbers"),
+        (lambda t: t.replace("Frame Time: 0.008333", "Frame Time: nan"), "positive numbers"),
+        (lambda t: t.replace("CHANNELS 3 Z", "CHANNELS 4 Z", 1), "line 9: can't make sense of"),
+        (lambda t: t.replace("3 Zrotation", "3 Wrotation", 1), "line 9: unknown channels"),
+        (lambda t: t.replace("OFFSET 0.000000 12", "OFFSET a 12"), "line 8: .* should be numbers"),
+        (lambda t: t + LINES[-1].replace("0", "x") + "\n", "says 6 frames and has 7"),
+        (lambda t: t.replace(LINES[-2], "nan " * len(LINES[-2].split())), "not finite"),
+        (lambda t: t.replace(LINES[-2], "1e300 " * len(LINES[-2].split())), "or huge"),
+        (lambda t: t.replace("MOTION", "}\nMOTION"), "can't make sense of '}'"),
+    ],
+)
+def test_bvh_unlike_the_layout(tmp_path, change, message):
+    (tmp_path / "a.bvh").write_text(change(bvh_text()))
+    with pytest.raises(ValueError, match=rf"a\.bvh.*({message})"):
+        mocap.load(tmp_path)
+
+
+# --- ASF and AMC, as CMU's files are ------------------------------------------------------------
+
+#: Bone, parent, direction, length, axis, degrees of freedom. Names and tree are CMU's.
+BONES = [
+    ("lhipjoint", "root", (0.6, -0.7, 0.2), 2.4, (0, 0, 0), ""),
+    ("lfemur", "lhipjoint", (0.34, -0.94, 0), 7.1, (0, 0, 20), "rx ry rz"),
+    ("ltibia", "lfemur", (0.34, -0.94, 0), 7.3, (0, 0, 20), "rx"),
+    ("lfoot", "ltibia", (0.06, -0.24, 0.97), 2.2, (-90, 7e-16, 20), "rx rz"),
+    ("rhipjoint", "root", (-0.6, -0.7, 0.2), 2.4, (0, 0, 0), ""),
+    ("rfemur", "rhipjoint", (-0.34, -0.94, 0), 7.1, (0, 0, -20), "rx ry rz"),
+    ("rtibia", "rfemur", (-0.34, -0.94, 0), 7.3, (0, 0, -20), "rx"),
+    ("rfoot", "rtibia", (-0.06, -0.24, 0.97), 2.2, (-90, 7e-16, -20), "rx rz"),
+    ("lowerback", "root", (0, 1, -0.03), 2.0, (0, 0, 0), "rx ry rz"),
+    ("upperback", "lowerback", (0, 1, 0), 2.0, (0, 0, 0), "rx ry rz"),
+    ("thorax", "upperback", (0, 1, 0.02), 2.0, (0, 0, 0), "rx ry rz"),
+    ("lowerneck", "thorax", (0, 1, 0.02), 1.6, (0, 0, 0), "rx ry rz"),
+    ("upperneck", "lowerneck", (0, 0.99, 0.1), 1.6, (0, 0, 0), "rx ry rz"),
+    ("head", "upperneck", (0, 1, 0.06), 1.6, (0, 0, 0), "rx ry rz"),
+    ("lclavicle", "thorax", (0.9, 0.4, -0.1), 3.5, (0, 0, 0), "ry rz"),
+    ("lhumerus", "lclavicle", (1, 0, 0), 5.0, (180, 30, 90), "rx ry rz"),
+    ("lradius", "lhumerus", (1, 0, 0), 3.1, (180, 30, 90), "rx"),
+    ("lwrist", "lradius", (1, 0, 0), 1.5, (180, 30, 90), "ry"),
+    ("rclavicle", "thorax", (-0.9, 0.4, -0.1), 3.5, (0, 0, 0), "ry rz"),
+    ("rhumerus", "rclavicle", (-1, 0, 0), 5.0, (180, -30, -90), "rx ry rz"),
+    ("rradius", "rhumerus", (-1, 0, 0), 3.1, (180, -30, -90), "rx"),
+    ("rwrist", "rradius", (-1, 0, 0), 1.5, (180, -30, -90), "ry"),
+]
+
+
+def asf_text():
+    lines = ["# AST/ASF file generated using VICON BodyLanguage", ":version 1.10", ":name VICON",
+             ":units", "  mass 1.0", "  length 0.45", "  angle deg", ":documentation",
+             "   .ast/.asf automatically generated", ":root",
+             "   order TX TY TZ RX RY RZ", "   axis XYZ", "   position 0 0 0",
+             "   orientation 0 0 0", ":bonedata"]  # fmt: skip
+    for i, (name, _, direction, length, axis, dof) in enumerate(BONES, 1):
+        lines += ["  begin", f"     id {i}", f"     name {name}",
+                  f"     direction {' '.join(map(str, direction))}", f"     length {length}",
+                  f"     axis {' '.join(map(str, axis))}  XYZ"]  # fmt: skip
+        if dof:
+            lines.append(f"    dof {dof}")
+            limits = ["(-180.0 180.0)"] * len(dof.split())
+            lines += [f"    limits {limits[0]}", *[f"           {limit}" for limit in limits[1:]]]
+        lines.append("  end")
+    lines += [":hierarchy", "  begin"]
+    for parent in ["root", *[name for name, *_ in BONES]]:
+        children = [name for name, above, *_ in BONES if above == parent]
+        if children:
+            lines.append(f"    {parent} {' '.join(children)}")
+    return "\n".join([*lines, "  end"]) + "\n"
+
+
+def amc_values(frames=5, seed=0, angle=40):
+    random = np.random.default_rng(seed)
+    return [
+        {"root": np.r_[9.4, 17.9, -17.2, random.uniform(-angle, angle, 3)].round(4)}
+        | {
+            name: random.uniform(-angle, angle, len(dof.split())).round(4)
+            for name, *_, dof in BONES
+            if dof
+        }
+        for _ in range(frames)
+    ]
+
+
+def amc_text(values):
+    lines = ["#!OML:ASF F:\\VICON\\USERDATA\\01.ASF", ":FULLY-SPECIFIED", ":DEGREES"]
+    for i, frame in enumerate(values, 1):
+        lines.append(str(i))
+        lines += [f"{name} {' '.join(map(str, numbers))}" for name, numbers in frame.items()]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def cmu(tmp_path):
+    folder = tmp_path / "subjects" / "01"
+    folder.mkdir(parents=True)
+    (folder / "01.asf").write_text(asf_text())
+    (folder / "01_01.amc").write_text(amc_text(amc_values()))
+    (folder / "01_02.amc").write_text(amc_text(amc_values(frames=3, seed=1)))
+    return tmp_path / "subjects"
+
+
+def test_amc_against_a_slow_twin(cmu):
+    """One bone and frame after the other, with scipy's rotations about fixed axes."""
+    motion = read_amc(cmu / "01/01_01.amc", read_asf(cmu / "01/01.asf"))
+    for i, frame in enumerate(amc_values()):
+        place = {"root": frame["root"][:3]}
+        turn = {"root": Rotation.from_euler("xyz", frame["root"][3:], degrees=True)}
+        for name, parent, direction, length, axis, dof in BONES:
+            angles = dict.fromkeys("xyz", 0.0)
+            angles |= {d[1]: v for d, v in zip(dof.split(), frame.get(name, []), strict=True)}
+            own = Rotation.from_euler("xyz", axis, degrees=True)
+            moved = Rotation.from_euler("xyz", list(angles.values()), degrees=True)
+            turn[name] = turn[parent] * own * moved * own.inv()
+            vector = np.array(direction) * length
+            place[name] = place[parent] + turn[name].apply(vector)
+            np.testing.assert_allclose(motion.joints[name][i], place[name], atol=1e-9)
+
+
+def test_pairs_of_cmu(cmu):
+    poses = mocap.load(cmu, frame_step=1)
+    assert len(poses) == 8 and set(poses.labels["action"]) == {"01_01", "01_02"}
+    assert set(poses.labels["subject"]) == {"01"}
+    knee, hip = (poses.pose3d[:, H36M_16.index(f"left_{j}")] for j in ("knee", "hip"))
+    metres = 7.1 * np.linalg.norm((0.34, -0.94, 0)) * 0.0254 / 0.45
+    np.testing.assert_allclose(np.linalg.norm(knee - hip, axis=1), metres, atol=1e-5)
+    assert data.check_poses(poses, {}).problems == []
+    assert len(mocap.files(cmu)) == 3
+
+
+def test_the_skeleton_must_be_there(cmu):
+    (cmu / "01/01.asf").rename(cmu / "01/other.asf")
+    assert len(mocap.load(cmu, frame_step=1)) == 8  # the only one beside it
+    (cmu / "01/more.asf").write_text(asf_text())
+    with pytest.raises(FileNotFoundError, match=r"01_01\.amc has no skeleton: there is no 01\.asf"):
+        mocap.load(cmu)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: "", "has no bonedata, hierarchy, root"),
+        (lambda t: t[: len(t) // 2], "has no hierarchy"),
+        (lambda t: t.replace("length 0.45", "length x"), "length in :units should be a positive"),
+        (lambda t: t.replace("direction 0.6", "direction nan", 1), "line 22: there are numbers"),
+        (lambda t: t.replace("axis 0 0 20  XYZ", "axis 0 0 20  XXZ", 1), "axis should be three"),
+        (lambda t: t.replace("name lfemur", "name lhipjoint"), "two bones 'lhipjoint'"),
+        (lambda t: t.replace("     length 7.1\n", "", 1), "a bone should have name, direction"),
+        (lambda t: t.replace("root lhipjoint", "root ghost"), "should be a bone that was named"),
+        (lambda t: t.replace("   axis XYZ\n", "", 1), ":root should have order, axis"),
+    ],
+)
+def test_asf_unlike_the_layout(cmu, change, message):
+    (cmu / "01/01.asf").write_text(change(asf_text()))
+    with pytest.raises(ValueError, match=rf"01\.asf.*{message}"):
+        mocap.load(cmu)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: ":FULLY-SPECIFIED\n", "holds no frame"),
+        (lambda t: t.replace("\n1\n", "\n"), "line 4: a frame's number should come first"),
+        (lambda t: t[: t.rindex("rhumerus")], "frame 5: it lacks rhumerus"),
+        (lambda t: t.replace("ltibia ", "ltibia 3 ", 1), "frame 1, line .*ltibia with 2 numbers"),
+        (lambda t: t.replace("ltibia ", "tail ", 1), "frame 1, line .*has no such bone"),
+        (lambda t: t.replace("ltibia ", "ltibia x", 1), "frame 1, line .* should be numbers"),
+        (lambda t: t.replace("\n3\nroot 9.4", "\n3\nroot nan"), "frame 3, line .*not finite"),
+    ],
+)
+def test_amc_unlike_the_layout(cmu, change, message):
+    (cmu / "01/01_01.amc").write_text(change(amc_text(amc_values())))
+    with pytest.raises(ValueError, match=rf"01_01\.amc.*{message}"):
+        mocap.load(cmu, frame_step=1)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no .bvh and no .amc in"):
+        mocap.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(frame_step=0), "frame_step is 0"),
+        (dict(views=0), "views 0"),
+        (dict(up="x"), "up is 'x'; give y or z"),
+        (dict(skeleton="coco_17"), "comes as h36m_16 or h36m_17, not as 'coco_17'"),
+        (dict(focal=(3, 1)), r"focal is \(3, 1\)"),
+    ],
+)
+def test_bad_options(root, options, message):
+    with pytest.raises(ValueError, match=message):
+        mocap.load(root, **options)

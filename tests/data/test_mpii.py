@@ -1,0 +1,333 @@
+"""MPII: miniatures of the field's JSON and of the official .mat, and the real JSON."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from camerapose.core.camera import denormalize
+from camerapose.core.skeleton import H36M_16, MPII_16
+from camerapose.data.datasets import mpii
+
+DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
+REAL = DATA / "mpii"
+needs_data = pytest.mark.skipif(
+    not (REAL / "annot/train.json").exists(), reason="needs MPII; set CAMERAPOSE_DATA"
+)
+
+
+def person(image="a.jpg", seed=0, low=20, high=400, missing=()):
+    joints = np.random.default_rng(seed).uniform(low, high, (16, 2)).round(1)
+    joints[list(missing)] = -1
+    seen = np.ones(16, int)
+    seen[list(missing)] = 0
+    return {
+        "image": image, "joints": joints.tolist(), "joints_vis": seen.tolist(),
+        "center": joints.max(axis=0).tolist(), "scale": 2.0,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def people():
+    return [
+        person("a.jpg", 0, missing=(0, 9)),
+        person("b.jpg", 1, high=700),
+        person("a.jpg", 2),
+        person("c.jpg", 3, missing=range(16)),
+        person("d.jpg", 4, high=1300),
+    ]
+
+
+def write_json(root, people, split="train"):
+    (root / "annot").mkdir(exist_ok=True)
+    (root / "annot" / f"{split}.json").write_text(json.dumps(people))
+    return root
+
+
+def official_tree(people):
+    """As the official file: structs in structs; the last image is a test image without people."""
+    names = list(dict.fromkeys(p["image"] for p in people))
+    images = []
+    for name in names:
+        persons = []
+        for p in people:
+            if p["image"] == name:
+                points = [
+                    {"id": float(j), "x": float(x), "y": float(y), "is_visible": float(j % 2)}
+                    for j, ((x, y), v) in enumerate(zip(p["joints"], p["joints_vis"], strict=True))
+                    if v
+                ]
+                place = dict(zip("xy", map(float, p["center"]), strict=True))
+                one = {"scale": p["scale"], "objpos": place}
+                persons.append(one | ({"annopoints": {"point": points}} if points else {}))
+        images.append({"image": {"name": name}, "annorect": persons})
+    images.append({"image": {"name": "test.jpg"}, "annorect": [{"scale": 1.0}]})
+    return {"annolist": images, "img_train": np.array([1.0] * len(names) + [0.0])}
+
+
+def write_tree(path, tree, v73=False):
+    (write_v73 if v73 else write_v5)(path, tree)
+
+
+def write_any_mat(path, people, v73=False):
+    write_tree(path, official_tree(people), v73)
+
+
+def write_v5(path, tree):
+    scipy_io = pytest.importorskip("scipy.io")
+
+    def as_struct(value):
+        """Lists of structs as MATLAB's arrays of structs, whose members are all the same."""
+        if isinstance(value, dict):
+            return {key: as_struct(item) for key, item in value.items()}
+        if isinstance(value, list):
+            keys = list(dict.fromkeys(key for item in value for key in item))
+            array = np.empty((1, len(value)), [(key, object) for key in keys])
+            for i, item in enumerate(value):
+                for key in keys:
+                    array[0, i][key] = as_struct(item[key]) if key in item else np.zeros((0, 0))
+            return array
+        return value
+
+    scipy_io.savemat(path, {"RELEASE": as_struct(tree)}, do_compression=True)
+
+
+def write_v73(path, tree):
+    """As MATLAB's own version 7.3: HDF5 behind a block of 512 bytes."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w", userblock_size=512) as file:
+        references = file.create_group("#refs#")
+
+        def refer(value):
+            name = f"r{len(references)}"
+            put(references, name, value)
+            return references[name].ref
+
+        def put(group, name, value):
+            if isinstance(value, list) and len(value) == 1:
+                value = value[0]
+            if isinstance(value, dict):
+                place = group.create_group(name)
+                place.attrs["MATLAB_class"] = np.bytes_("struct")
+                for key, item in value.items():
+                    put(place, key, item)
+            elif isinstance(value, list) and value:
+                place = group.create_group(name)
+                place.attrs["MATLAB_class"] = np.bytes_("struct")
+                for key in dict.fromkeys(key for item in value for key in item):
+                    column = [refer(item.get(key, [])) for item in value]
+                    place.create_dataset(key, data=np.array([column], h5py.ref_dtype).T)
+            elif isinstance(value, list):
+                place = group.create_dataset(name, data=np.zeros(2, np.uint64))
+                place.attrs["MATLAB_class"] = np.bytes_("double")
+                place.attrs["MATLAB_empty"] = 1
+            elif isinstance(value, str):
+                letters = np.array([[ord(c)] for c in value], np.uint16)
+                place = group.create_dataset(name, data=letters)
+                place.attrs["MATLAB_class"] = np.bytes_("char")
+            else:
+                place = group.create_dataset(name, data=np.atleast_2d(value).T)
+                place.attrs["MATLAB_class"] = np.bytes_("double")
+
+        put(file, "RELEASE", tree)
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    with path.open("r+b") as file:
+        file.write(header)
+
+
+def test_people_in_order_without_the_empty(tmp_path, people):
+    poses = mpii.load(write_json(tmp_path, people))
+    assert poses.skeleton == MPII_16 and len(poses) == 4
+    assert poses.labels["image"].tolist() == ["a.jpg", "b.jpg", "a.jpg", "d.jpg"]
+    assert poses.labels["person"].tolist() == [0, 0, 1, 0]
+    assert set(poses.labels["split"]) == {"train"}
+    assert poses.pose3d is None and poses.camera is None
+    for column in (poses.pose2d, poses.confidence, poses.image_size):
+        assert column.dtype == np.float32 and np.isfinite(column).all()
+
+
+def test_what_is_not_annotated_has_no_confidence(tmp_path, people):
+    poses = mpii.load(write_json(tmp_path, people))
+    assert (poses.confidence[0] == 0).nonzero()[0].tolist() == [0, 9]
+    assert (poses.pose2d[0, [0, 9]] == 0).all()
+    assert (poses.confidence[1:] == 1).all()
+
+
+def test_back_to_pixels(tmp_path, people):
+    poses = mpii.load(write_json(tmp_path, people))
+    pixels = denormalize(poses.pose2d, poses.image_size)
+    for row, i in enumerate([0, 1, 2, 4]):
+        seen = poses.confidence[row] > 0
+        expected = np.array(people[i]["joints"])[seen]
+        np.testing.assert_allclose(pixels[row, seen], expected, atol=1e-3)
+
+
+def test_guessed_sizes_hold_everyone_in_the_image(tmp_path, people):
+    poses = mpii.load(write_json(tmp_path, people))
+    assert poses.image_size.tolist() == [[640, 480], [1280, 720], [640, 480], [1920, 1080]]
+    people[2] = person("a.jpg", 2, high=700)  # beside another person of the same image
+    poses = mpii.load(write_json(tmp_path, people))
+    assert poses.image_size[[0, 2]].tolist() == [[1280, 720]] * 2
+
+
+def test_true_sizes(tmp_path, people):
+    (tmp_path / "images").mkdir()
+    for name, size in {"a": (500, 400), "b": (801, 703), "d": (1400, 1300)}.items():
+        Image.new("L", size).save(tmp_path / "images" / f"{name}.jpg")
+    poses = mpii.load(write_json(tmp_path, people), images=tmp_path / "images")
+    assert poses.image_size.tolist() == [[500, 400], [801, 703], [500, 400], [1400, 1300]]
+    assert mpii.files(tmp_path, images=tmp_path / "images")[1] == tmp_path / "images"
+
+
+def test_missing_images(tmp_path, people):
+    (tmp_path / "images").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "images" / "a.jpg")
+    with pytest.raises(FileNotFoundError, match=r"2 of 3 annotated images are not in .*b\.jpg"):
+        mpii.load(write_json(tmp_path, people), images=tmp_path / "images")
+
+
+@pytest.mark.parametrize("v73", [False, True])
+def test_the_official_file_gives_the_same(tmp_path, people, v73):
+    write_any_mat(tmp_path / mpii.MAT, people, v73)
+    found = mpii.load(tmp_path)
+    (tmp_path / "json").mkdir()
+    expected = mpii.load(write_json(tmp_path / "json", people))
+    order = np.lexsort((expected.labels["person"], expected.labels["image"]))
+    expected = expected[order]
+    for name, column in expected.columns().items():
+        assert (found.columns()[name] == column).all(), name
+
+
+@pytest.mark.parametrize("v73", [False, True])
+def test_one_person_with_one_point(tmp_path, v73):
+    """Matlab writes a list of one as the thing itself."""
+    write_any_mat(tmp_path / mpii.MAT, [person(missing=range(15))], v73)
+    poses = mpii.load(tmp_path / mpii.MAT)
+    assert len(poses) == 1 and poses.confidence.sum() == 1
+
+
+def test_places_that_are_looked_into(tmp_path, people):
+    write_json(tmp_path, people, "valid")
+    poses = mpii.load(tmp_path, split="valid")
+    assert set(poses.labels["split"]) == {"valid"}
+    for place in (tmp_path / "annot", tmp_path / "annot/valid.json"):
+        assert len(mpii.load(place, split="valid")) == 4
+
+
+def test_conversion_to_16_joints(tmp_path, people):
+    poses = mpii.load(write_json(tmp_path, people)).convert(H36M_16)
+    assert poses.confidence[0, H36M_16.index("right_ankle")] == 0
+    assert poses.confidence[0, H36M_16.index("head")] == 0
+    assert (poses.confidence[1] > 0).all()
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no annotations for 'train'; looked for .*mat"):
+        mpii.load(tmp_path)
+
+
+def test_unknown_split(tmp_path):
+    with pytest.raises(ValueError, match="unknown split 'test' of MPII; there are train and valid"):
+        mpii.load(tmp_path, split="test")
+
+
+def test_the_official_file_has_no_validation(tmp_path, people):
+    write_any_mat(tmp_path / mpii.MAT, people)
+    with pytest.raises(ValueError, match="has no split 'valid'"):
+        mpii.load(tmp_path, split="valid")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("no json", "is not JSON"),
+        ('{"a": 1}', "holds a JSON dict, not a list of people"),
+        ('[{"image": "a.jpg"}]', "person 0: it should have image, joints, joints_vis"),
+        ("[3]", "person 0: it should have"),
+        ("[]", "no annotated people"),
+        (json.dumps([person() | {"joints": [[1, 2]] * 15}]), r"joints of shape \(15, 2\)"),
+    ],
+)
+def test_bad_json(tmp_path, content, message):
+    (tmp_path / "train.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        mpii.load(tmp_path)
+
+
+def test_bad_mat(tmp_path):
+    (tmp_path / mpii.MAT).write_text("not matlab's, but long enough to have a header" * 10)
+    with pytest.raises(ValueError, match="can't be read as a MATLAB file"):
+        mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("v73", [False, True])
+@pytest.mark.parametrize("keep", [0, 100, 700])
+def test_truncated_mat(tmp_path, people, v73, keep):
+    write_any_mat(tmp_path / mpii.MAT, people, v73)
+    (tmp_path / mpii.MAT).write_bytes((tmp_path / mpii.MAT).read_bytes()[:keep])
+    with pytest.raises(ValueError, match=rf"{mpii.MAT} can't be read as a MATLAB file"):
+        mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("v73", [False, True])
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("id", 16.0, "a point has the id 16"),
+        ("x", np.nan, "a point has the id .* and stands at .nan"),
+        ("y", "text", "could not convert string to float"),
+    ],
+)
+def test_mat_unlike_the_layout(tmp_path, people, key, value, message, v73):
+    tree = official_tree(people)
+    tree["annolist"][1]["annorect"][0]["annopoints"]["point"][3][key] = value
+    write_tree(tmp_path / mpii.MAT, tree, v73)
+    with pytest.raises(
+        ValueError, match=rf"{mpii.MAT}, RELEASE.annolist.2., person 0: .*{message}"
+    ):
+        mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("v73", [False, True])
+def test_mat_without_its_parts(tmp_path, people, v73):
+    tree = official_tree(people)
+    write_tree(tmp_path / mpii.MAT, tree | {"img_train": np.ones(9)}, v73)
+    with pytest.raises(ValueError, match="of one length .got 5 and 9."):
+        mpii.load(tmp_path)
+    tree.pop("annolist")
+    write_tree(tmp_path / mpii.MAT, tree, v73)
+    with pytest.raises(ValueError, match="has no RELEASE with an annolist"):
+        mpii.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[{", b"\xff\xfe"])
+def test_truncated_json(tmp_path, content):
+    (tmp_path / "train.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"train\.json is not JSON"):
+        mpii.load(tmp_path)
+
+
+def test_annotated_joints_that_are_no_numbers(tmp_path):
+    one = person()
+    one["joints"][5] = [float("nan"), 3.0]
+    with pytest.raises(ValueError, match="person 0: annotated joints or the center are not finite"):
+        mpii.load(write_json(tmp_path, [one]))
+    one["joints_vis"][5] = 0  # of a joint that nobody annotated it does not matter
+    assert mpii.load(write_json(tmp_path, [one])).confidence[0, 5] == 0
+
+
+@needs_data
+def test_real_people():
+    train, valid = (mpii.load(REAL, split=split) for split in ("train", "valid"))
+    assert len(train) == 14649 and len(valid) == 2958
+    assert (train.confidence > 0).all(axis=1).sum() == 9411
+    assert not set(train.labels["image"]) & set(valid.labels["image"])
+    seen = train.pose2d[train.confidence > 0]
+    assert (np.abs(seen) <= 1).mean() > 0.999
+    upright = train.convert(H36M_16)
+    complete = (upright.confidence > 0).all(axis=1)
+    head, pelvis = (upright.pose2d[complete, H36M_16.index(j), 1] for j in ("head", "pelvis"))
+    assert (head < pelvis).mean() > 0.9

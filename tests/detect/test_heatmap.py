@@ -1,0 +1,144 @@
+"""A heatmap network of the user's: crops, decoding, settings, and the errors of each."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from camerapose.detect import heatmap
+from camerapose.detect.heatmap import Detector, decode
+
+#: Heatmaps of a network for 96 x 128 input: red, green and blue by turns, averaged over cells.
+GRAPH = """
+<ir_version: 8, opset_import: ["": 17]>
+colours (float[1,3,128,96] image) => (float[1,17,32,24] heatmaps)
+{
+  small = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (image)
+  which = Constant <value = int64[17] {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1}> ()
+  heatmaps = Gather <axis = 1> (small, which)
+}
+"""
+PLAIN = "mean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n"
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    onnx = pytest.importorskip("onnx")
+    onnx.parser = pytest.importorskip("onnx.parser")
+    path = tmp_path_factory.mktemp("network") / "colours.onnx"
+    onnx.save(onnx.parser.parse_model(GRAPH), path)
+    path.with_suffix(".toml").write_text(PLAIN)
+    return path
+
+
+class Finder:
+    """Says where people are."""
+
+    def __init__(self, *boxes):
+        self.boxes, self.resets = boxes, 0
+
+    def __call__(self, image, *, track=False):
+        return [SimpleNamespace(box=np.float32(box), person=i) for i, box in enumerate(self.boxes)]
+
+    def reset(self):
+        self.resets += 1
+
+
+def blobs(places, size=(400, 300), spread=9.0):
+    """An image with a soft blob of each colour."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]] + 0.5
+    image = [np.exp(-((x - a) ** 2 + (y - b) ** 2) / 2 / spread**2) for a, b in places]
+    return np.uint8(np.round(255 * np.stack(image, axis=-1)))
+
+
+def test_joints_are_found_to_a_fraction_of_a_cell(network):
+    places = np.array([[210.3, 90.2], [180.6, 150.7], [225.1, 199.4]])
+    finder = Finder((170, 80, 240, 210))
+    found = Detector(network, finder=finder)(blobs(places))
+    assert len(found) == 1 and found[0].skeleton == "coco_17"
+    expected = places[np.arange(17) % 3]
+    # a cell is some seven pixels wide here
+    np.testing.assert_allclose(found[0].keypoints, expected, atol=0.6)
+    assert (found[0].confidence > 0.8).all() and found[0].score <= 1
+    np.testing.assert_allclose(found[0].box, [180.6, 90.2, 225.1, 199.4], atol=0.6)
+
+
+def test_people_keep_their_numbers_and_empty_boxes_are_nobody(network):
+    places = [(320, 100), (330, 150), (310, 200)]
+    finder = Finder((20, 20, 80, 120), (290, 90, 350, 210))
+    detector = Detector(network, finder=finder, max_people=2)
+    found = detector(blobs(places), track=True)
+    assert [person.person for person in found] == [1]
+    detector.reset()
+    assert finder.resets == 1
+
+
+def test_a_person_at_the_border(network):
+    places = np.array([[6.0, 60.0], [15.0, 100.0], [9.0, 140.0]])
+    found = Detector(network, finder=Finder((0, 50, 20, 150)))(blobs(places))
+    np.testing.assert_allclose(found[0].keypoints[:3], places, atol=1.5)
+
+
+def test_normalisation_and_blue_first(network):
+    network.with_suffix(".toml").write_text(
+        "mean = [0.0, 0.5, 0.0]\nstd = [2.0, 1.0, 1.0]\nbgr = true\n"
+    )
+    try:
+        detector = Detector(network, finder=Finder())
+    finally:
+        network.with_suffix(".toml").write_text(PLAIN)
+    image = np.zeros((128, 96, 3), np.uint8)
+    image[..., 0], image[..., 1] = 51, 255  # red 0.2, green 1
+    maps = detector._heatmaps(image, np.zeros(2), 1.0)
+    np.testing.assert_allclose(maps[:3, 16, 12], [0, 0.5, 0.2], atol=1e-6)
+
+
+class TestDecode:
+    def test_a_gaussian_anywhere(self):
+        random = np.random.default_rng(0)
+        truth = random.uniform(3, 20, (40, 2))
+        y, x = np.mgrid[0:32, 0:24] + 0.5
+        square = (x - truth[:, :1, None]) ** 2 + (y - truth[:, 1:, None]) ** 2
+        places, confidence = decode(np.float32(0.7 * np.exp(-square / 2 / 1.5**2)))
+        np.testing.assert_allclose(places, truth, atol=0.01)
+        assert (confidence <= 0.7001).all() and (confidence > 0.6).all()
+
+    def test_borders_flat_and_negative(self):
+        maps = np.zeros((4, 8, 6), np.float32)
+        maps[0, 0, 0], maps[1, 7, 5], maps[3] = 0.9, 2.0, -1.0
+        places, confidence = decode(maps)
+        np.testing.assert_allclose(places[:2], [[0.5, 0.5], [5.5, 7.5]])
+        np.testing.assert_allclose(confidence, [0.9, 1, 0, 0])
+        assert np.isfinite(places).all()
+
+
+class TestRefused:
+    def test_no_file_and_no_graph(self, tmp_path):
+        with pytest.raises(ValueError, match="there is no network at"):
+            Detector(tmp_path / "none.onnx")
+        (tmp_path / "bad.onnx").write_bytes(b"no graph")
+        with pytest.raises(ValueError, match="no ONNX graph that can be run"):
+            Detector(tmp_path / "bad.onnx")
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("skeleton = 'mpii_16'", r"gives \(1, 16, h, w\)"),
+            ("skeleton = 'coco_71'", "unknown skeleton"),
+            ("means = [1, 2, 3]", "it has means; known are skeleton, mean"),
+            ("std = [1.0, 0.0, 1.0]", "std above 0"),
+            ("skeleton = ", "can't be used"),
+        ],
+    )
+    def test_settings(self, network, text, reason):
+        network.with_suffix(".toml").write_text(text)
+        try:
+            with pytest.raises(ValueError, match=reason):
+                Detector(network, finder=Finder())
+        finally:
+            network.with_suffix(".toml").write_text(PLAIN)
+
+    def test_defaults_are_imagenets(self, tmp_path):
+        assert (
+            heatmap.settings_beside(tmp_path / "none.onnx", heatmap.Settings) == heatmap.Settings()
+        )

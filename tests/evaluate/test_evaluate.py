@@ -1,0 +1,381 @@
+"""Measuring: perfect models measure zero, means are means, and a table says what was measured."""
+
+import json
+from dataclasses import replace
+
+import miniatures
+import numpy as np
+import pytest
+import torch
+from test_human36m import tree_2d, tree_3d, write_2d
+from test_mpii import person, write_json
+from torch import nn
+
+from camerapose import cli
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import H36M_16, SMPL_24
+from camerapose.data.datasets import human36m, synthetic
+from camerapose.evaluate import protocols
+from camerapose.evaluate.run import COLUMNS, evaluate, lift, measure, table
+from camerapose.infer.clip import motion
+from camerapose.models import losses
+from camerapose.models.camerapose import CameraPose, Lifted, build
+from camerapose.models.weights import load_model, save_model
+from camerapose.train.config import Model
+
+SIZES = Model("mlp", {"width": 32, "dropout": 0.5}, 16, 16, 1)
+
+
+class Perfect(CameraPose):
+    """Knows the answer for each 2D pose, mirrored or not."""
+
+    def __init__(self, poses):
+        nn.Module.__init__(self)
+        self.skeleton, self.known = poses.skeleton, Poses.cat([poses, poses.mirror()])
+        self.modes = []
+
+    def forward(self, pose2d, confidence):
+        self.modes.append(self.training)
+        distance = (pose2d[:, None] - self.known.pose2d[None]).abs().amax((2, 3))
+        assert distance.amin(1).max() < 1e-6, "a pose that nobody asked for"
+        answer = self.known[distance.argmin(1)]
+        camera = answer.camera
+        return Lifted(
+            answer.pose2d, answer.pose3d, camera.focal, camera.center, camera.translation
+        )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMERAPOSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def poses():
+    return synthetic.load(n=24, seed=1).to_torch()
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    model = build(H36M_16, *(getattr(SIZES, name) for name in vars(SIZES)))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.02 * torch.randn_like(weight))
+    return model
+
+
+@pytest.fixture(scope="module")
+def weights(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    save_model(model, path, SIZES)
+    return path
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A miniature Human3.6M with detections, and three people of MPII."""
+    root = tmp_path_factory.mktemp("data")
+    np.savez_compressed(root / "data_3d_h36m.npz", positions_3d=tree_3d())
+    write_2d(root, tree_2d())
+    people = [person(f"{i}.jpg", i, missing=(0,) if i == 2 else ()) for i in range(4)]
+    write_json(root, people, "valid")
+    return write_json(root, people, "train")
+
+
+class TestLift:
+    def test_what_was_given_comes_along(self, poses):
+        found = lift(Perfect(poses), poses)
+        assert torch.equal(found.pose2d, poses.pose2d)
+        assert torch.equal(found.image_size, poses.image_size)
+        assert found.labels["action"].tolist() == poses.labels["action"].tolist()
+
+    def test_batches_make_no_difference(self, model, poses):
+        whole, parts = lift(model, poses), lift(model, poses, batch=7)
+        torch.testing.assert_close(whole.pose3d, parts.pose3d, atol=1e-5, rtol=1e-5)
+        assert parts.labels["action"].tolist() == poses.labels["action"].tolist()
+
+    @pytest.mark.parametrize("training", [True, False])
+    def test_in_eval_mode_without_gradient(self, poses, training):
+        model = Perfect(poses).train(training)
+        found = lift(model, poses)
+        assert model.modes == [False] and model.training == training
+        assert not found.pose3d.requires_grad
+
+    def test_mirroring_a_symmetric_model_changes_nothing(self, poses):
+        once, twice = (lift(Perfect(poses), poses, mirror=m) for m in (False, True))
+        for name in ("pose3d", "refined2d"):
+            torch.testing.assert_close(getattr(twice, name), getattr(once, name))
+        torch.testing.assert_close(twice.camera.translation, once.camera.translation)
+        torch.testing.assert_close(twice.reprojection, once.reprojection)
+
+    def test_mirroring_averages(self, model, poses):
+        once = lift(model, poses).pose3d
+        sign, order = torch.tensor([-1.0, 1, 1]), list(H36M_16.mirror)
+        mirrored = Poses(H36M_16, poses.pose2d[:, order] * sign[:2], poses.confidence)
+        other = lift(model, mirrored).pose3d[:, order] * sign
+        assert (once - other).abs().max() > 1e-3
+        found = lift(model, poses, mirror=True).pose3d
+        torch.testing.assert_close(found, (once + other) / 2, atol=1e-5, rtol=1e-5)
+
+
+class TestMeasure:
+    @pytest.mark.parametrize("mirror", [False, True])
+    def test_a_perfect_model(self, poses, mirror):
+        found = measure(Perfect(poses), poses, mirror)
+        assert list(found) == list(COLUMNS)
+        assert all(value.shape == (24,) for value in found.values())
+        assert (found.pop("pck") == 1).all()
+        # of its 31 thresholds the first is 0 mm, which nothing is below
+        torch.testing.assert_close(found.pop("auc"), torch.full((24,), 30 / 31))
+        assert found.pop("reprojection_error").max() < 1e-2  # pixels
+        torch.testing.assert_close(found.pop("height"), losses.height(poses.pose3d, H36M_16))
+        assert all(value.max() < 1e-5 for value in found.values())
+
+    def test_errors_are_root_relative_but_for_the_roots(self, poses):
+        """Everybody stands 0.3 m farther away, as the model has it."""
+        offset = torch.tensor([0.0, 0.0, 0.3])
+        farther = replace(poses, pose3d=poses.pose3d - offset)
+        found = measure(Perfect(poses), farther)
+        assert found["mpjpe"].max() < 1e-5
+        torch.testing.assert_close(found["root_error"], torch.full((24,), 0.3), atol=1e-5, rtol=0)
+
+    def test_a_camera_that_is_told_puts_the_root_right(self, poses):
+        """The model takes the focal length for a tenth longer, and people stand farther away."""
+        told = poses.to_numpy()
+        wrong = motion.refit(told, told.camera.focal * 1.1, told.camera.center).to_torch()
+        found = measure(Perfect(wrong), poses)
+        assert found["root_error"].min() > 0.1
+        assert found["root_error_calibrated"].max() < 1e-4
+
+    def test_a_joint_by_hand(self, poses):
+        moved = poses.pose3d.clone()
+        moved[:, 3] += torch.tensor([0.0, 0.32, 0.0])
+        found = measure(Perfect(poses), replace(poses, pose3d=moved))
+        torch.testing.assert_close(found["mpjpe"], torch.full((24,), 0.02), atol=1e-5, rtol=0)
+        assert (found["pck"] == 15 / 16).all()
+
+    def test_reprojection_is_in_pixels_where_the_size_is_known(self, poses):
+        truth = poses.pose2d + 0.01
+        pixels = measure(Perfect(poses), poses, truth2d=truth)["reprojection_error"]
+        expected = 0.01 * 2**0.5 * poses.image_size[:, 0] / 2
+        torch.testing.assert_close(pixels, expected, atol=1e-2, rtol=1e-3)
+        sizeless = replace(poses, image_size=None)
+        units = measure(Perfect(poses), sizeless, truth2d=truth)["reprojection_error"]
+        torch.testing.assert_close(units, torch.full((24,), 0.01 * 2**0.5), atol=1e-5, rtol=0)
+
+    def test_over_some_joints(self, poses):
+        """Two joints of the four are 0.3 m off, the root stands where it did."""
+        moved, scored = poses.pose3d.clone(), ("left_wrist", "head", "left_knee", "right_knee")
+        for joint in ("left_wrist", "head", "spine"):
+            moved[:, H36M_16.index(joint)] += torch.tensor([0.0, 0.3, 0.0])
+        found = measure(Perfect(poses), replace(poses, pose3d=moved), scored=scored)
+        torch.testing.assert_close(found["mpjpe"], torch.full((24,), 0.15), atol=1e-5, rtol=0)
+        assert (found["pck"] == 0.5).all() and found["root_error"].max() < 1e-5
+        assert (found["pa_mpjpe"] < found["mpjpe"]).all()
+
+    def test_joints_that_the_model_does_not_know(self, poses):
+        body = replace(poses, pose2d=poses.pose2d[:, :1].repeat(1, 24, 1), skeleton=SMPL_24,
+                       pose3d=poses.pose3d[:, :1].repeat(1, 24, 1),
+                       confidence=torch.ones(24, 24))  # fmt: skip
+        with pytest.raises(ValueError, match=r"h36m_16, which does not tell .*left_hand.*smpl_24"):
+            measure(Perfect(poses), body)
+
+    def test_2d_alone(self, poses):
+        flat = Poses(H36M_16, poses.pose2d, poses.confidence, image_size=poses.image_size)
+        found = measure(Perfect(poses), flat)
+        assert list(found) == ["reprojection_error", "implausible_bones", "asymmetry", "height"]
+
+
+class TestHuman36m:
+    def test_means_by_frame_and_by_action(self, weights, root):
+        """In the test set of the miniature Walking has 8 frames and Directions 6; there is one
+        more Directions of S11, whose recording is known to be broken."""
+        result = evaluate(weights, "human36m", root)
+        model = load_model(weights)
+        poses = human36m.load(root, subjects=("S9", "S11"))
+        error = 1000 * measure(model, poses.to_torch())["mpjpe"].double().numpy()
+        walking = np.array([a.startswith("Walking") for a in poses.labels["action"]])
+        assert walking.sum() == 4 * 8 and (~walking).sum() == 4 * 6 and result["poses"] == 4 * 14
+        rows = {name: row["mpjpe"] for name, row in result["by_action"].items()}
+        assert rows == pytest.approx(
+            {"Walking": error[walking].mean(), "Directions": error[~walking].mean()}, rel=1e-5
+        )
+        assert result["frame_wise"]["mpjpe"] == pytest.approx(error.mean(), rel=1e-5)
+        expected = (error[walking].mean() + error[~walking].mean()) / 2
+        assert result["action_wise"]["mpjpe"] == pytest.approx(expected, rel=1e-5)
+        assert set(result["frame_wise"]) == set(result["action_wise"]) == set(COLUMNS)
+
+    def test_table_says_what_was_measured(self, weights, root, capsys):
+        result = evaluate(weights, "human36m", root, subjects=("S9",))
+        said = capsys.readouterr().out
+        assert said.strip() == table(result).strip()
+        for part in ("h36m_16 (16)", "Human3.6M, S9, every camera", "root included",
+                     "2D: ground truth", "poses: 32", "MPJPE mm", "PA-MPJPE mm", "reproj. px",
+                     "PCK@150 %", str(weights), "Walking", "all, action-wise"):  # fmt: skip
+            assert part in said, part
+        assert "mirroring" not in said and "1 frame in" not in said
+
+    def test_table_has_the_numbers(self, weights, root, capsys):
+        result = evaluate(weights, "human36m", root)
+        rows = {
+            line[:16].strip(): line[16:].split() for line in capsys.readouterr().out.splitlines()
+        }
+        for name, row in (("all, frame-wise", "frame_wise"), ("all, action-wise", "action_wise")):
+            numbers = [f"{value:.2f}" for value in result[row].values()]
+            assert rows[name] == numbers
+
+    def test_options_are_said(self, weights, root, capsys):
+        result = evaluate(weights, "human36m", root, frame_step=2, mirror=True)
+        said = capsys.readouterr().out
+        assert "poses: 28 (1 frame in 2)" in said
+        assert "test-time mirroring" in said and result["mirror"] is True
+
+    def test_detections(self, weights, root, capsys):
+        exact = evaluate(weights, "human36m", root)
+        found = evaluate(weights, "human36m", root, detections="det")
+        assert found["source2d"] == "detections det"
+        assert "2D: detections det" in capsys.readouterr().out
+        assert found["frame_wise"]["mpjpe"] != exact["frame_wise"]["mpjpe"]
+
+    def test_json(self, weights, root, tmp_path):
+        path = tmp_path / "new" / "numbers.json"
+        result = evaluate(weights, "human36m", root, json_file=path)
+        assert json.loads(path.read_text()) == result
+        assert "S9 + S11" in result["protocol"] and result["dataset"] == "human36m"
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Miniatures of the other data sets."""
+    root = tmp_path_factory.mktemp("others")
+    miniatures.mpi_test(root)
+    miniatures.pw3d(root)
+    return miniatures.ski(root)
+
+
+class TestNamedProtocols:
+    @pytest.mark.parametrize(
+        "name, said",
+        [
+            ("mpi_inf_3dhp", "MPI-INF-3DHP, TS1 to TS6, 30 valid frames"),
+            ("mpi_inf_3dhp_14", "errors over 14 joints (right_hip, right_knee"),
+            ("pw3d_16", "3DPW, test, 2 sequences of 24 published"),
+            ("pw3d_14", "errors over 14 joints"),
+            ("ski_pose", "Ski-Pose PTZ, test, 6 images"),
+        ],
+    )
+    def test_each_is_printed_with_its_name(self, weights, others, capsys, name, said):
+        result = evaluate(weights, name, others)
+        printed = capsys.readouterr().out
+        assert f"protocol {name}: " in printed and said in printed
+        assert (
+            "P1 is MPJPE, P2 is PA-MPJPE; frame-wise" in printed and "action-wise: mean" in printed
+        )
+        assert set(result["frame_wise"]) == set(COLUMNS)
+        assert all(np.isfinite(value) for value in result["frame_wise"].values())
+
+    def test_from_the_command_line(self, weights, others, capsys):
+        arguments = ["evaluate", str(weights), "--root", str(others), "--dataset", "pw3d_16"]
+        assert cli.main([*arguments, "--detections", "poses2d"]) == 0
+        assert "2D: poses2d (OpenPose's)" in capsys.readouterr().out
+
+    def test_official_measure_of_mpi_inf_3dhp(self, weights, others):
+        """PCK@150 and AUC as its evaluation counts them: over joints and frames alike."""
+        result = evaluate(weights, "mpi_inf_3dhp_14", others)
+        model = load_model(weights)
+        poses = protocols.load("mpi_inf_3dhp_14", others).poses
+        predicted = lift(model, poses.to_torch()).pose3d.numpy()
+        errors = []  # millimetres, as a list
+        for row in range(len(poses)):
+            for joint in miniatures.JOINTS_17[:14]:
+                i = H36M_16.index({"neck": "thorax", "head_top": "head"}.get(joint, joint))
+                off = predicted[row, i] - predicted[row, 0] - poses.pose3d[row, i]
+                errors.append(1000 * float(np.linalg.norm(off + poses.pose3d[row, 0])))
+        pck = 100 * sum(e < 150 for e in errors) / len(errors)
+        auc = np.mean([100 * sum(e < t for e in errors) / len(errors) for t in range(0, 151, 5)])
+        assert result["frame_wise"]["pck"] == pytest.approx(pck, abs=1e-3)
+        assert result["frame_wise"]["auc"] == pytest.approx(auc, abs=1e-2)
+        by_hand = np.mean(errors)
+        assert result["frame_wise"]["mpjpe"] == pytest.approx(by_hand, rel=1e-4)
+        assert set(result["by_action"]) == {
+            "Standing/Walking", "Sitting", "Reaching/Crouching", "On The Floor", "Sports",
+        }  # fmt: skip
+
+    def test_all_of_smpl_takes_a_model_of_smpl(self, weights, others, tmp_path):
+        with pytest.raises(ValueError, match="does not tell where .*left_collar.*model of smpl_24"):
+            evaluate(weights, "pw3d_24", others)
+        model = build(SMPL_24, *(getattr(SIZES, name) for name in vars(SIZES)))
+        path = tmp_path / "smpl.safetensors"
+        save_model(model, path, SIZES)
+        result = evaluate(path, "pw3d_24", others)
+        assert result["skeleton"] == "smpl_24" and result["joints"] == 24
+
+
+class TestMpii:
+    def test_reprojection_of_people_with_all_joints(self, weights, root, capsys):
+        result = evaluate(weights, "mpii", root)
+        names = ["reprojection_error", "implausible_bones", "asymmetry", "height"]
+        assert list(result["frame_wise"]) == names
+        assert result["poses"] == 3 and result["source2d"] == "annotation"
+        assert "by_action" not in result and "action_wise" not in result
+        assert "MPII valid" in capsys.readouterr().out
+
+    def test_detections_are_refused(self, weights, root):
+        with pytest.raises(ValueError, match="mpii has no detections"):
+            evaluate(weights, "mpii", root, detections="det")
+
+
+class TestRefused:
+    def test_unknown_data_set(self, weights, root):
+        with pytest.raises(ValueError, match="unknown data set 'coco'; known are human36m"):
+            evaluate(weights, "coco", root)
+
+    def test_no_weights(self, root, tmp_path):
+        with pytest.raises(FileNotFoundError, match="no model at"):
+            evaluate(tmp_path / "absent", "human36m", root)
+
+    @pytest.mark.parametrize(("dataset", "file"), [("human36m", "data_3d_h36m"), ("mpii", "annot")])
+    def test_missing_root(self, weights, tmp_path, dataset, file):
+        with pytest.raises(FileNotFoundError, match=file) as error:
+            evaluate(weights, dataset, tmp_path / "nowhere")
+        assert "nowhere" in str(error.value)
+
+    def test_nobody_to_measure(self, weights, tmp_path):
+        write_json(tmp_path, [person(missing=(0,))], "valid")
+        with pytest.raises(ValueError, match="nobody"):
+            evaluate(weights, "mpii", tmp_path)
+
+
+class TestCommand:
+    def test_human36m(self, weights, root, tmp_path, capsys):
+        path = tmp_path / "a.json"
+        arguments = ["evaluate", str(weights), "--root", str(root), "--json", str(path)]
+        assert cli.main([*arguments, "--subjects", "S11", "--mirror"]) == 0
+        result = json.loads(path.read_text())
+        assert result["poses"] == 4 * 6 and result["mirror"]
+        assert table(result) in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"--root": "nowhere"}, "data_3d_h36m"),
+            ({"--dataset": "coco"}, "unknown data set 'coco'"),
+            ({"--detections": "cpn"}, "cpn"),
+            ({"--subjects": "S3"}, "S3"),
+            ({"--frame-step": "0"}, "frame_step"),
+        ],
+    )
+    def test_errors(self, weights, root, tmp_path, capsys, monkeypatch, changes, said):
+        monkeypatch.chdir(tmp_path)
+        options = {"--root": str(root)} | changes
+        arguments = [item for pair in options.items() for item in pair]
+        assert cli.main(["evaluate", str(weights), *arguments]) == 2
+        error = capsys.readouterr().err
+        assert said in error and "error: " in error and "Traceback" not in error
+
+    def test_no_weights(self, root, tmp_path, capsys):
+        assert cli.main(["evaluate", str(tmp_path / "absent"), "--root", str(root)]) == 2
+        assert "error: no model at" in capsys.readouterr().err

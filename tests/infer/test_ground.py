@@ -1,0 +1,104 @@
+"""Up and floor, as people's postures tell them, of cameras whose turn is known."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from camerapose.core.camera import Camera
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import H36M_16, Skeleton
+from camerapose.infer.clip.ground import ANKLE, ground
+from camerapose.infer.clip.motion import body_height
+from camerapose.io.export import movements
+
+#: Joints of somebody who stands, metres: to the right, up, towards the viewer.
+STANDING = {
+    "pelvis": (0, 0.93, 0), "right_hip": (0.13, 0.93, 0), "left_hip": (-0.13, 0.93, 0),
+    "right_knee": (0.13, 0.5, 0), "left_knee": (-0.13, 0.5, 0),
+    "right_ankle": (0.13, 0.07, 0), "left_ankle": (-0.13, 0.07, 0),
+    "spine": (0, 1.17, 0), "thorax": (0, 1.42, 0), "head": (0, 1.66, 0),
+    "right_shoulder": (0.15, 1.42, 0), "left_shoulder": (-0.15, 1.42, 0),
+    "right_elbow": (0.15, 1.14, 0), "left_elbow": (-0.15, 1.14, 0),
+    "right_wrist": (0.15, 0.9, 0), "left_wrist": (-0.15, 0.9, 0),
+}  # fmt: skip
+
+
+def people(n=60, sway=4.0, seed=0):
+    """Who stands here and there and sways by some degrees: (n, j, 3) in the level frame."""
+    random = np.random.default_rng(seed)
+    body = np.array([STANDING[name] for name in H36M_16.joints])
+    sways = Rotation.from_rotvec(np.radians(sway) * random.normal(size=(n, 3)) * [1, 0, 1])
+    turns = Rotation.from_rotvec(random.uniform(0, 2 * np.pi, (n, 1)) * [[0, 1, 0]])
+    place = np.stack([random.normal(size=n), np.zeros(n), random.uniform(-6, -3, n)], axis=1)
+    bodies = [(sway * turn).apply(body) for sway, turn in zip(sways, turns, strict=True)]
+    return np.stack(bodies) + place[:, None]
+
+
+def seen(points, pitch=0.0, roll=0.0, height=1.6):
+    """By a camera so high that looks down and is rolled clockwise by so many degrees."""
+    down = Rotation.from_euler("x", -pitch, degrees=True)
+    turned = down * Rotation.from_euler("z", -roll, degrees=True)
+    pose3d = turned.inv().apply((points - [0, height, 0]).reshape(-1, 3)) * [1, -1, -1]
+    pose3d = np.float32(pose3d.reshape(points.shape))
+    n = len(points)
+    camera = Camera(np.full((n, 2), 2.0, np.float32), np.zeros((n, 2), np.float32), pose3d[:, 0])
+    return Poses(
+        H36M_16, camera.project(pose3d), np.ones((n, 16), np.float32), pose3d, camera,
+        labels={"person": np.zeros(n, int), "frame": np.arange(n)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("pitch, roll", [(0, 0), (25, 0), (-15, 0), (0, 20), (20, -30), (88, 10)])
+def test_the_camera_s_turn_is_found(pitch, roll):
+    poses = seen(people(), pitch, roll)
+    found = ground(poses)
+    assert found.pitch == pytest.approx(pitch, abs=2)
+    if pitch < 80:
+        assert found.roll == pytest.approx(roll, abs=2)
+        assert found.camera_height == pytest.approx(1.6, abs=0.2)
+    np.testing.assert_allclose(found.axes @ found.axes.T, np.eye(3), atol=1e-6)
+    assert np.linalg.det(found.axes) == pytest.approx(1)
+
+
+def test_who_keeps_still_stands_as_he_did():
+    points = people(sway=0)
+    poses = seen(points, pitch=18, roll=7)
+    found = ground(poses)
+    back = found.points(poses.pose3d)
+    sole = ANKLE * np.median(body_height(poses))
+    np.testing.assert_allclose(back, points + [0, sole - 0.07, 0], atol=1e-4)
+
+
+def test_who_bends_does_not_tell_up():
+    """Two thirds of the time bent forward, the same way, or lying."""
+    points = people(sway=2)
+    trunk = [H36M_16.index(j) for j in ("spine", "thorax", "head", "left_shoulder", "left_elbow",
+             "left_wrist", "right_shoulder", "right_elbow", "right_wrist")]  # fmt: skip
+    bend = Rotation.from_euler("x", 80, degrees=True)
+    for i in range(30):
+        pelvis = points[i, 0]
+        points[i, trunk] = bend.apply(points[i, trunk] - pelvis) + pelvis
+    for i in range(30, 40):
+        points[i] = Rotation.from_euler("z", 90, degrees=True).apply(points[i])
+    found = ground(seen(points, pitch=20))
+    assert found.pitch == pytest.approx(20, abs=2) and found.roll == pytest.approx(0, abs=2)
+
+
+def test_files_stand_on_the_floor():
+    points = people(sway=0)
+    poses = seen(points, pitch=18)
+    flat = movements(poses, ground=ground(poses))[0].points
+    ankles = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
+    assert flat[:, ankles, 1].min() == pytest.approx(ANKLE * body_height(poses)[0], abs=1e-4)
+    np.testing.assert_allclose(flat[..., [0, 2]], points[..., [0, 2]], atol=1e-4)
+    leaning = movements(poses)[0].points
+    assert np.ptp(leaning[:, ankles, 1]) > 0.3
+
+
+def test_refused():
+    poses = seen(people(3))
+    with pytest.raises(ValueError, match="no pose"):
+        ground(poses[:0])
+    legless = poses.convert(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
+    with pytest.raises(ValueError, match="bust has no left_ankle"):
+        ground(legless)

@@ -1,0 +1,345 @@
+"""Models on disk: what is written reads back the same, in safetensors and as an ONNX graph."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import camerapose
+from camerapose import Predictor, cli
+from camerapose.core.skeleton import H36M_16, H36M_17
+from camerapose.data.datasets import synthetic
+from camerapose.models.camerapose import CameraPose, build
+from camerapose.models.weights import (
+    UNITS,
+    export_checkpoint,
+    export_model,
+    find_model,
+    load_model,
+    save_model,
+)
+from camerapose.train.config import Model
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+SIZES = Model("mlp", {"width": 96, "dropout": 0.1}, 64, 64, 1)
+CARD = {"data": "made bodies", "numbers": {"mpjpe": 41.5}, "people": ["é"]}
+OUTPUTS = ("refined2d", "pose3d", "focal", "center", "translation", "reprojection")
+
+
+def make(skeleton=H36M_16, sizes=SIZES, seed=0):
+    """A model that looks trained: no weight is zero, and its batch norms have seen something."""
+    torch.manual_seed(seed)
+    model = build(skeleton, *(getattr(sizes, name) for name in vars(sizes)))
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if name.endswith("running_var"):
+                value.uniform_(0.5, 2)
+            elif value.is_floating_point():
+                value.add_(0.01 * torch.randn_like(value))
+    return model.eval()
+
+
+def observed(n, seed=1):
+    """Poses as detectors give them; some joints are missing."""
+    pose2d = torch.tensor(synthetic.load(n=n, seed=seed).pose2d)
+    confidence = torch.rand(n, 16, generator=torch.Generator().manual_seed(seed))
+    return pose2d, torch.where(confidence < 0.3, 0.0, confidence)
+
+
+def run(path, pose2d, confidence):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = session.run(OUTPUTS, {"pose2d": pose2d.numpy(), "confidence": confidence.numpy()})
+    return dict(zip(OUTPUTS, found, strict=True))
+
+
+def lifted(model, pose2d, confidence):
+    with torch.no_grad():
+        found = model(pose2d, confidence)
+    return found._asdict() | {"reprojection": found.reprojection}
+
+
+def metadata(path):
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make()
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    """A run folder, as far as reading it goes: its checkpoint in safetensors and as a graph."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "checkpoint").mkdir()
+    save_model(
+        model, folder / "checkpoint" / "model.safetensors", SIZES, CARD, license="CC BY-NC 4.0"
+    )
+    export_model(model, folder / "checkpoint" / "model.onnx", CARD, license="CC BY-NC 4.0")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def half(folder, tmp_path_factory):
+    """Both files once more, in half precision."""
+    out = tmp_path_factory.mktemp("half") / "new" / "small.onnx"
+    return export_checkpoint(folder, out, half=True)
+
+
+class TestCheckpoint:
+    def test_round_trip_is_exact(self, model, folder):
+        again = load_model(folder / "checkpoint" / "model.safetensors")
+        assert isinstance(again, CameraPose) and not again.training
+        assert again.skeleton == H36M_16
+        assert again.state_dict().keys() == model.state_dict().keys()
+        for name, value in model.state_dict().items():
+            assert torch.equal(again.state_dict()[name], value), name
+
+    def test_found_by_its_folders(self, folder):
+        path = folder / "checkpoint" / "model.safetensors"
+        assert {find_model(p) for p in (folder, folder / "checkpoint", path)} == {path}
+
+    def test_half_precision_is_near(self, model, folder, half):
+        weights, whole = half[1], folder / "checkpoint" / "model.safetensors"
+        assert weights.stat().st_size < 0.6 * whole.stat().st_size
+        again = load_model(weights)
+        assert {v.dtype for v in again.parameters()} == {torch.float32}
+        pose2d, confidence = observed(9)
+        expected, found = (lifted(m, pose2d, confidence) for m in (model, again))
+        for name in OUTPUTS:
+            torch.testing.assert_close(found[name], expected[name], atol=1e-2, rtol=1e-2)
+
+    @pytest.mark.parametrize("lifter", ["mlp", "semgcn", "stgcn", "videopose"])
+    @pytest.mark.parametrize("refiner", [0, 16])
+    def test_every_lifter_with_and_without_refiner(self, lifter, refiner, tmp_path):
+        sizes = Model(lifter, {}, refiner, 16, 1)
+        if lifter in ("mlp", "videopose"):
+            sizes.lifter_arguments["width"] = 16
+        model = make(sizes=sizes)
+        save_model(model, tmp_path / "model.safetensors", sizes)
+        again = load_model(tmp_path)
+        assert (again.refiner is None) == (refiner == 0)
+        expected, found = (lifted(m, *observed(3)) for m in (model, again))
+        assert all(torch.equal(expected[name], found[name]) for name in OUTPUTS)
+
+    def test_nothing_is_left_beside_it(self, folder):
+        names = {path.name for path in (folder / "checkpoint").iterdir()}
+        assert names == {"model.safetensors", "model.onnx"}
+
+
+class TestRefused:
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no model at .*absent; looked for .*Give a"):
+            load_model(tmp_path / "absent")
+
+    def test_unfinished_run(self, tmp_path):
+        (tmp_path / "training.pt").touch()
+        with pytest.raises(FileNotFoundError, match="has not ended; repeat its `camerapose train`"):
+            load_model(tmp_path)
+
+    @pytest.mark.parametrize("content", [b"", b"no weights at all\n" * 20, b"\x80\x02}q\x00."])
+    def test_no_safetensors(self, content, tmp_path):
+        path = tmp_path / "a.safetensors"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.safetensors is no camerapose checkpoint .*give"):
+            load_model(path)
+
+    def test_cut_off(self, folder, tmp_path):
+        whole = (folder / "checkpoint" / "model.safetensors").read_bytes()
+        (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(ValueError, match="is no camerapose checkpoint"):
+            load_model(tmp_path)
+
+    @pytest.mark.parametrize(
+        "notes",
+        [
+            None,
+            {"skeleton": "h36m_16"},
+            {"skeleton": "h36m_16", "model": "{"},
+            {"skeleton": "h36m_99", "model": "{}"},
+            {"skeleton": "h36m_16", "model": '{"lifter": "magic"}'},
+            {"skeleton": "h36m_16", "model": '{"lifter_arguments": {"magic": 1}}'},
+        ],
+    )
+    def test_other_safetensors(self, notes, tmp_path):
+        """Another program's, or one whose notes make no model."""
+        save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", notes)
+        with pytest.raises(
+            ValueError, match="model.safetensors is no camerapose checkpoint"
+        ) as error:
+            load_model(tmp_path)
+        assert len(str(error.value)) < 500
+
+    def test_weights_of_another_model(self, model, tmp_path):
+        sizes = Model("mlp", {"width": 32, "dropout": 0.1}, 64, 64, 1)
+        save_model(model, tmp_path / "model.safetensors", sizes)
+        with pytest.raises(ValueError, match="model.safetensors is no camerapose checkpoint"):
+            load_model(tmp_path)
+
+    def test_another_skeleton(self, folder):
+        with pytest.raises(ValueError, match=r"trained on h36m_16 \(16 joints\), not on h36m_17"):
+            load_model(folder, skeleton="h36m_17")
+        assert load_model(folder, skeleton="h36m_16").skeleton == H36M_16
+
+    def test_another_skeleton_is_kept(self, tmp_path):
+        save_model(make(H36M_17), tmp_path / "model.safetensors", SIZES)
+        assert load_model(tmp_path).skeleton == H36M_17
+
+    def test_graph_onto_the_checkpoints_own(self, folder):
+        with pytest.raises(ValueError, match="can't write to"):
+            export_checkpoint(folder, folder / "checkpoint" / "model.onnx")
+
+    def test_graph_of_another_name(self, folder, tmp_path):
+        with pytest.raises(ValueError, match=r"give a file ending in \.onnx"):
+            export_checkpoint(folder, tmp_path / "model.pt")
+
+    def test_on_the_command_line(self, tmp_path, capsys):
+        status = cli.main(["export", str(tmp_path), "--out", str(tmp_path / "a.onnx")])
+        assert status == 2 and "error: no model at" in capsys.readouterr().err
+
+
+class TestGraph:
+    @pytest.mark.parametrize("n", [1, 7])
+    def test_says_what_torch_says(self, model, folder, n):
+        pose2d, confidence = observed(n, seed=n)
+        assert (confidence == 0).any()
+        expected = lifted(model, pose2d, confidence)
+        found = run(folder / "checkpoint" / "model.onnx", pose2d, confidence)
+        for name in OUTPUTS:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-5, rtol=1e-5)
+
+    def test_missing_joints_are_not_read(self, folder):
+        pose2d, confidence = observed(4)
+        moved = torch.where((confidence == 0)[..., None], 77.0, pose2d)
+        path = folder / "checkpoint" / "model.onnx"
+        one, other = run(path, pose2d, confidence), run(path, moved, confidence)
+        assert all((one[name] == other[name]).all() for name in OUTPUTS)
+
+    def test_nobody_seen(self, folder):
+        """All confidences zero: whatever comes, it is finite."""
+        found = run(folder / "checkpoint" / "model.onnx", torch.zeros(2, 16, 2), torch.zeros(2, 16))
+        assert all(np.isfinite(value).all() for value in found.values())
+
+    def test_shapes_are_those_that_were_promised(self, folder):
+        graph = onnx.load(folder / "checkpoint" / "model.onnx").graph
+
+        def shapes(values):
+            return {
+                v.name: [d.dim_value or "n" for d in v.type.tensor_type.shape.dim] for v in values
+            }
+
+        assert shapes(graph.input) == {"pose2d": ["n", 16, 2], "confidence": ["n", 16]}
+        assert shapes(graph.output) == {
+            "refined2d": ["n", 16, 2], "pose3d": ["n", 16, 3], "focal": ["n", 2],
+            "center": ["n", 2], "translation": ["n", 3], "reprojection": ["n", 16, 2],
+        }  # fmt: skip
+
+    def test_metadata(self, folder):
+        found = metadata(folder / "checkpoint" / "model.onnx")
+        assert json.loads(found.pop("card")) == CARD
+        assert found == {
+            "camerapose_version": camerapose.__version__,
+            "skeleton": "h36m_16",
+            "units": UNITS,
+            "license": "CC BY-NC 4.0",
+        }
+
+    def test_predictor_runs_it(self, folder):
+        predictor = Predictor(folder)
+        assert predictor.skeleton == H36M_16
+        keypoints = np.random.default_rng(0).uniform(100, 400, (2, 17, 2))
+        assert np.isfinite(predictor(keypoints, image_size=(640, 480)).pose3d).all()
+
+    def test_no_trace_of_this_machine(self, folder, half):
+        for path in (folder / "checkpoint" / "model.onnx", half[0]):
+            content = path.read_bytes()
+            places = [b"site-packages", b".py", b"Traceback", str(Path.home()).encode() + b"/"]
+            places += [str(Path(camerapose.__file__).parent).encode(), str(Path.cwd()).encode()]
+            assert [place for place in places if place in content] == []
+
+    def test_half_precision(self, model, folder, half):
+        graph, whole = half[0], folder / "checkpoint" / "model.onnx"
+        assert graph.stat().st_size < 0.6 * whole.stat().st_size
+        pose2d, confidence = observed(7)
+        expected = lifted(model, pose2d, confidence)
+        found = run(graph, pose2d, confidence)
+        for name in OUTPUTS:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-2, rtol=1e-2)
+        assert metadata(graph) == metadata(whole)
+
+    def test_half_graph_and_half_checkpoint_agree(self, half):
+        pose2d, confidence = observed(7)
+        found = run(half[0], pose2d, confidence)
+        expected = lifted(load_model(half[1]), pose2d, confidence)
+        for name in OUTPUTS:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-2, rtol=1e-2)
+
+    def test_batch_norm_is_folded(self, tmp_path):
+        """Of every lifter that joins its products with it directly."""
+        for lifter in ("mlp", "parts", "videopose"):
+            model = make(sizes=Model(lifter, {"width": 32, "blocks": 1}, 0, 16, 1))
+            export_model(model, tmp_path / "folded.onnx")
+            kinds = {node.op_type for node in onnx.load(tmp_path / "folded.onnx").graph.node}
+            assert "BatchNormalization" not in kinds, lifter
+            pose2d, confidence = observed(5)
+            expected, found = (
+                lifted(model, pose2d, confidence),
+                run(tmp_path / "folded.onnx", pose2d, confidence),
+            )
+            for name in OUTPUTS:
+                np.testing.assert_allclose(found[name], expected[name], atol=1e-5, rtol=1e-5)
+
+    def test_int8_is_near(self, tmp_path):
+        sizes = Model("parts", {"width": 160, "blocks": 1}, 256, 256, 1)
+        model = make(sizes=sizes)
+        save_model(model, tmp_path / "model.safetensors", sizes, CARD)
+        whole, small = tmp_path / "whole.onnx", tmp_path / "small.onnx"
+        export_model(model, whole, CARD)
+        assert cli.main(["export", str(tmp_path), "--out", str(small), "--int8"]) == 0
+        assert small.stat().st_size < 0.5 * whole.stat().st_size
+        kinds = [node.op_type for node in onnx.load(small).graph.node]
+        assert kinds.count("MatMulInteger") >= 10
+        pose2d, confidence = observed(64)
+        expected, found = (run(path, pose2d, confidence) for path in (whole, small))
+        for name in OUTPUTS:
+            assert not np.array_equal(found[name], expected[name]), name
+            off = np.abs(found[name] - expected[name])
+            assert off.max() < 0.1 * np.abs(expected[name]).max(), name
+        assert metadata(small) == metadata(whole) | {"weights": "int8", "license": ""}
+        assert np.isfinite(
+            Predictor(small)(np.random.rand(2, 17, 2), image_size=(1, 1)).pose3d
+        ).all()
+
+    def test_int8_and_half_do_not_go_together(self, folder, tmp_path):
+        with pytest.raises(ValueError, match="give one"):
+            export_checkpoint(folder, tmp_path / "a.onnx", half=True, int8=True)
+
+    def test_a_graph_is_measured_like_its_model(self, model, folder):
+        from camerapose.evaluate.run import Graph, measure
+
+        poses = synthetic.load(n=30, seed=2).to_torch()
+        expected = measure(model, poses, mirror=True)
+        found = measure(Graph(folder / "checkpoint" / "model.onnx"), poses, mirror=True)
+        assert found.keys() == expected.keys()
+        for name in found:
+            torch.testing.assert_close(found[name], expected[name], atol=1e-3, rtol=1e-3)
+
+    def test_model_is_left_as_it_was(self, monkeypatch, tmp_path):
+        """Also when the export fails half-way."""
+
+        def fail(*_, **__):
+            raise RuntimeError("no export today")
+
+        monkeypatch.setattr(torch.onnx, "export", fail)
+        level = logging.getLogger("torch.onnx").level
+        model = make().train()
+        with pytest.raises(RuntimeError, match="no export today"):
+            export_model(model, tmp_path / "a.onnx")
+        assert model.training and not list(tmp_path.iterdir())
+        assert logging.getLogger("torch.onnx").level == level

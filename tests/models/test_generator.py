@@ -1,0 +1,204 @@
+"""The pose generator and the model of detectors: laws."""
+
+import math
+
+import pytest
+import torch
+
+from camerapose.core.geometry import bone_lengths, bone_vectors, unit
+from camerapose.core.skeleton import H36M_16, H36M_17
+from camerapose.data.augment.detector_noise import CUT, detect
+from camerapose.data.datasets import synthetic
+from camerapose.models.generator import FOCAL, LENGTH_CHANGE, PITCH, STIFF, Generator, in_view
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return synthetic.load(n=256, seed=1).to_torch()
+
+
+@pytest.fixture(scope="module")
+def made(source):
+    torch.manual_seed(0)
+    generator = Generator(H36M_16)
+    for net in (generator.angle_net, generator.length_net):  # strong changes, so that laws bite
+        torch.nn.init.normal_(net.head.weight, std=0.2)
+    with torch.no_grad():
+        return generator(source.pose3d, source.camera.focal, rng())
+
+
+def test_bone_angle_keeps_lengths_and_root_and_bends(source, made):
+    before, after = (bone_lengths(p, H36M_16) for p in (source.pose3d, made.bent3d))
+    assert torch.allclose(before, after, atol=1e-5)
+    assert torch.allclose(source.pose3d[:, 0], made.bent3d[:, 0], atol=1e-6)
+    assert made.cosine_change.mean() > 0.01
+
+
+def test_bone_angle_leaves_the_trunk_alone(source, made):
+    stiff = [H36M_16.bone_names.index(b) for b in STIFF]
+    a, b = (unit(bone_vectors(p, H36M_16))[:, stiff] for p in (source.pose3d, made.bent3d))
+    assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_bone_length_is_symmetric_and_bounded(made):
+    ratio = made.length_change
+    assert torch.equal(ratio, ratio[:, list(H36M_16.bone_mirror)])
+    assert ratio.abs().max() <= LENGTH_CHANGE
+    assert ratio.abs().max() > 0.01
+    assert (ratio[:, H36M_16.bone_names.index("thorax")] == 0).all()
+
+
+def test_view_keeps_the_stretched_lengths(made):
+    bent, seen = (bone_lengths(p, H36M_16) for p in (made.bent3d, made.pose3d))
+    assert torch.allclose(seen, bent * (1 + made.length_change), atol=1e-5)
+
+
+def test_rotations_are_rotations(source):
+    generator = Generator(H36M_16)
+    rotation = generator.rotation(
+        source.pose3d, generator.draw(len(source), rng(), torch.device("cpu"))
+    )
+    identity = rotation @ rotation.mT
+    assert torch.allclose(identity, torch.eye(3).expand_as(identity), atol=1e-5)
+    assert torch.allclose(torch.linalg.det(rotation), torch.ones(len(rotation)), atol=1e-5)
+
+
+def test_cameras_roll_pitch_and_head_as_they_are_drawn(source):
+    generator = Generator(H36M_16, roll=10.0)
+    torch.nn.init.zeros_(generator.view_net.head.weight)
+    torch.nn.init.zeros_(generator.view_net.head.bias)
+    many = source.pose3d.repeat(8, 1, 1)
+    rotation = generator.rotation(many, generator.draw(len(many), rng(), many.device))
+    up = -rotation[:, :, 1]
+    roll = torch.atan2(up[:, 0], -up[:, 1])
+    assert roll.rad2deg().std().item() == pytest.approx(10, rel=0.05)
+    assert roll.rad2deg().mean().abs() < 1
+    pitch = torch.asin(up[:, 2])  # up leans towards a camera that looks down: negative z
+    low, high = PITCH
+    assert -high - 1e-4 <= pitch.min() < -high + 0.02 and -low - 0.02 < pitch.max() <= -low + 1e-4
+
+
+def test_the_made_camera_sees_the_made_pose(made):
+    assert torch.allclose(made.pose2d, made.camera.project(made.pose3d))
+    assert (made.pose3d[..., 2] > 0).float().mean() > 0.99
+    focal = made.camera.focal
+    assert focal.min() >= FOCAL[0] and focal.max() <= FOCAL[1] and focal.log().std() > 0.3
+
+
+def test_a_fixed_focal_length_is_the_sources(source):
+    generator = Generator(H36M_16, vary_focal=False)
+    made = generator(source.pose3d, source.camera.focal, rng())
+    assert torch.equal(made.camera.focal, source.camera.focal)
+
+
+def test_the_generator_draws_from_the_randomness_that_is_passed_in(source):
+    generator = Generator(H36M_16).eval()
+    args = source.pose3d, source.camera.focal
+    a, b, c = (generator(*args, rng(seed)).pose3d for seed in (0, 0, 1))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_gradients_reach_all_four_networks(source):
+    generator = Generator(H36M_16)
+    made = generator(source.pose3d, source.camera.focal, rng())
+    made.pose2d.square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in generator.parameters())
+
+
+def test_in_view_tells_poses_that_leave_the_picture():
+    pose2d = torch.zeros(3, 16, 2)
+    pose2d[1, 4, 0], pose2d[2, 4, 1] = 1.01, -1.8
+    assert in_view(pose2d).tolist() == [1, 0, 0]
+
+
+# --- the model of detectors
+
+
+def test_noise_is_of_the_level_asked_for_and_confidence_falls_with_it():
+    exact = torch.randn(4000, 16, 2)
+    for level in (0.02, 0.08):
+        noisy, confidence = detect(
+            exact, torch.ones(4000, 16), H36M_16, level, missing=0.0, made=0.0, generator=rng()
+        )
+        error = (noisy - exact).norm(dim=-1)
+        assert error.median() == pytest.approx(level * math.sqrt(2 * math.log(2)), rel=0.15)
+        sure, unsure = confidence > confidence.median(), confidence < confidence.median()
+        assert error[sure].mean() < 0.7 * error[unsure].mean()
+        assert confidence.min() > 0 and confidence.max() <= 1
+
+
+def test_confidence_does_not_know_the_error_that_was_drawn():
+    """Same levels, other errors: within joints of nearly one confidence, the error is Gaussian."""
+    exact = torch.zeros(20000, 16, 2)
+    noisy, confidence = detect(
+        exact, torch.ones(20000, 16), H36M_16, 0.08, 0.0, 0.0, generator=rng()
+    )
+    band = (confidence > 0.78) & (confidence < 0.79)
+    x = noisy[band]
+    kurtosis = (x**4).mean() / (x**2).mean() ** 2
+    assert band.sum() > 1000 and kurtosis == pytest.approx(3, abs=0.3)
+
+
+def test_missing_joints_have_confidence_zero_and_never_more_than_half():
+    _, confidence = detect(
+        torch.randn(500, 16, 2), torch.ones(500, 16), H36M_16, missing=0.4, generator=rng()
+    )
+    gone = (confidence == 0).sum(1)
+    assert gone.max() <= 8 and gone.float().mean() > 3
+
+
+def test_whole_limbs_go_together():
+    pose2d, certain = torch.randn(600, 16, 2), torch.ones(600, 16)
+    _, confidence = detect(
+        pose2d, certain, H36M_16, missing=0.0, made=0.0, cut=1.0, generator=rng()
+    )
+    gone = {tuple((row == 0).nonzero()[:, 0].tolist()) for row in confidence}
+    assert gone == {tuple(sorted(H36M_16.index(j) for j in limb)) for limb in CUT}
+
+
+def test_joints_never_annotated_stay_unseen():
+    confidence = torch.ones(50, 16)
+    confidence[:, 5] = 0
+    _, seen = detect(torch.randn(50, 16, 2), confidence, H36M_16, generator=rng())
+    assert (seen[:, 5] == 0).all()
+
+
+@pytest.mark.parametrize("skeleton", [H36M_16, H36M_17])
+def test_made_trunks_stand_where_conversion_puts_them_and_say_so(skeleton):
+    n = skeleton.n_joints
+    exact = torch.randn(20, n, 2)
+    made, sure = detect(exact, torch.ones(20, n), skeleton, 1e-9, 0.0, made=1.0, generator=rng())
+    left, right = skeleton.index("left_hip"), skeleton.index("right_hip")
+    pelvis = skeleton.index("pelvis")
+    assert torch.allclose(made[:, pelvis], (exact[:, left] + exact[:, right]) / 2, atol=1e-5)
+    assert sure[:, pelvis].max() <= 0.5 and sure[:, left].min() > 0.99
+    knee = skeleton.index("left_knee")
+    assert torch.allclose(made[:, knee], exact[:, knee], atol=1e-5)
+
+
+def test_another_definition_moves_both_sides_alike_and_along_the_body():
+    body = torch.zeros(200, 16, 2)
+    for joint, place in {
+        "left_hip": (1, 0), "right_hip": (-1, 0), "thorax": (0, -4), "left_shoulder": (1.5, -4),
+        "right_shoulder": (-1.5, -4), "left_knee": (1, 3), "right_knee": (-1, 3),
+        "left_ankle": (1, 6), "right_ankle": (-1, 6), "head": (0, -6),
+        "left_elbow": (1.5, -2), "right_elbow": (-1.5, -2), "left_wrist": (1.5, 0),
+        "right_wrist": (-1.5, 0), "spine": (0, -2),
+    }.items():  # fmt: skip
+        body[:, H36M_16.index(joint)] = torch.tensor(place, dtype=torch.float32)
+    seen = torch.ones(200, 16)
+    quiet = dict(level=1e-9, missing=0.0, made=0.0, cut=0.0)
+    moved, _ = detect(body, seen, H36M_16, **quiet, definitions=1.0, generator=rng())
+    same, _ = detect(body, seen, H36M_16, **quiet, definitions=0.0, generator=rng())
+    torch.testing.assert_close(same, body, atol=1e-5, rtol=0)
+    change = (moved - body)[:, list(H36M_16.mirror)]
+    torch.testing.assert_close(change * torch.tensor([-1.0, 1]), moved - body, atol=1e-5, rtol=0)
+    hip = (moved - body)[:, H36M_16.index("left_hip")]
+    assert 0.15 < hip[:, 0].std() < 0.35  # a quarter of the way from pelvis to hip
+    ankle = (moved - body)[:, H36M_16.index("left_ankle")]
+    assert ankle[:, 0].abs().max() < 1e-5 < ankle[:, 1].std()  # along the shank
+    assert (moved - body)[:, H36M_16.index("pelvis")].abs().max() < 1e-6

@@ -1,0 +1,160 @@
+"""Tuning with 2D annotations alone: it learns, keeps what it knew, and says both."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from test_evaluate import SIZES
+
+from camerapose import Predictor, cli
+from camerapose.core.camera import denormalize
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import COCO_17, H36M_16
+from camerapose.data.datasets import synthetic
+from camerapose.models.camerapose import build
+from camerapose.models.weights import about, save_model
+from camerapose.train import finetune as module
+from camerapose.train.finetune import adapt, made_bodies, measures, split, tune
+from camerapose.train.steps import pair_terms
+
+
+def _in_camera(poses):
+    return replace(poses, camera=replace(poses.camera, translation=poses.root_position))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A small model that has learned a little from made bodies."""
+    torch.manual_seed(0)
+    model = build(H36M_16, *(getattr(SIZES, name) for name in vars(SIZES)))
+    bodies = _in_camera(synthetic.load(n=600, seed=5)).to_torch()
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(400):
+        lifted = model(bodies.pose2d, bodies.confidence)
+        loss = sum(pair_terms(lifted, bodies.confidence, bodies, module.WEIGHTS).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    save_model(model.eval(), path, SIZES, {"made": "by the test"}, license="for tests")
+    return path
+
+
+@pytest.fixture
+def annotations(tmp_path):
+    """COCO keypoints of sixty people, two an image, as annotation tools write them."""
+    people = synthetic.load(n=60, seed=9).convert(COCO_17)
+    pixels = denormalize(people.pose2d, people.image_size)
+    shown = np.where(people.confidence > 0, 2, 0)
+    entries, images = [], []
+    for i in range(60):
+        width, height = (int(v) for v in people.image_size[i - i % 2])
+        if i % 2 == 0:
+            images.append({"id": i, "file_name": f"a{i}.jpg", "width": width, "height": height})
+        keypoints = np.column_stack([pixels[i], shown[i]]).ravel().tolist()
+        entries.append({"id": i, "image_id": i - i % 2, "category_id": 1, "keypoints": keypoints})
+    path = tmp_path / "people.json"
+    categories = [{"id": 1, "name": "person", "keypoints": list(COCO_17.joints)}]
+    path.write_text(
+        json.dumps({"images": images, "annotations": entries, "categories": categories})
+    )
+    return path
+
+
+@pytest.fixture
+def no_graph(monkeypatch):
+    """The ONNX export takes longer than the rest."""
+    monkeypatch.setattr(module, "export_model", lambda *_, **__: None)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "MADE_BODIES", 400)
+    monkeypatch.setattr(module, "BATCH", 32)
+
+
+def test_it_learns_and_keeps_what_it_knew(weights, annotations, tmp_path):
+    out = tmp_path / "mine"
+    found = adapt(weights, annotations, out, steps=150)
+    assert found["learned_from"] == 48 and found["measured_on"] == 12
+    before, after = found["before"], found["after"]
+    assert after["reprojection_error"] < 0.9 * before["reprojection_error"]
+    assert after["replay_mpjpe"] < 60, found  # of what it said before, mm
+    assert before["replay_mpjpe"] == pytest.approx(0, abs=1e-3)
+    assert json.loads((out / "adapt.json").read_text()) == found
+    with Image.open(out / "adapt.png") as picture:
+        assert picture.width > 500 and picture.height > 500
+    settings, card, license = about(out)
+    assert settings == SIZES and license == "for tests"
+    assert card["made"] == "by the test" and card["adapted"]["learned_from"] == 48
+    assert len(Predictor(out)(np.random.rand(1, 17, 2) * 500, image_size=(640, 480))) == 1
+
+
+def test_an_image_that_is_missing_is_told_before_anything_is_learned(
+    weights, annotations, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("camerapose.train.finetune.tune", lambda *_, **__: pytest.fail("too late"))
+    with pytest.raises(FileNotFoundError, match="there is no image .*; give the folder"):
+        adapt(weights, annotations, tmp_path / "out", images=tmp_path)
+
+
+def test_same_seed_same_weights(weights, annotations, tmp_path, no_graph):
+    states = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        adapt(weights, annotations, tmp_path / name, steps=3, seed=seed)
+        states.append(load_file(tmp_path / name / "model.safetensors"))
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+    assert any(not torch.equal(states[0][k], states[2][k]) for k in states[0])
+
+
+def test_statistics_of_batch_norm_stay(weights, annotations, tmp_path, no_graph):
+    adapt(weights, annotations, tmp_path / "a", steps=3)
+    old, new = load_file(weights), load_file(tmp_path / "a" / "model.safetensors")
+    names = [name for name in old if "running" in name]
+    assert names and all(torch.equal(old[name], new[name]) for name in names)
+
+
+def test_people_of_one_image_stay_together():
+    people = synthetic.load(n=40, seed=1)
+    images = np.repeat([f"{i}.jpg" for i in range(10)], 4)
+    people = Poses(H36M_16, people.pose2d, people.confidence, labels={"image": images})
+    people.confidence[0, 4:] = 0  # hardly annotated
+    learned, tested = split(people, 0.3, seed=0)
+    assert not set(learned.labels["image"]) & set(tested.labels["image"])
+    assert len(learned) + len(tested) == 39 and len(set(tested.labels["image"])) == 3
+    with pytest.raises(ValueError, match="too few to learn from"):
+        split(people[4:6], 0.3, seed=0)
+
+
+def test_bad_shares_and_files(weights, tmp_path):
+    with pytest.raises(ValueError, match="held_out is 1"):
+        adapt(weights, tmp_path / "a.json", tmp_path / "out", held_out=1.0)
+    with pytest.raises(FileNotFoundError):
+        adapt(weights, tmp_path / "a.json", tmp_path / "out")
+
+
+def test_command(weights, annotations, tmp_path, capsys, no_graph):
+    status = cli.main(
+        ["adapt", str(annotations), "--out", str(tmp_path / "o"), "--weights", str(weights),
+         "--steps", "2"]
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert status == 0 and "learned from 48 people" in said and "before" in said
+
+
+def test_more_annotations_more_steps(weights, monkeypatch):
+    from camerapose.models.weights import load_model
+
+    model, bodies = load_model(weights), synthetic.load(n=64, seed=3).to_torch()
+    counted = []
+    monkeypatch.setattr(module, "update", lambda *_: counted.append(1))
+    monkeypatch.setattr(module, "FEWEST_STEPS", 4)
+    tune(model, bodies, bodies)
+    assert len(counted) == module.PASSES * 64 // 32
+    said = made_bodies(model, seed=0, n=20).to_torch()
+    assert measures(model, bodies, said)["replay_mpjpe"] < 1e-3

@@ -1,0 +1,168 @@
+"""Results to a picture: the right frames, images and people; what can't be drawn is told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes import write_video
+from PIL import Image
+from test_visualize import people
+
+from camerapose import Poses, cli
+from camerapose.view import figures, visualize
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / "walk.mkv", 20)
+
+
+@pytest.fixture
+def result(tmp_path):
+    """Folder with poses of two people in frames 4 to 9 of a video."""
+
+    def make(name="result", **change):
+        rows = [replace(people(2, [-1, 1], (96, 64)), labels={
+            "frame": np.full(2, i), "person": np.arange(2), "time": np.full(2, i / 10)})
+            for i in range(4, 10)]  # fmt: skip
+        (tmp_path / name).mkdir()
+        replace(Poses.cat(rows), **change).save(tmp_path / name / "poses.npz")
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the drawing functions are given, by their name."""
+    given = {}
+
+    def watch(name):
+        real = getattr(visualize, name)
+
+        def call(rows, *rest, **options):
+            given[name] = (rows, *rest)
+            return real(rows, *rest, **options)
+
+        monkeypatch.setattr(visualize, name, call)
+
+    for name in ("sheet", "keypoints", "gallery", "side_by_side"):
+        watch(name)
+    return given
+
+
+def test_every_kind_is_drawn(result, video, tmp_path, capsys):
+    first, second = result(), result("other")
+    for kind in figures.KINDS:
+        results = [str(first), str(second / "poses.npz")][: 2 if kind == "compare" else 1]
+        out = tmp_path / f"{kind}.png"
+        arguments = ["figure", kind, *results, "--input", str(video), "--most", "1"]
+        assert cli.main([*arguments, "--out", str(out)]) == 0
+        assert min(Image.open(out).size) > 300
+        assert str(out) in capsys.readouterr().out
+
+
+def test_frames_and_their_images(result, video, drawn, tmp_path):
+    figures.figure("gallery", [result()], tmp_path / "a.png", source=video, frames=[8, 5])
+    rows, = drawn["gallery"]  # fmt: skip
+    assert [row.title for row in rows] == ["0:00.8", "0:00.5"]
+    eighth, fifth = (float(row.image.mean()) for row in rows)
+    assert eighth - fifth == pytest.approx(3, abs=1) and fifth == pytest.approx(125, abs=6)
+    assert [len(row.poses) for row in rows] == [2, 2]
+
+
+def test_frames_are_spread(result, drawn, tmp_path):
+    figures.figure("steps", [result()], tmp_path / "a.png", most=3)
+    rows, = drawn["sheet"]  # fmt: skip
+    assert [row.poses.labels["frame"][0] for row in rows] == [5, 7, 9]
+    assert all(row.image is None for row in rows)
+
+
+def test_photos_of_a_folder(result, drawn, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    names = np.repeat([f"{i}.png" for i in range(6)], 2)
+    for i in range(5):  # the last is missing
+        Image.new("RGB", (96, 64), (40 * i,) * 3).save(photos / f"{i}.png")
+    poses = Poses.load(result() / "poses.npz")
+    labels = {"frame": np.repeat(np.arange(6), 2), "image": names}
+    folder = result("named", labels=labels)
+    assert len(poses) == 12
+    figures.figure("gallery", [folder], tmp_path / "a.png", source=photos)
+    rows, = drawn["gallery"]  # fmt: skip
+    assert [row.title for row in rows] == [f"{i}.png" for i in range(6)]
+    assert [None if row.image is None else row.image.mean() for row in rows] == [
+        0, 40, 80, 120, 160, None]  # fmt: skip
+
+
+def test_the_same_person_is_found_by_place(result, drawn, tmp_path):
+    """Trackers may number them differently, and one may have found fewer."""
+    first = result()
+    poses = Poses.load(first / "poses.npz")
+    order = np.arange(12).reshape(6, 2)[:, ::-1].ravel()[:-1]
+    swapped = poses[order]
+    other = tmp_path / "other.npz"
+    replace(swapped, labels=swapped.labels | {"person": np.zeros(11, int)}).save(other)
+    figures.figure("compare", [first, other], tmp_path / "a.png", frames=[4, 9])
+    pairs, names = drawn["side_by_side"]
+    assert names == ("result", "other") and len(pairs) == 3
+    for row, same in pairs:
+        np.testing.assert_allclose(same.pose3d, row.poses.pose3d)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [(["runs/a", "runs/b"], ("a", "b")), (["a/poses.npz", "b/poses.npz"], ("a", "b")),
+     (["old/out", "new/out"], ("old", "new")), (["x.npz", "y.npz"], ("x", "y"))],
+)  # fmt: skip
+def test_names(paths, names):
+    assert figures._names(paths) == names
+
+
+class TestRefused:
+    def test_kind(self, result, tmp_path):
+        with pytest.raises(ValueError, match="there are keypoints, compare"):
+            figures.figure("galery", [result()], tmp_path / "a.png")
+
+    def test_count(self, result, tmp_path):
+        with pytest.raises(ValueError, match="takes 2 results, and got 1"):
+            figures.figure("compare", [result()], tmp_path / "a.png")
+        with pytest.raises(ValueError, match="--most 0"):
+            figures.figure("steps", [tmp_path], tmp_path / "a.png", most=0)
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="camerapose predict"):
+            figures.figure("steps", [tmp_path], tmp_path / "a.png")
+
+    def test_only_2d(self, tmp_path):
+        replace(people(), pose3d=None, camera=None).save(tmp_path / "a.npz")
+        with pytest.raises(ValueError, match="2D alone"):
+            figures.figure("steps", [tmp_path / "a.npz"], tmp_path / "a.png")
+
+    def test_nobody(self, tmp_path):
+        people()[:0].save(tmp_path / "a.npz")
+        with pytest.raises(ValueError, match="nobody was found"):
+            figures.figure("steps", [tmp_path / "a.npz"], tmp_path / "a.png")
+
+    def test_frames(self, result, tmp_path):
+        with pytest.raises(ValueError, match="frame 3, 12; the results have frames 4 to 9"):
+            figures.figure("steps", [result()], tmp_path / "a.png", frames=[3, 5, 12])
+
+    def test_input(self, result, tmp_path):
+        folder = result()
+        with pytest.raises(ValueError, match="keypoints, not images"):
+            figures.figure("steps", [folder], tmp_path / "a.png", source=folder / "poses.npz")
+        Image.new("RGB", (9, 9)).save(tmp_path / "alien.png")
+        with pytest.raises(ValueError, match="none of the images"):
+            figures.figure("steps", [folder], tmp_path / "a.png", source=tmp_path / "alien.png")
+
+    def test_other_people(self, result, tmp_path):
+        first = result()
+        poses = Poses.load(first / "poses.npz")
+        replace(poses, pose2d=poses.pose2d + 1).save(tmp_path / "other.npz")
+        with pytest.raises(ValueError, match="share nobody"):
+            figures.figure("compare", [first, tmp_path / "other.npz"], tmp_path / "a.png")
+
+    def test_format(self, result, tmp_path):
+        with pytest.raises(ValueError, match="can't be written as a picture"):
+            figures.figure("steps", [result()], tmp_path / "a.doc")
