@@ -1,0 +1,79 @@
+"""ONNX Runtime sessions on a chosen device."""
+
+import os
+from typing import Any
+
+#: Execution provider, its options and the package that contains it, by device name.
+DEVICES: dict[str, tuple[str, dict[str, str], str]] = {
+    "cpu": ("CPUExecutionProvider", {}, "onnxruntime"),
+    "cuda": ("CUDAExecutionProvider", {}, "onnxruntime-gpu"),
+    "coreml": ("CoreMLExecutionProvider", {}, "onnxruntime"),
+    "directml": ("DmlExecutionProvider", {}, "onnxruntime-directml"),
+    "openvino": (
+        "OpenVINOExecutionProvider",
+        {"device_type": "CPU", "precision": "ACCURACY"},  # no automatic bfloat16
+        "onnxruntime-openvino",
+    ),
+}
+
+
+def check_device(device: str) -> None:
+    """Check that a device name is known and its execution provider is installed.
+
+    Raises:
+        ValueError: unknown device, or an ONNX Runtime without its execution provider.
+    """
+    import onnxruntime
+
+    if device not in DEVICES:
+        raise ValueError(f"unknown device {device!r}; choose from {', '.join(DEVICES)}")
+    provider, _, package = DEVICES[device]
+    installed = onnxruntime.get_available_providers()
+    if provider not in installed:
+        usable = [name for name, (other, _, _) in DEVICES.items() if other in installed]
+        raise ValueError(
+            f"device {device!r} requires {provider}, which the installed ONNX Runtime lacks "
+            f"(available: {', '.join(usable)}); replace it by the package {package}"
+        )
+
+
+def onnx_session(
+    path: str | os.PathLike, *, device: str = "cpu", threads: int | None = None
+) -> Any:
+    """Open an ONNX graph as an `onnxruntime.InferenceSession`.
+
+    Args:
+        path: .onnx file.
+        device: key of `DEVICES`. Operators that its execution provider does not support run on
+            the CPU.
+        threads: number of threads of one operator; None uses all processor cores.
+
+    Raises:
+        ValueError: the device cannot be used (see `check_device`), or the file cannot be read as
+            an ONNX graph.
+    """
+    import onnxruntime
+
+    check_device(device)
+    provider, settings, _ = DEVICES[device]
+    if device == "openvino" and threads:
+        settings = settings | {"num_of_threads": str(threads)}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 3
+    # Busy waiting would take the cores from another network that runs in turn with this one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = [(provider, settings)]
+    if device != "cpu":
+        providers.append("CPUExecutionProvider")
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime raises a dozen types, none of them public
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} cannot be read as an ONNX graph ({reason})") from error
+    if provider not in session.get_providers():  # ONNX Runtime falls back without an error
+        raise ValueError(
+            f"device {device!r} cannot be used: {provider} failed to start (missing driver or "
+            "library?); use device 'cpu'"
+        )
+    return session
