@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from camerapose import cli
+from camerapose.cli.main import main
 from camerapose.core import plugins
 from camerapose.core.skeleton import H36M_16
 from camerapose.data import catalog as sets
@@ -86,7 +86,7 @@ def test_the_lifter_learns(put):
     (command,) = re.findall(r"--set (model\.lifter=plain .*)", DOCUMENT)
     chosen = settings.Config()
     for item in command.replace("'", "").split():
-        chosen = settings.update(chosen, cli._assignment(item), "--set")
+        chosen = settings.update(chosen, _assignment(item), "--set")
     model = build(H36M_16, **dataclasses.asdict(chosen.model))
     assert type(model.lifter).__module__ == "camerapose.models.lifters.plain"
     assert model.lifter.last.in_features == 256
@@ -149,11 +149,11 @@ def test_the_commands_on_the_data_set(put, recordings, capsys):
     commands = [line.split() for line in prepare.strip().splitlines()]
     assert [c[2] for c in commands] == ["prepare", "check", "show"]
     for command in commands:
-        assert command[0] == "camerapose" and cli.main(command[1:]) == 0
+        assert command[0] == "camerapose" and main(command[1:]) == 0
     said = capsys.readouterr().out
     assert "my_lab: 8 poses of h36m_16" in said and "no problems" in said
     assert (recordings.parent / "poses.png").stat().st_size > 10_000
-    assert cli.main(["data", "list"]) == 0 and "my_lab" in capsys.readouterr().out
+    assert main(["data", "list"]) == 0 and "my_lab" in capsys.readouterr().out
 
 
 def test_the_data_set_is_learned_from(put, recordings):
@@ -253,5 +253,5 @@ def test_the_detector_predicts(movenet, tmp_path, graph, monkeypatch):
     Image.new("RGB", (320, 240)).save(tmp_path / "photo.jpg")
     arguments = ["predict", str(tmp_path / "photo.jpg"), "--out", str(tmp_path / "out")]
     arguments += ["--weights", str(graph), "--detector", "movenet"]
-    assert cli.main([*arguments, "--model", str(tmp_path / "movenet.tflite")]) == 0
+    assert main([*arguments, "--model", str(tmp_path / "movenet.tflite")]) == 0
     assert (tmp_path / "out" / "poses.json").is_file()

@@ -13,7 +13,9 @@ from fakes import PERSON, SIZE, Detector, write_video
 from PIL import Image
 
 import camerapose
-from camerapose import Predictor, cli
+from camerapose import Predictor
+from camerapose.cli.main import COMMANDS, main
+from camerapose.cli.train import _assignment
 from camerapose.infer.pipeline import predict
 
 
@@ -30,7 +32,7 @@ def command(graph, tmp_path, capsys):
 
     def run(path, *options, out="out", weights=graph):
         out = tmp_path / out
-        status = cli.main(["predict", str(path), "--out", str(out), "--weights", str(weights),
+        status = main(["predict", str(path), "--out", str(out), "--weights", str(weights),
                            "--threads", "1", *options])  # fmt: skip
         return status, capsys.readouterr().err
 
@@ -156,7 +158,7 @@ class TestBadInput:
             poses = Predictor(graph)(PERSON + 2000, image_size=SIZE)
         poses.save(tmp_path / "a.npz")
         arguments = ["predict", str(tmp_path / "a.npz"), "--out", str(tmp_path / "out")]
-        assert cli.main([*arguments, "--weights", str(graph)]) == 0
+        assert main([*arguments, "--weights", str(graph)]) == 0
         assert "1 pose wholly outside the image" in capsys.readouterr().out
 
 
@@ -171,7 +173,7 @@ class TestLearning:
             monkeypatch.delitem(sys.modules, name, raising=False)
         monkeypatch.setitem(sys.modules, "torch", None)
         (tmp_path / "a.toml").touch()
-        status = cli.main(["train", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")])
+        status = main(["train", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")])
         assert status == 2 and 'pip install "camerapose[train]"' in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -183,18 +185,18 @@ class TestLearning:
         ],
     )
     def test_set(self, item, tables):
-        assert cli._assignment(item) == tables
+        assert _assignment(item) == tables
 
     def test_set_without_a_value(self):
         with pytest.raises(ValueError, match="KEY=VALUE"):
-            cli._assignment("joint.epochs")
+            _assignment("joint.epochs")
 
 
 class TestHelp:
     def test_help_is_quick_and_without_torch(self):
         code = (
-            "import sys; from camerapose import cli\n"
-            "try: cli.main(['--help'])\n"
+            "import sys; from camerapose.cli.main import main\n"
+            "try: main(['--help'])\n"
             "except SystemExit: pass\n"
             "heavy = {'torch', 'onnxruntime', 'matplotlib', 'av'} & set(sys.modules)\n"
             "sys.exit(', '.join(heavy) or 0)"
@@ -204,9 +206,9 @@ class TestHelp:
         assert "camerapose predict photo.jpg --out result" in done.stdout
 
     def test_every_subcommand_has_help(self):
-        for name in cli.COMMANDS:
+        for name in COMMANDS:
             with pytest.raises(SystemExit) as end:
-                cli.main([name, "--help"])
+                main([name, "--help"])
             assert end.value.code == 0
 
     def test_version(self):
@@ -215,7 +217,7 @@ class TestHelp:
 
     def test_unknown_option(self, capsys):
         with pytest.raises(SystemExit) as end:
-            cli.main(["predict", "a.png", "--out", "b", "--nonsense", "1"])
+            main(["predict", "a.png", "--out", "b", "--nonsense", "1"])
         assert end.value.code == 2
 
 
@@ -225,7 +227,7 @@ def test_every_option_of_predict_reaches_it(monkeypatch):
     monkeypatch.setattr(
         "camerapose.infer.pipeline.predict", lambda *paths, **options: given.update(options) or [1]
     )
-    assert cli.main(["predict", "a.mp4", "--out", "b", "--overlay", "--export", "trc", "bvh"]) == 0
+    assert main(["predict", "a.mp4", "--out", "b", "--overlay", "--export", "trc", "bvh"]) == 0
     known = set(inspect.signature(predict).parameters)
     assert set(given) == known - {"input", "out", "progress", "say"}
     assert given["overlay"] is True and given["export"] == ("trc", "bvh")

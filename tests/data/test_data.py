@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camerapose import cli
+from camerapose.cli.main import main
 from camerapose.core import plugins
 from camerapose.core.camera import Camera
 from camerapose.core.poses import Poses
@@ -134,28 +134,28 @@ def test_options_from_the_command_line():
 
 def test_the_commands(tmp_path, capsys):
     arguments = ["synthetic", "--set", "n=30"]
-    assert cli.main(["data", "list"]) == 0
+    assert main(["data", "list"]) == 0
     assert "human36m " in capsys.readouterr().out
     for _ in range(2):  # the second finds it prepared
-        assert cli.main(["data", "prepare", *arguments]) == 0
+        assert main(["data", "prepare", *arguments]) == 0
     said = capsys.readouterr()
     assert said.out.count("synthetic: 30 poses of h36m_16, kept in ") == 2
     assert said.err.count("preparing synthetic") == 1
-    assert cli.main(["data", "check", *arguments]) == 0
+    assert main(["data", "check", *arguments]) == 0
     assert capsys.readouterr().out.endswith("no problems\n")
     out = tmp_path / "poses.png"
-    assert cli.main(["data", "show", *arguments, "--out", str(out), "--n", "2"]) == 0
+    assert main(["data", "show", *arguments, "--out", str(out), "--n", "2"]) == 0
     assert out.stat().st_size > 10_000
 
 
 def test_commands_that_cannot_be(tmp_path, capsys):
-    assert cli.main(["data", "prepare"]) == 2
+    assert main(["data", "prepare"]) == 2
     assert "which data set? There are" in capsys.readouterr().err
-    assert cli.main(["data", "prepare", "human3m"]) == 2
+    assert main(["data", "prepare", "human3m"]) == 2
     assert "unknown dataset 'human3m'" in capsys.readouterr().err
-    assert cli.main(["data", "check", "human36m", "--root", str(tmp_path)]) == 2
+    assert main(["data", "check", "human36m", "--root", str(tmp_path)]) == 2
     assert "data_3d_h36m.npz is missing" in capsys.readouterr().err
-    assert cli.main(["data", "show", "synthetic", "--n", "0"]) == 2
+    assert main(["data", "show", "synthetic", "--n", "0"]) == 2
     assert "n is 0" in capsys.readouterr().err
 
 
@@ -163,7 +163,7 @@ def test_what_is_not_as_published_is_status_1(tmp_path, capsys):
     tree = {"S1": {"Walking": np.full((3, 32, 3), 1, np.float32)}}
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=tree)
     arguments = ["human36m", "--root", str(tmp_path), "--set", "subjects=S1"]
-    assert cli.main(["data", "check", *arguments]) == 1
+    assert main(["data", "check", *arguments]) == 1
     said = capsys.readouterr().out
     assert "PROBLEM: missing, by subject/action: S1/Directions, S1/Directions 1," in said
     assert "PROBLEM: subject S1: 12 of 248,376 published poses" in said

@@ -11,7 +11,7 @@ from test_human36m import tree_2d, tree_3d, write_2d
 from test_mpii import person, write_json
 from torch import nn
 
-from camerapose import cli
+from camerapose.cli.main import main
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import H36M_16, SMPL_24
 from camerapose.data.datasets import human36m, synthetic
@@ -279,7 +279,7 @@ class TestNamedProtocols:
 
     def test_from_the_command_line(self, weights, others, capsys):
         arguments = ["evaluate", str(weights), "--root", str(others), "--dataset", "pw3d_16"]
-        assert cli.main([*arguments, "--detections", "poses2d"]) == 0
+        assert main([*arguments, "--detections", "poses2d"]) == 0
         assert "2D: poses2d (OpenPose's)" in capsys.readouterr().out
 
     def test_official_measure_of_mpi_inf_3dhp(self, weights, others):
@@ -353,7 +353,7 @@ class TestCommand:
     def test_human36m(self, weights, root, tmp_path, capsys):
         path = tmp_path / "a.json"
         arguments = ["evaluate", str(weights), "--root", str(root), "--json", str(path)]
-        assert cli.main([*arguments, "--subjects", "S11", "--mirror"]) == 0
+        assert main([*arguments, "--subjects", "S11", "--mirror"]) == 0
         result = json.loads(path.read_text())
         assert result["poses"] == 4 * 6 and result["mirror"]
         assert table(result) in capsys.readouterr().out
@@ -372,10 +372,10 @@ class TestCommand:
         monkeypatch.chdir(tmp_path)
         options = {"--root": str(root)} | changes
         arguments = [item for pair in options.items() for item in pair]
-        assert cli.main(["evaluate", str(weights), *arguments]) == 2
+        assert main(["evaluate", str(weights), *arguments]) == 2
         error = capsys.readouterr().err
         assert said in error and "error: " in error and "Traceback" not in error
 
     def test_no_weights(self, root, tmp_path, capsys):
-        assert cli.main(["evaluate", str(tmp_path / "absent"), "--root", str(root)]) == 2
+        assert main(["evaluate", str(tmp_path / "absent"), "--root", str(root)]) == 2
         assert "error: no model at" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import pytest
 from fakes import PERSON, SIZE, Deadly
 
 from camerapose import Poses
-from camerapose.cli import main
+from camerapose.cli.main import main
 from camerapose.core.camera import normalize
 from camerapose.core.skeleton import COCO_17
 from camerapose.infer import batch as collection

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 import camerapose
-from camerapose import Predictor, cli
+from camerapose import Predictor
+from camerapose.cli.main import main
 from camerapose.core.skeleton import H36M_16, H36M_17
 from camerapose.data.datasets import synthetic
 from camerapose.models.camerapose import CameraPose, build
@@ -200,7 +201,7 @@ class TestRefused:
             export_checkpoint(folder, tmp_path / "model.pt")
 
     def test_on_the_command_line(self, tmp_path, capsys):
-        status = cli.main(["export", str(tmp_path), "--out", str(tmp_path / "a.onnx")])
+        status = main(["export", str(tmp_path), "--out", str(tmp_path / "a.onnx")])
         assert status == 2 and "error: no model at" in capsys.readouterr().err
 
 
@@ -301,7 +302,7 @@ class TestGraph:
         save_model(model, tmp_path / "model.safetensors", sizes, CARD)
         whole, small = tmp_path / "whole.onnx", tmp_path / "small.onnx"
         export_model(model, whole, CARD)
-        assert cli.main(["export", str(tmp_path), "--out", str(small), "--int8"]) == 0
+        assert main(["export", str(tmp_path), "--out", str(small), "--int8"]) == 0
         assert small.stat().st_size < 0.5 * whole.stat().st_size
         kinds = [node.op_type for node in onnx.load(small).graph.node]
         assert kinds.count("MatMulInteger") >= 10

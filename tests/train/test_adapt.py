@@ -10,7 +10,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from test_evaluate import SIZES
 
-from camerapose import Predictor, cli
+from camerapose import Predictor
+from camerapose.cli.main import main
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import COCO_17, H36M_16
@@ -139,7 +140,7 @@ def test_bad_shares_and_files(weights, tmp_path):
 
 
 def test_command(weights, annotations, tmp_path, capsys, no_graph):
-    status = cli.main(
+    status = main(
         ["adapt", str(annotations), "--out", str(tmp_path / "o"), "--weights", str(weights),
          "--steps", "2"]
     )  # fmt: skip

@@ -26,7 +26,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 COMMAND = """
 import sys
 import camerapose.models.weights
-from camerapose.cli import main
+from camerapose.cli.main import main
 from camerapose.train import trainer as run
 camerapose.models.weights.export_model = lambda *_, **__: None
 run.LOG_EVERY = 1

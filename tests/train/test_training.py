@@ -342,7 +342,7 @@ COMMAND = """
 import os, signal, sys
 import camerapose.models.weights
 import camerapose.train.trainer as run
-from camerapose.cli import main
+from camerapose.cli.main import main
 
 camerapose.models.weights.export_model = lambda *_, **__: None
 save, savings = run.Run.save, []

@@ -8,7 +8,7 @@ from fakes import write_video
 from PIL import Image
 from test_visualize import people
 
-from camerapose import Poses, cli
+from camerapose import Poses
 from camerapose.view import figures, visualize
 
 
@@ -57,7 +57,7 @@ def test_every_kind_is_drawn(result, video, tmp_path, capsys):
         results = [str(first), str(second / "poses.npz")][: 2 if kind == "compare" else 1]
         out = tmp_path / f"{kind}.png"
         arguments = ["figure", kind, *results, "--input", str(video), "--most", "1"]
-        assert cli.main([*arguments, "--out", str(out)]) == 0
+        assert main([*arguments, "--out", str(out)]) == 0
         assert min(Image.open(out).size) > 300
         assert str(out) in capsys.readouterr().out
 

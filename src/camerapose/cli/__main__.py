@@ -2,6 +2,6 @@
 
 import sys
 
-from camerapose.cli import main
+from camerapose.cli.main import main
 
 sys.exit(main())
