@@ -20,9 +20,9 @@ from camerapose.core.camera import denormalize
 from camerapose.infer import pipeline as prediction
 from camerapose.infer.clip import motion
 from camerapose.infer.clip.ground import ground as find_ground
-from camerapose.infer.pipeline import predict, to_json
+from camerapose.infer.pipeline import predict
 from camerapose.infer.predictor import PoseWarning
-from camerapose.io import media
+from camerapose.io import media, results
 
 
 @pytest.fixture(scope="module")
@@ -422,7 +422,7 @@ class TestFiles:
 
     def test_json_goes_in_again(self, predictor, graph, tmp_path):
         given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
-        (tmp_path / "k.json").write_text(to_json(given))
+        results.write_json(given, tmp_path / "k.json")
         poses = run(tmp_path / "k.json", tmp_path / "out", graph)
         np.testing.assert_allclose(poses.pose3d, given.pose3d, atol=0.01)
 
@@ -631,7 +631,7 @@ class TestJson:
         keypoints, confidence = PERSON[None], np.ones((1, 17))
         confidence[0, 9] = 0
         poses = predictor(keypoints, confidence, image_size=SIZE)
-        content = json.loads(to_json(poses))
+        content = results.to_dict(poses)
         assert content["format"] == "camerapose" and content["skeleton"] == "h36m_16"
         (row,) = content["poses"]
         wrist = content["joints"].index("left_wrist")
@@ -644,7 +644,7 @@ class TestJson:
         assert {"frame", "time", "person", "image"} <= set(row)
 
     def test_camera_and_3d_give_the_reprojection(self, predictor):
-        (row,) = json.loads(to_json(predictor(PERSON, image_size=SIZE)))["poses"]
+        (row,) = results.rows(predictor(PERSON, image_size=SIZE))
         points, camera = np.array(row["pose3d"]), row["camera"]
         pixels = points[:, :2] / points[:, 2:] * camera["focal"] + camera["center"]
         np.testing.assert_allclose(pixels, row["reprojection"], atol=0.1)
@@ -723,12 +723,13 @@ class TestBadInput:
                 raise OSError(errno.ENOSPC, "No space left on device", str(path))
             return write(path, content)
 
-        def full_lines(path, lines):
-            full(path.with_name(path.name + ".part"), "".join(lines).encode())
+        def full_json(poses, path):
+            content = json.dumps(results.to_dict(poses)).encode()
+            full(path.with_name(path.name + ".part"), content)
             path.with_name(path.name + ".part").rename(path)
 
         monkeypatch.setattr(Path, "write_bytes", full)
-        monkeypatch.setattr(prediction, "_write_lines", full_lines)
+        monkeypatch.setattr(results, "write_json", full_json)
         with pytest.raises(OSError, match=f"{full_from} can't be written .No space left"):
             run(tmp_path / "a.png", tmp_path / "out", graph, picture=True)
         written = {path.name for path in (tmp_path / "out").iterdir()}

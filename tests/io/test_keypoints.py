@@ -13,6 +13,7 @@ from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import BODY_25, COCO_17, FORMATS, H36M_16, HALPE_26, OPENPOSE_18
 from camerapose.data.datasets import synthetic
+from camerapose.io import results
 from camerapose.io.keypoints import reader as keypoints
 
 DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
@@ -221,14 +222,12 @@ def test_our_own_json(tmp_path):
 
 
 def test_what_predict_writes_is_read(tmp_path):
-    from camerapose.infer.pipeline import to_json
-
     made = synthetic.load(n=5)
     confidence = made.confidence.copy()
     confidence[1, 3] = 0
     labels = {"frame": np.arange(5) * 2, "person": np.ones(5, int), "image": np.array(["i"] * 5)}
     made = replace(made, refined2d=made.pose2d, confidence=confidence, labels=labels)
-    (tmp_path / "poses.json").write_text(to_json(made))
+    results.write_json(made, tmp_path / "poses.json")
     poses = keypoints.load(tmp_path / "poses.json")
     assert poses.skeleton == made.skeleton and (poses.image_size == made.image_size).all()
     assert (poses.confidence == made.confidence).all()

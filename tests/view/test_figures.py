@@ -136,12 +136,12 @@ class TestRefused:
 
     def test_only_2d(self, tmp_path):
         replace(people(), pose3d=None, camera=None).save(tmp_path / "a.npz")
-        with pytest.raises(ValueError, match="2D alone"):
+        with pytest.raises(ValueError, match="2D poses only"):
             figures.figure("steps", [tmp_path / "a.npz"], tmp_path / "a.png")
 
     def test_nobody(self, tmp_path):
         people()[:0].save(tmp_path / "a.npz")
-        with pytest.raises(ValueError, match="nobody was found"):
+        with pytest.raises(ValueError, match="no person was detected"):
             figures.figure("steps", [tmp_path / "a.npz"], tmp_path / "a.png")
 
     def test_frames(self, result, tmp_path):

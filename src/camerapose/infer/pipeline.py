@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
-from PIL import Image
 from tqdm import tqdm
 
 from camerapose.core import plugins
@@ -23,12 +22,13 @@ from camerapose.infer.clip import motion
 from camerapose.infer.clip.ground import Ground
 from camerapose.infer.clip.ground import ground as find_ground
 from camerapose.infer.predictor import MIN_JOINTS, PoseWarning, Predictor, outside
-from camerapose.io import media
+from camerapose.io import media, results
 from camerapose.io.export import movements
 from camerapose.io.keypoints import reader as keypoint_files
+from camerapose.io.resize import shrink
 from camerapose.track import tracking
 
-__all__ = ["Predictor", "predict", "to_json"]
+__all__ = ["Predictor", "predict"]
 
 #: People that are lifted at once.
 BATCH = 64
@@ -71,7 +71,7 @@ def predict(
 ) -> Poses:
     """Lift images, a video, a webcam's pictures or keypoints, and write what was found.
 
-    Writes `poses.npz` (`Poses.load` reads it), `poses.json` (see `to_json`) and pictures. Video is
+    Writes `poses.npz` (see `Poses.load`), `poses.json` and pictures. Video is
     streamed. If the input breaks in the middle, or the user interrupts, what was done is written
     first and the error raised then. Of a webcam, which only an interruption ends, `poses.jsonl`
     is written while people move, a line a pose, smoothed by `motion.Live`.
@@ -179,7 +179,7 @@ def predict(
     files = [live.path] if live else []
     arrays, text = out / "poses.npz", out / "poses.json"
     files.append(_write(arrays, lambda: poses.save(arrays, **work.detected(poses))))
-    files.append(_write(text, lambda: _write_lines(text, _json_lines(poses))))
+    files.append(_write(text, lambda: results.write_json(poses, text)))
     floor = find_ground(poses) if ground and len(poses) else None
     if floor is not None:
         say(_stands(floor))
@@ -242,7 +242,7 @@ class _Live:
         """The people of one frame."""
         calm = self._smooth(poses, float(poses.labels["time"][0]))
         with open(self.path, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in _json_rows(calm))
+            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in results.rows(calm))
 
 
 class _Work:
@@ -414,7 +414,7 @@ class _Album:
 
     def offer(self, frame: media.Frame) -> None:
         if self._count % self._step == 0:
-            self.images[frame.index] = _smaller(frame.image)
+            self.images[frame.index] = shrink(frame.image, KEPT_PIXELS)
         self._count += 1
         if len(self.images) > self._most:  # keep every other one from now on
             self._step *= 2
@@ -425,7 +425,7 @@ def _lift_frames(
     frames: Iterable, detector: Any, work: _Work, album: _Album, identities: Any, video: bool
 ) -> None:
     for frame in frames:
-        image = _smaller(frame.image, LARGEST)
+        image = shrink(frame.image, LARGEST)
         scale = frame.image.shape[1] / image.shape[1]
         people = detector(image, track=video)
         if identities is None:
@@ -492,88 +492,9 @@ def _count(info: media.Info | None, start: int | None, end: int | None, stride: 
 # --- results ------------------------------------------------------------------------------------
 
 
-def to_json(poses: Poses) -> str:
-    """Poses as JSON, one pose a line. Pixels and metres; null where there is nothing.
-
-    {"format": "camerapose", "version": 1, "skeleton", "joints": [names],
-     "units": {...}, "poses": [{
-        "frame", "time" (seconds), "person", "image", "image_size": [width, height],
-        "keypoints": [[x, y] or null], "refined": [[x, y]], "confidence": [...],
-        "pose3d": [[x, y, z]] camera frame (x right, y down, z forward), absolute,
-        "camera": {"focal": [fx, fy], "center": [cx, cy], "translation": [x, y, z] of the root},
-        "reprojection": [[x, y]], "reprojection_error", "refinement" (mean over joints seen)}]}
-    """
-    return "".join(_json_lines(poses))
-
-
-def _json_lines(poses: Poses) -> Iterator[str]:
-    head = {
-        "format": "camerapose",
-        "version": 1,
-        "skeleton": poses.skeleton.name,
-        "joints": list(poses.skeleton.joints),
-        "units": {
-            "keypoints": "pixel", "refined": "pixel", "reprojection": "pixel",
-            "reprojection_error": "pixel", "refinement": "pixel", "focal": "pixel",
-            "center": "pixel", "pose3d": "metre", "translation": "metre", "time": "second",
-        },
-    }  # fmt: skip
-    yield json.dumps(head)[:-1] + ', "poses": ['
-    for i, row in enumerate(_json_rows(poses)):
-        yield (",\n" if i else "\n") + json.dumps(row, allow_nan=False)
-    yield "\n]}\n"
-
-
-def _json_rows(poses: Poses) -> Iterator[dict[str, Any]]:
-    for first in range(0, len(poses), BATCH):
-        yield from _json_batch(poses[first : first + BATCH])
-
-
-def _json_batch(poses: Poses) -> Iterator[dict[str, Any]]:
-    size = poses.image_size
-    pixels = {
-        "keypoints": poses.pose2d,
-        "refined": poses.refined2d,
-        "reprojection": poses.reprojection,
-    }
-    pixels = {name: _rounded(denormalize(points, size), 2) for name, points in pixels.items()}
-    camera = poses.camera.in_pixels(size)
-    cameras = {"focal": _rounded(camera.focal, 2), "center": _rounded(camera.center, 2),
-               "translation": _rounded(camera.translation, 4)}  # fmt: skip
-    confidence, pose3d = _rounded(poses.confidence, 3), _rounded(poses.pose3d, 4)
-    error, moved = _rounded(poses.reprojection_error, 2), _rounded(poses.refinement, 2)
-    for i in range(len(poses)):
-        row: dict[str, Any] = {"frame": None, "time": None, "person": None, "image": None}
-        row |= {name: column[i].item() for name, column in poses.labels.items()}
-        seen = poses.confidence[i] > 0
-        yield row | {
-            "image_size": [int(v) for v in size[i]],
-            "keypoints": [
-                p if s else None for p, s in zip(pixels["keypoints"][i], seen, strict=True)
-            ],
-            "refined": pixels["refined"][i],
-            "confidence": confidence[i],
-            "pose3d": pose3d[i],
-            "camera": {name: column[i] for name, column in cameras.items()},
-            "reprojection": pixels["reprojection"][i],
-            "reprojection_error": error[i],
-            "refinement": _mean(moved[i]),
-        }
-
-
-def _mean(values: list[float]) -> float | None:
-    """Mean of those that are numbers; None if there is none."""
-    known = [value for value in values if value == value]
-    return round(sum(known) / len(known), 2) if known else None
-
-
-def _rounded(values: Any, digits: int) -> list:
-    return np.round(np.asarray(values, dtype=np.float64), digits).tolist()
-
-
 def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Album) -> list[Path]:
     """The pictures of a run; their paths."""
-    from camerapose.view import visualize
+    from camerapose.view import figures, visualize
 
     frames = poses.labels["frame"]
     if kind in ("video", "camera"):
@@ -581,7 +502,7 @@ def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Albu
         rows = [
             visualize.Row(
                 poses[frames == index], album.images[index],
-                _clock(float(poses.labels["time"][frames == index][0])),
+                figures.time_label(float(poses.labels["time"][frames == index][0])),
             )
             for index in _spread(shown)
         ]  # fmt: skip
@@ -596,7 +517,7 @@ def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Albu
             name = str(poses.labels["image"][frames == index][0])
             image = media.read_image(folder / name)
             path = out / f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_poses.png"
-            pages[path] = [visualize.Row(poses[frames == index], _smaller(image), name)]
+            pages[path] = [visualize.Row(poses[frames == index], shrink(image, KEPT_PIXELS), name)]
     return [
         _write(path, lambda: visualize.save_figure(visualize.sheet(rows), path))  # noqa: B023
         for path, rows in pages.items()
@@ -611,23 +532,10 @@ def _name(poses: Poses, frame: int) -> str:
     return name or f"frame {frame}"
 
 
-def _clock(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
-
-
 def _spread(values: Sequence[int]) -> list[int]:
     """At most `ROWS` of them, evenly spread: the middles of as many equal parts."""
     n = min(ROWS, len(values))
     return [values[int((i + 0.5) * len(values) / n)] for i in range(n)]
-
-
-def _smaller(image: np.ndarray, most: int = KEPT_PIXELS) -> np.ndarray:
-    """The image, shrunk if it is very large; pictures are scaled to the image's true size."""
-    if max(image.shape[:2]) <= most:
-        return image
-    small = Image.fromarray(image)
-    small.thumbnail((most, most), reducing_gap=2.0)
-    return np.asarray(small)
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -680,13 +588,6 @@ def _exported(poses: Poses, out: Path, writers: Sequence[Any], floor: Ground | N
             path = out / f"{name}{writer.EXTENSION}"
             files.append(_write(path, lambda: writer.write(path, movement)))  # noqa: B023
     return files
-
-
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(lines)
-    os.replace(temporary, path)
 
 
 def _n(count: int, one: str, many: str | None = None) -> str:

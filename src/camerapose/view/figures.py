@@ -9,12 +9,15 @@ import numpy as np
 from jaxtyping import Float
 
 from camerapose.core.poses import Poses
-from camerapose.infer.pipeline import _clock, _smaller
 from camerapose.io import media
+from camerapose.io import results as result_files
+from camerapose.io.resize import shrink
 from camerapose.view import visualize
 
 #: The kinds, and how many moments each shows unless told.
 KINDS = {"keypoints": 4, "compare": 4, "gallery": 9, "steps": 5}
+#: Longer side, pixels, of the images that are drawn.
+MAX_PIXELS = 1600
 #: Two results' 2D is of the same person if it is nearer than this, as a share of the width.
 SAME_PERSON = 0.05
 
@@ -53,7 +56,7 @@ def figure(
         )
     if most is not None and most < 1:
         raise ValueError(f"--most {most} leaves nothing to draw; give 1 or more")
-    people = [_load(Path(path)) for path in results]
+    people = [result_files.read(path) for path in results]
     shown = _chosen(people[0], frames, most or KINDS[kind])
     images = _images(people[0], source, shown)
     rows = [
@@ -75,25 +78,6 @@ def figure(
         return visualize.save_figure(drawn, out, dpi=150)
     except ValueError as error:  # matplotlib lists what it can write
         raise ValueError(f"{out} can't be written as a picture: {error}") from error
-
-
-def _load(path: Path) -> Poses:
-    file = path / "poses.npz" if path.is_dir() else path
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"There is no {file}. Give a folder that `camerapose predict` wrote, or the poses.npz "
-            "in it."
-        )
-    poses = Poses.load(file)
-    if poses.pose3d is None or poses.camera is None:
-        raise ValueError(f"{file} holds 2D alone; `camerapose predict {file} --out DIR` lifts it.")
-    if len(poses) == 0:
-        raise ValueError(f"{file} holds no poses: nobody was found.")
-    if "frame" not in poses.labels:
-        return Poses.from_columns(
-            poses.skeleton, poses.columns() | {"label_frame": np.arange(len(poses))}
-        )
-    return poses
 
 
 def _chosen(poses: Poses, frames: Sequence[int], most: int) -> list[int]:
@@ -122,7 +106,11 @@ def _images(
         raise ValueError(f"{source} holds keypoints, not images; leave --input out")
     if kind == "video":
         shots = media.frames(source, start=min(frames), end=max(frames) + 1)
-        found = {shot.index: _smaller(shot.image) for shot in shots if shot.index in set(frames)}
+        found = {
+            shot.index: shrink(shot.image, MAX_PIXELS)
+            for shot in shots
+            if shot.index in set(frames)
+        }
     else:
         folder = source if kind == "folder" else source.parent
         names = poses.labels.get("image")
@@ -131,16 +119,21 @@ def _images(
             name = "" if names is None else str(names[poses.labels["frame"] == frame][0])
             path = folder / Path(name).name if kind == "folder" else source
             if name and path.is_file():
-                found[frame] = _smaller(media.read_image(path))
+                found[frame] = shrink(media.read_image(path), MAX_PIXELS)
     if not found:
         raise ValueError(f"{source} has none of the images that the results are of")
     return found
 
 
+def time_label(seconds: float) -> str:
+    """Return a video time as minutes and seconds: 65.25 is 1:05.2."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
 def _title(poses: Poses) -> str:
     """A time in a video, an image's name, or a frame's number."""
     if "time" in poses.labels:
-        return _clock(float(poses.labels["time"][0]))
+        return time_label(float(poses.labels["time"][0]))
     name = str(poses.labels["image"][0]) if "image" in poses.labels else ""
     return name or f"frame {poses.labels['frame'][0]}"
 

@@ -1,0 +1,148 @@
+"""camerapose's own results: poses as JSON, and the folders that prediction writes."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camerapose.core.camera import denormalize
+from camerapose.core.poses import Poses
+
+#: Name of the arrays in a result folder.
+ARRAYS = "poses.npz"
+#: Number of poses whose coordinates are converted at once.
+BATCH = 64
+#: Unit of every quantity in the JSON.
+UNITS = {
+    "keypoints": "pixel", "refined": "pixel", "reprojection": "pixel",
+    "reprojection_error": "pixel", "refinement": "pixel", "focal": "pixel",
+    "center": "pixel", "pose3d": "metre", "translation": "metre", "time": "second",
+}  # fmt: skip
+
+
+def to_dict(poses: Poses) -> dict[str, Any]:
+    """Return poses as the content of `poses.json`: plain lists, numbers and strings.
+
+    Coordinates are pixels and metres (`UNITS`). Unknown values are None.
+
+    ::
+
+        {"format": "camerapose", "version": 1, "skeleton", "joints": [names],
+         "units": {...}, "poses": [{
+            "frame", "time", "person", "image", "image_size": [width, height],
+            "keypoints": [[x, y] or None], "refined": [[x, y]], "confidence": [...],
+            "pose3d": [[x, y, z]],
+            "camera": {"focal": [fx, fy], "center": [cx, cy], "translation": [x, y, z]},
+            "reprojection": [[x, y]], "reprojection_error", "refinement"}]}
+
+    `pose3d` is absolute in the camera frame (x right, y down, z forward), `translation` is the
+    position of the root joint, and `refinement` is the mean over the visible joints.
+    """
+    return _header(poses) | {"poses": list(rows(poses))}
+
+
+def write_json(poses: Poses, path: str | os.PathLike) -> None:
+    """Write `to_dict` as JSON with one pose per line."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_lines(poses))
+    os.replace(temporary, path)
+
+
+def rows(poses: Poses) -> Iterator[dict[str, Any]]:
+    """Iterate over the entries of `to_dict(poses)["poses"]`, one per pose."""
+    for first in range(0, len(poses), BATCH):
+        yield from _batch_rows(poses[first : first + BATCH])
+
+
+def read(path: str | os.PathLike) -> Poses:
+    """Read the 3D poses of a result folder, or of the `poses.npz` in it.
+
+    Poses without the label `frame` are numbered in order.
+
+    Raises:
+        FileNotFoundError: the folder or file does not exist.
+        ValueError: the file is damaged, has no 3D poses, or is empty.
+    """
+    path = Path(path)
+    file = path / ARRAYS if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"no such file: {file}; expected a folder written by `camerapose predict`, or the "
+            f"{ARRAYS} in it"
+        )
+    poses = Poses.load(file)
+    if poses.pose3d is None or poses.camera is None:
+        raise ValueError(
+            f"{file} contains 2D poses only; run `camerapose predict {file} --out DIR` first"
+        )
+    if len(poses) == 0:
+        raise ValueError(f"{file} contains no poses: no person was detected")
+    if "frame" not in poses.labels:
+        return Poses.from_columns(
+            poses.skeleton, poses.columns() | {"label_frame": np.arange(len(poses))}
+        )
+    return poses
+
+
+def _header(poses: Poses) -> dict[str, Any]:
+    return {
+        "format": "camerapose",
+        "version": 1,
+        "skeleton": poses.skeleton.name,
+        "joints": list(poses.skeleton.joints),
+        "units": UNITS,
+    }
+
+
+def _lines(poses: Poses) -> Iterator[str]:
+    yield json.dumps(_header(poses))[:-1] + ', "poses": ['
+    for i, row in enumerate(rows(poses)):
+        yield (",\n" if i else "\n") + json.dumps(row, allow_nan=False)
+    yield "\n]}\n"
+
+
+def _batch_rows(poses: Poses) -> Iterator[dict[str, Any]]:
+    size = poses.image_size
+    normalised = {
+        "keypoints": poses.pose2d,
+        "refined": poses.refined2d,
+        "reprojection": poses.reprojection,
+    }
+    pixels = {name: _rounded(denormalize(points, size), 2) for name, points in normalised.items()}
+    camera = poses.camera.in_pixels(size)
+    cameras = {"focal": _rounded(camera.focal, 2), "center": _rounded(camera.center, 2),
+               "translation": _rounded(camera.translation, 4)}  # fmt: skip
+    confidence, pose3d = _rounded(poses.confidence, 3), _rounded(poses.pose3d, 4)
+    error, moved = _rounded(poses.reprojection_error, 2), _rounded(poses.refinement, 2)
+    for i in range(len(poses)):
+        row: dict[str, Any] = {"frame": None, "time": None, "person": None, "image": None}
+        row |= {name: column[i].item() for name, column in poses.labels.items()}
+        visible = poses.confidence[i] > 0
+        yield row | {
+            "image_size": [int(v) for v in size[i]],
+            "keypoints": [
+                p if v else None for p, v in zip(pixels["keypoints"][i], visible, strict=True)
+            ],
+            "refined": pixels["refined"][i],
+            "confidence": confidence[i],
+            "pose3d": pose3d[i],
+            "camera": {name: column[i] for name, column in cameras.items()},
+            "reprojection": pixels["reprojection"][i],
+            "reprojection_error": error[i],
+            "refinement": _mean(moved[i]),
+        }
+
+
+def _mean(values: list[float]) -> float | None:
+    """Return the mean of the values that are not NaN, or None if all are."""
+    known = [value for value in values if value == value]
+    return round(sum(known) / len(known), 2) if known else None
+
+
+def _rounded(values: Any, digits: int) -> list:
+    return np.round(np.asarray(values, dtype=np.float64), digits).tolist()
