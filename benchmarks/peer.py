@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from camerapose.core.skeleton import H36M_16
+from camerapose.core.formats import H36M_16
 
 BONES = H36M_16.bones
 PARTS = [list(bones) for bones in H36M_16.parts.values()]

@@ -37,8 +37,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from camerapose.core.camera import Camera
+from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16
 from camerapose.evaluate import metrics
 from camerapose.models.camerapose import build
 from camerapose.train import config as settings

@@ -32,7 +32,7 @@ from real_detections import (
 )
 
 from camerapose.core.camera import normalize
-from camerapose.core.skeleton import BLAZEPOSE_33
+from camerapose.core.formats import BLAZEPOSE_33
 from camerapose.infer.clip import motion
 from camerapose.infer.pipeline import predict
 from camerapose.io import media

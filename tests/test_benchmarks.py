@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from camerapose.core import plugins
-from camerapose.core.skeleton import BLAZEPOSE_33, H36M_16
+from camerapose.core.formats import BLAZEPOSE_33, H36M_16
 from camerapose.evaluate import metrics
 from camerapose.models.lifters.parts import PartLinear
 from camerapose.train import config

@@ -15,7 +15,7 @@ import torch
 
 from camerapose.cli.main import main
 from camerapose.core import plugins
-from camerapose.core.skeleton import H36M_16
+from camerapose.core.formats import H36M_16
 from camerapose.data import catalog as sets
 from camerapose.train.config import Config, Data
 

@@ -21,7 +21,7 @@ import test_mocap
 from test_human36m import MPII_METADATA, tree_2d, tree_3d
 from test_mpii import official_tree, person, write_v5, write_v73
 
-from camerapose.core import plugins, skeleton
+from camerapose.core import formats, plugins
 from camerapose.data.datasets import (
     coco,
     human36m,
@@ -247,7 +247,7 @@ def _coco():
     return {
         "images": [{"id": i, "file_name": f"{i:012}.jpg"} | sizes for i in (42, 7)],
         "annotations": people,
-        "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.COCO_17.joints)}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(formats.COCO_17.joints)}],
     }
 
 
@@ -260,7 +260,7 @@ def _of_keypoints():
         "own coco": {
             "images": [{"id": 3, "file_name": "a_12.jpg", "width": 640, "height": 480}],
             "annotations": [{"id": 1, "image_id": 3, "keypoints": flat(score=2)}],
-            "categories": [{"id": 1, "keypoints": list(skeleton.COCO_17.joints)}],
+            "categories": [{"id": 1, "keypoints": list(formats.COCO_17.joints)}],
         },
         "own json": {
             "format": "camerapose", "skeleton": "coco_17", "image_size": [640, 480],

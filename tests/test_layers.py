@@ -60,7 +60,8 @@ def imported(name, everywhere):
 
 def ours(name, everywhere=True):
     """Our own modules among the imports of a module."""
-    names = {m.removeprefix("camerapose.") for m in imported(name, everywhere)}
+    prefix = "camerapose."  # `import io` is the standard library's
+    names = {m.removeprefix(prefix) for m in imported(name, everywhere) if m.startswith(prefix)}
     names = {n for n in names if n in FILES and n != "camerapose"}
     # `from package import module` names both; the package's own file counts only if used itself.
     return {n for n in names if not any(other.startswith(f"{n}.") for other in names)} - {name}

@@ -4,8 +4,9 @@ import roma
 import torch
 from scipy.spatial import procrustes as scipy_procrustes
 
-from camerapose.core import geometry, skeleton
-from camerapose.core.skeleton import FORMATS, H36M_16
+from camerapose.core import geometry
+from camerapose.core.formats import FORMATS, H36M_16
+from camerapose.core.skeleton import Skeleton
 
 ALL = pytest.mark.parametrize("body", FORMATS.values(), ids=FORMATS.keys())
 
@@ -15,7 +16,7 @@ def _seed():
     torch.manual_seed(0)
 
 
-def poses(n: int = 6, body: skeleton.Skeleton = H36M_16, d: int = 3) -> torch.Tensor:
+def poses(n: int = 6, body: Skeleton = H36M_16, d: int = 3) -> torch.Tensor:
     return torch.randn(n, body.n_joints, d)
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from camerapose.core.camera import Camera, denormalize
+from camerapose.core.formats import COCO_17, H36M_16, H36M_17, MPII_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import COCO_17, H36M_16, H36M_17, MPII_16
 
 
 def poses_of(n=6, seed=0, skeleton=H36M_16):
@@ -78,7 +78,7 @@ def test_mirrored_3d_projects_to_mirrored_2d():
 
 def test_conversion_then_projection_is_projection_then_conversion_where_copied():
     poses = poses_of(skeleton=H36M_17)
-    small = poses.convert(H36M_16)
+    small = poses.to(H36M_16)
     assert small.skeleton == H36M_16 and small.pose3d.shape == (6, 16, 3)
     np.testing.assert_allclose(small.reprojection, small.pose2d, atol=1e-6)
     assert small.labels.keys() == poses.labels.keys()
@@ -92,7 +92,7 @@ def test_torch_and_back():
     rows = torch.tensor([3, 0])
     assert_same(there[rows], poses[[3, 0]])
     assert_same(there.mirror(), poses.mirror())
-    assert_same(there.convert(MPII_16), poses.convert(MPII_16), exact=False)
+    assert_same(there.to(MPII_16), poses.to(MPII_16), exact=False)
     np.testing.assert_allclose(there.reprojection_error, poses.reprojection_error, atol=1e-4)
 
 
@@ -146,7 +146,7 @@ def test_wrong_joint_count():
 
 
 def test_joining_formats():
-    with pytest.raises(ValueError, match=r"2 joint formats \(coco_17, h36m_16\).*convert"):
+    with pytest.raises(ValueError, match=r"2 joint formats \(coco_17, h36m_16\).*to\(skeleton"):
         Poses.cat([poses_of(), poses_of(skeleton=COCO_17)])
 
 

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from camerapose.core import skeleton as skeletons
-from camerapose.core.poses import Poses
-from camerapose.core.skeleton import (
+from camerapose.core import conversion, formats
+from camerapose.core.conversion import DERIVED_CONFIDENCE
+from camerapose.core.formats import (
     BODY_25,
     COCO_17,
     H36M_16,
     H36M_17,
     HALPE_26,
     LSP_14,
-    MADE_CONFIDENCE,
     MPI_INF_3DHP_17,
     MPI_INF_3DHP_28,
     MPII_16,
     SMPL_24,
-    Skeleton,
 )
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import Skeleton
 
-EVERY = pytest.mark.parametrize("skeleton", skeletons.FORMATS.values(), ids=lambda s: s.name)
+EVERY = pytest.mark.parametrize("skeleton", formats.FORMATS.values(), ids=lambda s: s.name)
 
 
 def points_of(skeleton, n=5, d=2, seed=0):
@@ -60,8 +60,8 @@ def test_mirrored_bones_join_mirrored_joints(skeleton):
 @EVERY
 @pytest.mark.parametrize("target", [H36M_16, H36M_17], ids=lambda s: s.name)
 def test_every_format_gives_the_lifters_joints(skeleton, target):
-    assert None not in skeletons.conversion(skeleton, target)
-    points, confidence = skeletons.convert(*points_of(skeleton), skeleton, target)
+    assert None not in conversion.joint_weights(skeleton, target)
+    points, confidence = conversion.convert(*points_of(skeleton), skeleton, target)
     assert points.shape == (5, target.n_joints, 2)
     assert (confidence > 0).all()
 
@@ -71,8 +71,8 @@ def test_conversion_commutes_with_mirroring(skeleton):
     points, confidence = points_of(skeleton, n=2, d=3)
     confidence *= np.linspace(0.1, 1, skeleton.n_joints)
     poses = Poses(skeleton, points[..., :2], confidence, pose3d=points)
-    for target in skeletons.FORMATS.values():
-        first, after = poses.mirror().convert(target), poses.convert(target).mirror()
+    for target in formats.FORMATS.values():
+        first, after = poses.mirror().to(target), poses.to(target).mirror()
         np.testing.assert_allclose(first.pose2d, after.pose2d, atol=1e-12)
         np.testing.assert_allclose(first.pose3d, after.pose3d, atol=1e-12)
         np.testing.assert_array_equal(first.confidence, after.confidence)
@@ -83,9 +83,9 @@ def test_conversion_commutes_with_mirroring(skeleton):
 def test_there_and_back_keeps_shared_joints_bit_for_bit(skeleton, dtype):
     points, confidence = (column.astype(dtype) for column in points_of(skeleton, n=2, d=3))
     confidence *= np.linspace(0.1, 1, skeleton.n_joints).astype(dtype)
-    for target in skeletons.FORMATS.values():
-        there = skeletons.convert(points, confidence, skeleton, target)
-        back, score = skeletons.convert(*there, target, skeleton)
+    for target in formats.FORMATS.values():
+        there = conversion.convert(points, confidence, skeleton, target)
+        back, score = conversion.convert(*there, target, skeleton)
         shared = [skeleton.index(joint) for joint in skeleton.joints if joint in target.joints]
         assert len(shared) >= 10
         assert back[:, shared].tobytes() == points[:, shared].tobytes()
@@ -95,35 +95,35 @@ def test_there_and_back_keeps_shared_joints_bit_for_bit(skeleton, dtype):
 @EVERY
 def test_conversion_commutes_with_translation(skeleton):
     points, confidence = points_of(skeleton, d=3)
-    moved, _ = skeletons.convert(points + 7, confidence, skeleton, H36M_17)
+    moved, _ = conversion.convert(points + 7, confidence, skeleton, H36M_17)
     np.testing.assert_allclose(
-        moved, skeletons.convert(points, confidence, skeleton, H36M_17)[0] + 7, atol=1e-12
+        moved, conversion.convert(points, confidence, skeleton, H36M_17)[0] + 7, atol=1e-12
     )
 
 
 @EVERY
 def test_shared_joints_are_copied_and_others_say_so(skeleton):
     points, confidence = points_of(skeleton, n=2)
-    for target in skeletons.FORMATS.values():
-        new, score = skeletons.convert(points, confidence, skeleton, target)
+    for target in formats.FORMATS.values():
+        new, score = conversion.convert(points, confidence, skeleton, target)
         for i, joint in enumerate(target.joints):
             if joint in skeleton.joints:
                 assert (new[:, i] == points[:, skeleton.index(joint)]).all()
                 assert (score[:, i] == 1).all()
             else:
-                assert set(np.unique(score[:, i])) <= {0, MADE_CONFIDENCE}
+                assert set(np.unique(score[:, i])) <= {0, DERIVED_CONFIDENCE}
 
 
 def test_conversion_to_itself_changes_nothing():
     points, confidence = points_of(H36M_16)
-    same, score = skeletons.convert(points, confidence, H36M_16, H36M_16)
+    same, score = conversion.convert(points, confidence, H36M_16, H36M_16)
     assert same is points and score is confidence
 
 
 def test_numpy_and_torch_agree():
     points, confidence = points_of(COCO_17)
-    expected = skeletons.convert(points, confidence, COCO_17, H36M_17)
-    got = skeletons.convert(
+    expected = conversion.convert(points, confidence, COCO_17, H36M_17)
+    got = conversion.convert(
         torch.from_numpy(points), torch.from_numpy(confidence), COCO_17, H36M_17
     )
     for a, b in zip(expected, got, strict=True):
@@ -134,14 +134,14 @@ def test_a_joint_made_of_an_unseen_one_is_unseen():
     points, confidence = points_of(COCO_17)
     confidence[:, COCO_17.index("left_hip")] = 0
     confidence[:, COCO_17.index("right_shoulder")] = 0.6
-    _, score = skeletons.convert(points, confidence, COCO_17, H36M_16)
+    _, score = conversion.convert(points, confidence, COCO_17, H36M_16)
     assert (score[:, H36M_16.index("pelvis")] == 0).all()
     assert (score[:, H36M_16.index("right_hip")] == 1).all()
-    np.testing.assert_allclose(score[:, H36M_16.index("thorax")], 0.6 * MADE_CONFIDENCE)
+    np.testing.assert_allclose(score[:, H36M_16.index("thorax")], 0.6 * DERIVED_CONFIDENCE)
 
 
 def test_a_joint_that_cannot_be_made_is_zero():
-    points, score = skeletons.convert(*points_of(H36M_16), H36M_16, COCO_17)
+    points, score = conversion.convert(*points_of(H36M_16), H36M_16, COCO_17)
     eye = COCO_17.index("left_eye")
     assert (score[:, eye] == 0).all() and (points[:, eye] == 0).all()
 
@@ -149,7 +149,7 @@ def test_a_joint_that_cannot_be_made_is_zero():
 def test_mpii_to_16_joints_as_the_field_does_it_but_for_the_head():
     """Human3.6M's head is inside the skull: between MPII's upper neck and its head top."""
     points, confidence = points_of(MPII_16)
-    new, _ = skeletons.convert(points, confidence, MPII_16, H36M_16)
+    new, _ = conversion.convert(points, confidence, MPII_16, H36M_16)
     spine = points[:, 6] + 0.476 * (points[:, 7] - points[:, 6])
     expected = points[:, [6, 2, 1, 0, 3, 4, 5, 6, 7, 9, 13, 14, 15, 12, 11, 10]]
     expected[:, 7] = spine
@@ -160,7 +160,7 @@ def test_mpii_to_16_joints_as_the_field_does_it_but_for_the_head():
 def assert_places(source, target, places):
     """Joints of `target` stand at these places of `source`, untouched."""
     points, confidence = points_of(source)
-    new, score = skeletons.convert(points, confidence, source, target)
+    new, score = conversion.convert(points, confidence, source, target)
     for joint, place in places.items():
         assert (new[:, target.index(joint)] == points[:, place]).all(), joint
         assert (score[:, target.index(joint)] == 1).all(), joint
@@ -185,11 +185,11 @@ def limbs(*places):
         (MPII_16, limbs(2, 3, 1, 4, 0, 5, 12, 13, 11, 14, 10, 15)),
         (LSP_14, limbs(2, 3, 1, 4, 0, 5, 8, 9, 7, 10, 6, 11)),
         (COCO_17, limbs(12, 11, 14, 13, 16, 15, 6, 5, 8, 7, 10, 9)),
-        (skeletons.BLAZEPOSE_33, limbs(24, 23, 26, 25, 28, 27, 12, 11, 14, 13, 16, 15)),
+        (formats.BLAZEPOSE_33, limbs(24, 23, 26, 25, 28, 27, 12, 11, 14, 13, 16, 15)),
         (BODY_25, limbs(9, 12, 10, 13, 11, 14, 2, 5, 3, 6, 4, 7)),
-        (skeletons.OPENPOSE_18, limbs(8, 11, 9, 12, 10, 13, 2, 5, 3, 6, 4, 7)),
+        (formats.OPENPOSE_18, limbs(8, 11, 9, 12, 10, 13, 2, 5, 3, 6, 4, 7)),
         (HALPE_26, limbs(12, 11, 14, 13, 16, 15, 6, 5, 8, 7, 10, 9)),
-        (skeletons.HUMANEVA_15, limbs(11, 8, 12, 9, 13, 10, 5, 2, 6, 3, 7, 4)),
+        (formats.HUMANEVA_15, limbs(11, 8, 12, 9, 13, 10, 5, 2, 6, 3, 7, 4)),
         (MPI_INF_3DHP_28, limbs(23, 18, 24, 19, 25, 20, 14, 9, 15, 10, 16, 11)),
         (MPI_INF_3DHP_17, limbs(8, 11, 9, 12, 10, 13, 2, 5, 3, 6, 4, 7)),
         (SMPL_24, limbs(2, 1, 5, 4, 8, 7, 17, 16, 19, 18, 21, 20)),
@@ -204,7 +204,7 @@ def test_limbs_stand_where_each_set_says(source, places):
 def test_trunk_and_head_stand_where_each_set_says():
     assert_places(BODY_25, H36M_17, {"thorax": 1, "pelvis": 8})
     assert_places(HALPE_26, H36M_17, {"thorax": 18, "pelvis": 19})
-    assert_places(skeletons.HUMANEVA_15, H36M_17, {"pelvis": 0, "thorax": 1, "head": 14})
+    assert_places(formats.HUMANEVA_15, H36M_17, {"pelvis": 0, "thorax": 1, "head": 14})
     assert_places(SMPL_24, H36M_17, {"pelvis": 0, "thorax": 12, "neck_nose": 15})
     assert_places(LSP_14, MPII_16, {"upper_neck": 12, "head_top": 13})
     trunk = {"pelvis": 4, "spine": 3, "thorax": 5, "neck_nose": 6}
@@ -219,7 +219,7 @@ def test_mpi_inf_3dhp_17_are_those_of_its_28_that_the_test_set_has():
 
 def test_mpi_inf_3dhp_to_17_joints_as_the_field_does_it_but_for_the_head():
     points, confidence = points_of(MPI_INF_3DHP_17)
-    new, _ = skeletons.convert(points, confidence, MPI_INF_3DHP_17, H36M_17)
+    new, _ = conversion.convert(points, confidence, MPI_INF_3DHP_17, H36M_17)
     expected = points[:, [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]]
     expected[:, 10] = 0.7 * points[:, 0] + 0.3 * points[:, 1]
     np.testing.assert_allclose(new, expected, atol=1e-12)
@@ -227,19 +227,19 @@ def test_mpi_inf_3dhp_to_17_joints_as_the_field_does_it_but_for_the_head():
 
 def test_lsp_is_mpii_without_trunk():
     points, confidence = points_of(MPII_16)
-    new, _ = skeletons.convert(points, confidence, MPII_16, LSP_14)
+    new, _ = conversion.convert(points, confidence, MPII_16, LSP_14)
     assert (new == points[:, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 8, 9]]).all()
 
 
 def test_what_lsp_and_smpl_lack_is_made():
     points, confidence = points_of(LSP_14)
-    new, score = skeletons.convert(points, confidence, LSP_14, H36M_16)
+    new, score = conversion.convert(points, confidence, LSP_14, H36M_16)
     for joint, pair in {"pelvis": (2, 3), "thorax": (8, 9)}.items():
         at = H36M_16.index(joint)
         np.testing.assert_allclose(new[:, at], points[:, pair].mean(axis=1), atol=1e-12)
-        assert (score[:, at] == MADE_CONFIDENCE).all()
+        assert (score[:, at] == DERIVED_CONFIDENCE).all()
     points, confidence = points_of(SMPL_24)
-    new, score = skeletons.convert(points, confidence, SMPL_24, H36M_16)
+    new, score = conversion.convert(points, confidence, SMPL_24, H36M_16)
     head = 2 * points[:, 15] - points[:, 12]
     np.testing.assert_allclose(new[:, H36M_16.index("head")], head, atol=1e-12)
     spine = 0.524 * points[:, 0] + 0.476 * points[:, 12]
@@ -269,7 +269,7 @@ def test_trees_as_published(skeleton, parents):
 
 def test_17_joints_without_the_neck_are_16():
     points, confidence = points_of(H36M_17)
-    new, _ = skeletons.convert(points, confidence, H36M_17, H36M_16)
+    new, _ = conversion.convert(points, confidence, H36M_17, H36M_16)
     assert (new == np.delete(points, H36M_17.index("neck_nose"), axis=1)).all()
 
 
@@ -290,10 +290,10 @@ def test_parts_name_bones_of_their_side():
     ("joints", "parents", "message"),
     [
         (("a", "b"), (None,), "2 joints and 1 parents"),
-        (("a", "a"), (None, "a"), "names a joint twice"),
+        (("a", "a"), (None, "a"), "duplicate joints"),
         (("a", "b"), (None, None), "needs one root"),
         (("a", "b"), (None, "c"), r"unknown parents: \['c'\]"),
-        (("a", "b", "c"), (None, "c", "b"), r"go round in a circle \(b -> c -> b\)"),
+        (("a", "b", "c"), (None, "c", "b"), r"form a cycle \(b -> c -> b\)"),
         (("a", "left_b"), (None, "a"), "has 'left_b' but no 'right_b'"),
     ],
 )
@@ -304,24 +304,24 @@ def test_impossible_skeletons(joints, parents, message):
 
 def test_unknown_names():
     with pytest.raises(ValueError, match=r"known are h36m_16.*did you mean 'coco_17'"):
-        skeletons.get("coco17")
+        formats.get("coco17")
     with pytest.raises(ValueError, match="has no joint 'nose'; it has pelvis"):
         H36M_16.index("nose")
 
 
 def test_wrong_joint_count():
     with pytest.raises(ValueError, match="17 joints but h36m_16 has 16"):
-        skeletons.convert(*points_of(COCO_17), H36M_16, H36M_17)
+        conversion.convert(*points_of(COCO_17), H36M_16, H36M_17)
 
 
 OWN = """
 name = "markers"
 joints = ["sacrum", "left_hip:sacrum", "right_hip:sacrum", "left_collar:sacrum",
           "right_collar:sacrum", "cap:sacrum"]
-made.pelvis = { sacrum = 0.2, left_hip = 0.4, right_hip = 0.4 }
-made.thorax = { left_collar = 0.5, right_collar = 0.5 }
-made.left_shoulder = { left_collar = 1 }
-made.right_shoulder = { right_collar = 1 }
+derived.pelvis = { sacrum = 0.2, left_hip = 0.4, right_hip = 0.4 }
+derived.thorax = { left_collar = 0.5, right_collar = 0.5 }
+derived.left_shoulder = { left_collar = 1 }
+derived.right_shoulder = { right_collar = 1 }
 """
 
 
@@ -329,20 +329,20 @@ made.right_shoulder = { right_collar = 1 }
 def own(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(OWN)
-    return skeletons.get(str(path))
+    return formats.get(str(path))
 
 
 def test_a_format_of_ones_own(own):
     assert own.joints[:2] == ("sacrum", "left_hip") and own.root == "sacrum"
     points, confidence = points_of(own)
-    new, score = skeletons.convert(points, confidence, own, H36M_16)
+    new, score = conversion.convert(points, confidence, own, H36M_16)
     pelvis = np.array([0.2, 0.4, 0.4]) @ points[:, :3]
     np.testing.assert_allclose(new[:, 0], pelvis, atol=1e-12)
     thorax = points[:, 3:5].mean(axis=1)
     np.testing.assert_allclose(new[:, H36M_16.index("thorax")], thorax, atol=1e-12)
     spine = 0.524 * pelvis + 0.476 * thorax
     np.testing.assert_allclose(new[:, H36M_16.index("spine")], spine, atol=1e-12)
-    assert (score[:, 0] == MADE_CONFIDENCE).all()
+    assert (score[:, 0] == DERIVED_CONFIDENCE).all()
     assert (score[:, H36M_16.index("left_knee")] == 0).all()
 
 
@@ -350,7 +350,7 @@ def test_mirroring_commutes_for_ones_own(own):
     points, confidence = points_of(own)
     poses = Poses(own, points, confidence)
     np.testing.assert_allclose(
-        poses.mirror().convert(H36M_16).pose2d, poses.convert(H36M_16).mirror().pose2d, atol=1e-12
+        poses.mirror().to(H36M_16).pose2d, poses.to(H36M_16).mirror().pose2d, atol=1e-12
     )
 
 
@@ -358,26 +358,26 @@ def test_ones_own_format_travels_with_the_poses(own, tmp_path):
     points, confidence = (np.float32(column) for column in points_of(own))
     Poses(own, points, confidence).save(tmp_path / "poses.npz")
     assert Poses.load(tmp_path / "poses.npz").skeleton == own
-    assert skeletons.get(own.definition) == own
-    assert H36M_16.definition == "h36m_16"
+    assert formats.get(formats.definition(own)) == own
+    assert formats.definition(H36M_16) == "h36m_16"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "markers"', 'name = "h36m_16"', "'h36m_16' is a format of camerapose"),
-        ('name = "markers"', "name = 3", 'should say name = "..." and joints'),
-        ('name = "markers"', 'names = "markers"', "it has the unknown names"),
-        ('name = "markers"', "name = ", "is no TOML file"),
+        ('name = "markers"', 'name = "h36m_16"', "'h36m_16' is a built-in joint format"),
+        ('name = "markers"', "name = 3", 'needs name = "..." and joints'),
+        ('name = "markers"', 'names = "markers"', "unknown keys: names"),
+        ('name = "markers"', "name = ", "is not valid TOML"),
         ('"left_hip:sacrum", ', "", "has 'right_hip' but no 'left_hip'"),
-        ('"cap:sacrum"', '"Cap:sacrum"', "'Cap:sacrum' is no joint"),
+        ('"cap:sacrum"', '"Cap:sacrum"', "'Cap:sacrum' is not a joint"),
         ('"cap:sacrum"', '"cap:skull"', r"unknown parents: \['skull'\]"),
-        ("sacrum = 0.2", "sacrum = 0.3", "'pelvis' can't be made of .* weights that sum to 1"),
+        ("sacrum = 0.2", "sacrum = 0.3", "'pelvis' cannot be derived from .*sum to 1"),
         ("sacrum = 0.2", "skull = 0.2", r"unknown: skull"),
-        ("left_hip = 0.4", "left_hip = 0.6", "'pelvis' can't be made"),
+        ("left_hip = 0.4", "left_hip = 0.6", "'pelvis' cannot be derived"),
         ("left_hip = 0.4, right_hip = 0.4", "left_hip = 0.5, right_hip = 0.3", "its mirror image"),
-        ("{ left_collar = 1 }", "1", "`made` should say of a joint its weights"),
-        ("made.left_shoulder = { left_collar = 1 }", "", "its mirror image 'left_shoulder'"),
+        ("{ left_collar = 1 }", "1", "`derived` needs the weights"),
+        ("derived.left_shoulder = { left_collar = 1 }", "", "its mirror image 'left_shoulder'"),
     ],
 )
 def test_bad_formats_of_ones_own(old, new, message, tmp_path):
@@ -385,13 +385,13 @@ def test_bad_formats_of_ones_own(old, new, message, tmp_path):
     assert old in OWN
     path.write_text(OWN.replace(old, new))
     with pytest.raises(ValueError, match=message) as caught:
-        skeletons.get(str(path))
+        formats.get(str(path))
     assert str(path) in str(caught.value)
 
 
 def test_no_file_of_a_format(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file .*own.toml"):
-        skeletons.get(str(tmp_path / "own.toml"))
+        formats.get(str(tmp_path / "own.toml"))
 
 
 CONVENTIONS = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
@@ -406,5 +406,5 @@ def test_the_conventions_show_every_format(skeleton):
 
 
 def test_the_conventions_own_format_can_be_read():
-    own = skeletons.get(CONVENTIONS.split("```toml\n")[1].split("```")[0])
+    own = formats.get(CONVENTIONS.split("```toml\n")[1].split("```")[0])
     assert own.name == "markers" and own.n_joints == 8

@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
+from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16
 from camerapose.data.cache import cached, prepared_folder
 from camerapose.data.datasets import mpii, synthetic
 

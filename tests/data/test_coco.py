@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from camerapose.core.camera import denormalize
-from camerapose.core.skeleton import COCO_17, H36M_16
+from camerapose.core.formats import COCO_17, H36M_16
 from camerapose.data import catalog as data
 from camerapose.data.datasets import coco
 
@@ -77,7 +77,7 @@ def test_people_without_crowds_and_without_the_tiny(tmp_path, content):
 
 
 def test_the_network_gets_its_joints(tmp_path, content):
-    poses = coco.load(write(tmp_path, content)).convert(H36M_16)
+    poses = coco.load(write(tmp_path, content)).to(H36M_16)
     assert (poses.confidence[1] > 0).all()
 
 

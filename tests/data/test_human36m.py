@@ -13,7 +13,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from camerapose.core.camera import Camera, denormalize
-from camerapose.core.skeleton import COCO_17, H36M_16, H36M_17, MADE_CONFIDENCE, MPII_16
+from camerapose.core.conversion import DERIVED_CONFIDENCE
+from camerapose.core.formats import COCO_17, H36M_16, H36M_17, MPII_16
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m
 
@@ -133,7 +134,7 @@ def test_17_joints_without_the_neck_are_16(root):
     with_neck = human36m.load(root, subjects=("S1",), skeleton="h36m_17")
     without = human36m.load(root, subjects=("S1",))
     assert with_neck.skeleton == H36M_17
-    assert (with_neck.convert(H36M_16).pose3d == without.pose3d).all()
+    assert (with_neck.to(H36M_16).pose3d == without.pose3d).all()
 
 
 @pytest.mark.parametrize("joints", [17, 16])
@@ -185,7 +186,7 @@ def test_detections_pair_with_the_exact_projection(root):
 def test_a_joint_that_a_detector_lacks_says_so(root):
     write_2d(root, tree_2d())
     seen = human36m.load(root, subjects=("S1",), detections="det")
-    assert (seen.confidence[:, H36M_16.index("spine")] == MADE_CONFIDENCE).all()
+    assert (seen.confidence[:, H36M_16.index("spine")] == DERIVED_CONFIDENCE).all()
     assert (seen.confidence[:, H36M_16.index("left_knee")] == 1).all()
 
 

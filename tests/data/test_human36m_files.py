@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from camerapose.core.camera import denormalize
-from camerapose.core.skeleton import H36M_17
+from camerapose.core.formats import H36M_17
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m
 

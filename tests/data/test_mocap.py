@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from camerapose.core.skeleton import H36M_16
+from camerapose.core.formats import H36M_16
 from camerapose.data import catalog as data
 from camerapose.data.cache import cached
 from camerapose.data.datasets import mocap

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from miniatures import JOINTS_17, JOINTS_28, TEST_CAMERAS, bodies, calibration, mpi_test, mpi_train
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import mpi_inf_3dhp
@@ -115,7 +115,7 @@ def test_in_human36m_joints(root, split, name):
     options = dict(subjects=("S1",)) if split == "train" else {}
     poses = load(root, split=split, skeleton=name, **options)
     own = load(root, split=split, **options)
-    assert poses.skeleton == skeletons.get(name)
+    assert poses.skeleton == formats.get(name)
     called = {"thorax": "neck", "head": "head_top", "neck_nose": "head"}
     for joint in poses.skeleton.joints:
         place = JOINTS_17.index(called.get(joint, joint))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from camerapose.core.camera import denormalize
-from camerapose.core.skeleton import H36M_16, MPII_16
+from camerapose.core.formats import H36M_16, MPII_16
 from camerapose.data.datasets import mpii
 
 DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
@@ -218,7 +218,7 @@ def test_places_that_are_looked_into(tmp_path, people):
 
 
 def test_conversion_to_16_joints(tmp_path, people):
-    poses = mpii.load(write_json(tmp_path, people)).convert(H36M_16)
+    poses = mpii.load(write_json(tmp_path, people)).to(H36M_16)
     assert poses.confidence[0, H36M_16.index("right_ankle")] == 0
     assert poses.confidence[0, H36M_16.index("head")] == 0
     assert (poses.confidence[1] > 0).all()
@@ -327,7 +327,7 @@ def test_real_people():
     assert not set(train.labels["image"]) & set(valid.labels["image"])
     seen = train.pose2d[train.confidence > 0]
     assert (np.abs(seen) <= 1).mean() > 0.999
-    upright = train.convert(H36M_16)
+    upright = train.to(H36M_16)
     complete = (upright.confidence > 0).all(axis=1)
     head, pelvis = (upright.pose2d[complete, H36M_16.index(j), 1] for j in ("head", "pelvis"))
     assert (head < pelvis).mean() > 0.9

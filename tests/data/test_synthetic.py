@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from camerapose.core.skeleton import H36M_16, H36M_17
+from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.data.datasets import synthetic
 from camerapose.data.datasets.synthetic import FAMILIES, FRACTIONS, LIMITS
 
@@ -88,9 +88,9 @@ def test_faces_look_forward():
 
 def test_17_joints_without_the_neck_are_16():
     without, with_neck = (synthetic.load(n=50, skeleton=f"h36m_{j}") for j in (16, 17))
-    relative = [p.pose3d - p.root_position[:, None] for p in (without, with_neck.convert(H36M_16))]
+    relative = [p.pose3d - p.root_position[:, None] for p in (without, with_neck.to(H36M_16))]
     size = lengths(without)
-    np.testing.assert_allclose(lengths(with_neck.convert(H36M_16)), size, atol=1e-5)
+    np.testing.assert_allclose(lengths(with_neck.to(H36M_16)), size, atol=1e-5)
     np.testing.assert_allclose(*relative, atol=1e-5)
 
 

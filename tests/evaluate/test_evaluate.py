@@ -12,8 +12,8 @@ from test_mpii import person, write_json
 from torch import nn
 
 from camerapose.cli.main import main
+from camerapose.core.formats import H36M_16, SMPL_24
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16, SMPL_24
 from camerapose.data.datasets import human36m, synthetic
 from camerapose.evaluate import protocols
 from camerapose.evaluate.run import COLUMNS, evaluate, lift, measure, table

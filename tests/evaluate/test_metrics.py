@@ -3,9 +3,9 @@ import pytest
 import roma
 import torch
 
+from camerapose.core.formats import H36M_16
 from camerapose.core.geometry import procrustes_align
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16
 from camerapose.evaluate import metrics
 
 ALL = [metrics.mpjpe, metrics.pa_mpjpe, metrics.n_mpjpe, metrics.pck, metrics.auc]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from camerapose.core.formats import H36M_16
 from camerapose.core.plugins import available
-from camerapose.core.skeleton import H36M_16
 from camerapose.models.camerapose import build
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generator

@@ -15,7 +15,7 @@ from fakes import PERSON, SIZE, Deadly
 from camerapose import Poses
 from camerapose.cli.main import main
 from camerapose.core.camera import normalize
-from camerapose.core.skeleton import COCO_17
+from camerapose.core.formats import COCO_17
 from camerapose.infer import batch as collection
 from camerapose.infer.batch import DONE, predict_each
 from camerapose.infer.pipeline import predict

@@ -5,8 +5,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from camerapose.core.camera import Camera
+from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16, Skeleton
+from camerapose.core.skeleton import Skeleton
 from camerapose.infer.clip.ground import ANKLE, ground
 from camerapose.infer.clip.motion import body_height
 from camerapose.io.export import movements
@@ -99,6 +100,6 @@ def test_refused():
     poses = seen(people(3))
     with pytest.raises(ValueError, match="no pose"):
         ground(poses[:0])
-    legless = poses.convert(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
+    legless = poses.to(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
     with pytest.raises(ValueError, match="bust has no left_ankle"):
         ground(legless)

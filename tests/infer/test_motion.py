@@ -8,8 +8,9 @@ import torch
 from test_human36m import REAL, needs_data
 
 from camerapose.core.camera import Camera
+from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16, Skeleton
+from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets import human36m, synthetic
 from camerapose.infer.clip import motion
 from camerapose.models import camera_branch as camera_net
@@ -308,7 +309,7 @@ class TestCameraAndHeight:
         scale = motion.USUAL_HEIGHT / before
         np.testing.assert_allclose(usual.pose3d, scale * people.pose3d, rtol=1e-4)
         np.testing.assert_allclose(usual.reprojection, people.reprojection, atol=1e-4)
-        bust = people.convert(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
+        bust = people.to(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
         assert motion.with_usual_height(bust) is bust and np.isnan(motion.middle_height(bust))
         assert len(motion.with_usual_height(people[:0])) == 0
 

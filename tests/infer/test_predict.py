@@ -15,7 +15,7 @@ from fakes import PERSON, SIZE, Detector, person, write_video
 from PIL import Image
 
 from camerapose import Poses, Predictor
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.core.camera import denormalize
 from camerapose.infer import pipeline as prediction
 from camerapose.infer.clip import motion
@@ -39,7 +39,7 @@ def run(path, out, graph, **options):
 class TestPredictor:
     def test_columns(self, predictor):
         poses = predictor(PERSON[None], image_size=SIZE)
-        assert poses.skeleton == skeletons.H36M_16
+        assert poses.skeleton == formats.H36M_16
         assert poses.pose3d.shape == (1, 16, 3) and poses.pose3d.dtype == np.float32
         assert poses.camera.in_pixels(poses.image_size).focal == pytest.approx(np.full((1, 2), 640))
         np.testing.assert_allclose(poses.root_position, poses.camera.translation)
@@ -51,7 +51,7 @@ class TestPredictor:
         for joint in ("left_wrist", "right_knee"):
             np.testing.assert_allclose(
                 given[poses.skeleton.index(joint)],
-                PERSON[skeletons.COCO_17.index(joint)],
+                PERSON[formats.COCO_17.index(joint)],
                 atol=1e-3,
             )
 
@@ -69,7 +69,7 @@ class TestPredictor:
 
     def test_left_and_right_are_alike_with_mirroring(self):
         given = np.random.default_rng(0).uniform((0, 0), SIZE, (3, 17, 2))
-        flipped = given[:, list(skeletons.COCO_17.mirror)] * (-1, 1) + (SIZE[0], 0)
+        flipped = given[:, list(formats.COCO_17.mirror)] * (-1, 1) + (SIZE[0], 0)
         for mirror in (True, False):  # the weights themselves know left from right
             predictor = Predictor(threads=1, mirror=mirror)
             there = predictor(given, image_size=SIZE)
@@ -138,7 +138,7 @@ class TestPredictor:
     @pytest.mark.parametrize("way", ["nan", "confidence 0", "confidence nan"])
     def test_missing_joints_are_not_read(self, predictor, way):
         keypoints, confidence = PERSON[None].copy(), np.ones((1, 17))
-        wrist = skeletons.COCO_17.index("left_wrist")
+        wrist = formats.COCO_17.index("left_wrist")
         if way == "nan":
             keypoints[0, wrist] = np.nan
         else:
@@ -701,7 +701,7 @@ class TestBadInput:
                 run(tmp_path / name, tmp_path / "out", graph)
 
     def test_keypoints_without_image_size(self, graph, tmp_path):
-        poses = Poses(skeletons.COCO_17, PERSON[None] / 320 - 1, np.ones((1, 17)))
+        poses = Poses(formats.COCO_17, PERSON[None] / 320 - 1, np.ones((1, 17)))
         poses.save(tmp_path / "a.npz")
         with pytest.raises(ValueError, match="image.size"):
             run(tmp_path / "a.npz", tmp_path / "out", graph)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from camerapose.core.camera import denormalize
+from camerapose.core.formats import BODY_25, COCO_17, FORMATS, H36M_16, HALPE_26, OPENPOSE_18
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import BODY_25, COCO_17, FORMATS, H36M_16, HALPE_26, OPENPOSE_18
 from camerapose.data.datasets import synthetic
 from camerapose.io import results
 from camerapose.io.keypoints import reader as keypoints
@@ -419,5 +419,5 @@ def test_real_coco():
     assert (poses.confidence > 0).all(axis=1).sum() == 105
     places = pixels(poses)[poses.confidence > 0]
     assert places.min() >= 0
-    converted = poses.convert(H36M_16)
+    converted = poses.to(H36M_16)
     assert (converted.confidence > 0).all(axis=1).sum() >= 105

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.geometry import bone_lengths, bone_vectors, unit
-from camerapose.core.skeleton import H36M_16, H36M_17
 from camerapose.data.augment.detector_noise import CUT, detect
 from camerapose.data.datasets import synthetic
 from camerapose.models.generator import FOCAL, LENGTH_CHANGE, PITCH, STIFF, Generator, in_view

@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 import torch
 
-from camerapose.core.skeleton import COCO_17, FORMATS, H36M_16
+from camerapose.core.formats import COCO_17, FORMATS, H36M_16
 from camerapose.models import lifters
 from camerapose.models.lifters.mlp import Dropout
 from camerapose.models.lifters.semgcn import SemGraphConv

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
+from camerapose.core.formats import FORMATS, H36M_16, MPII_16
 from camerapose.core.geometry import pose_from_bones
-from camerapose.core.skeleton import FORMATS, H36M_16, MPII_16, Skeleton
+from camerapose.core.skeleton import Skeleton
 from camerapose.models import losses
 
 #: Lengths (metres) of an adult's bones between joint centres, by outer joint.

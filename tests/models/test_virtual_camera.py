@@ -3,8 +3,8 @@
 import torch
 
 from camerapose.core.camera import Camera
+from camerapose.core.formats import H36M_16
 from camerapose.core.geometry import root_relative
-from camerapose.core.skeleton import H36M_16
 from camerapose.models.camera_branch import NEAREST_ROOT, CameraBranch, fit_translation
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.crop import VirtualCamera

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fakes import person
 
-from camerapose.core import skeleton
+from camerapose.core import formats
 from camerapose.track.tracking import Identities, OneAtATime, identities, overlap, unmirrored
 
 
@@ -87,18 +87,18 @@ class TestUnmirrored:
     def walk(self):
         """40 frames of somebody who walks to the right and swings the arms; 30 a second."""
         points = np.stack([person(100 + 3 * i).keypoints for i in range(40)])
-        wrist = skeleton.COCO_17.index("left_wrist")
+        wrist = formats.COCO_17.index("left_wrist")
         points[:, wrist, 1] += 40 * np.sin(np.arange(40) / 5)
         return points, np.tile(np.linspace(0.5, 1, 17), (40, 1)), np.arange(40) / 30
 
     def mend(self, points, confidence, time, who=None):
         who = np.zeros(len(points), int) if who is None else who
-        return unmirrored(points, confidence, who, time, skeleton.COCO_17)
+        return unmirrored(points, confidence, who, time, formats.COCO_17)
 
     def test_frames_in_which_the_body_is_turned_round(self, walk):
         points, confidence, time = walk
         wrong, unsure = points.copy(), confidence.copy()
-        mirror = list(skeleton.COCO_17.mirror)
+        mirror = list(formats.COCO_17.mirror)
         body = slice(5, 17)  # the face tells nothing
         for frames in (slice(12, 20), slice(25, 26)):
             wrong[frames, body] = wrong[frames][:, mirror][:, body]
@@ -110,7 +110,7 @@ class TestUnmirrored:
 
     def test_legs_alone_and_other_people(self, walk):
         points, confidence, time = walk
-        wrong, mirror = points.copy(), list(skeleton.COCO_17.mirror)
+        wrong, mirror = points.copy(), list(formats.COCO_17.mirror)
         wrong[5:9, 11:] = wrong[5:9][:, mirror][:, 11:]
         who = np.repeat([0, 1], 40)
         order = np.random.default_rng(0).permutation(80)
@@ -133,6 +133,6 @@ class TestUnmirrored:
             assert count == 0 and mended is not given
             np.testing.assert_array_equal(mended, given)
         turned = points.copy()
-        turned[20:] = turned[20:, list(skeleton.COCO_17.mirror)]
+        turned[20:] = turned[20:, list(formats.COCO_17.mirror)]
         assert self.mend(turned, confidence, time)[2] == 0  # for good, so who knows
         assert self.mend(points[:1], confidence[:1], time[:1])[2] == 0

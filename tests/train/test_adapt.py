@@ -13,8 +13,8 @@ from test_evaluate import SIZES
 from camerapose import Predictor
 from camerapose.cli.main import main
 from camerapose.core.camera import denormalize
+from camerapose.core.formats import COCO_17, H36M_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import COCO_17, H36M_16
 from camerapose.data.datasets import synthetic
 from camerapose.models.camerapose import build
 from camerapose.models.weights import about, save_model
@@ -49,7 +49,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def annotations(tmp_path):
     """COCO keypoints of sixty people, two an image, as annotation tools write them."""
-    people = synthetic.load(n=60, seed=9).convert(COCO_17)
+    people = synthetic.load(n=60, seed=9).to(COCO_17)
     pixels = denormalize(people.pose2d, people.image_size)
     shown = np.where(people.confidence > 0, 2, 0)
     entries, images = [], []

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from camerapose.core import skeleton
 from camerapose.core.camera import Camera
+from camerapose.core.conversion import DERIVED_CONFIDENCE
+from camerapose.core.formats import H36M_16, MPII_16
 from camerapose.core.geometry import bone_lengths, bone_vectors, root_relative, unit
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16, MPII_16
 from camerapose.models import losses
 from camerapose.models.camerapose import Lifted, build
 from camerapose.models.crop import VirtualCamera
@@ -473,12 +473,12 @@ class TestBodies:
 class TestTruth:
     def test_a_guessed_spine_is_no_truth(self):
         mpii = Poses(MPII_16, torch.rand(2, 16, 2), torch.ones(2, 16))
-        weight = truth_weight(mpii.convert(H36M_16))
+        weight = truth_weight(mpii.to(H36M_16))
         spine = H36M_16.index("spine")
         assert (weight[:, spine] == 0).all()
         assert (weight[:, [i for i in range(16) if i != spine]] > 0).all()
         assert (weight[:, H36M_16.index("pelvis")] == 1).all()
-        assert (weight[:, H36M_16.index("head")] == skeleton.MADE_CONFIDENCE).all()
+        assert (weight[:, H36M_16.index("head")] == DERIVED_CONFIDENCE).all()
 
     def test_a_measured_spine_is(self, pairs):
         assert (truth_weight(pairs) == 1).all()

@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from camerapose import Camera, Poses
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.view import visualize
 from camerapose.view.visualize import LEFT, RIGHT, Row
 
@@ -29,7 +29,7 @@ def people(n=1, places=None, size=SIZE):
     camera = Camera(np.full((n, 2), 2, np.float32), np.zeros((n, 2), np.float32), roots)
     pose2d = camera.project(pose3d)
     return Poses(
-        skeletons.H36M_16, pose2d, np.ones((n, 16), np.float32), pose3d, camera,
+        formats.H36M_16, pose2d, np.ones((n, 16), np.float32), pose3d, camera,
         np.tile(np.float32([size]), (n, 1)), pose2d, {"person": np.arange(n)},
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_3d_views_turn_the_right_way():
 def test_views_keep_lengths():
     stage = visualize._Stage(visualize.figure8(None, people()).axes[1], (37.0, 12.0), BODY)
     seen = stage.see(BODY)
-    for child, parent in skeletons.H36M_16.bones:
+    for child, parent in formats.H36M_16.bones:
         assert np.linalg.norm(seen[child] - seen[parent]) == pytest.approx(
             np.linalg.norm(BODY[child] - BODY[parent]), rel=1e-5
         )
@@ -145,7 +145,7 @@ def test_odd_poses_are_drawn(change, image, tmp_path):
     elif change == "no size":
         poses, shown = replace(poses, image_size=None), None
     else:
-        poses = poses.convert(skeletons.COCO_17)
+        poses = poses.to(formats.COCO_17)
     assert pixels(visualize.figure8(shown, poses), tmp_path).std() > 1
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
 from jaxtyping import Float
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import conversion, formats
 from camerapose.core.camera import Camera, denormalize
 from camerapose.core.skeleton import Skeleton
 
@@ -46,7 +46,7 @@ class Poses:
             raise ValueError(
                 f"pose2d has {self.pose2d.shape[1]} joints but {self.skeleton.name} has "
                 f"{self.skeleton.n_joints}; name the skeleton that the poses are in "
-                f"(known: {', '.join(skeletons.FORMATS)})"
+                f"(known: {', '.join(formats.FORMATS)})"
             )
         for name, column in self.labels.items():
             assert len(column) == len(self), f"label {name} has {len(column)} of {len(self)} rows"
@@ -82,7 +82,7 @@ class Poses:
         if len(names) != 1:
             raise ValueError(
                 f"poses of {len(names)} joint formats ({', '.join(sorted(names))}) can't be "
-                "joined; bring them to one with .convert(skeleton)"
+                "joined; bring them to one with .to(skeleton)"
             )
         xp = array_namespace(parts[0].pose2d)
         shared = set.intersection(*(set(p._arrays()) for p in parts))
@@ -95,12 +95,20 @@ class Poses:
             labels={name: np.concatenate([p.labels[name] for p in parts]) for name in labels},
         )
 
-    def convert(self, target: Skeleton) -> "Poses":
-        """The same poses in another joint format (`camerapose.core.skeleton.convert`)."""
+    def to(self, skeleton: str | Skeleton) -> "Poses":
+        """Return the poses in another joint format (`camerapose.core.conversion.convert`).
+
+        Args:
+            skeleton: a format, its name, or a .toml file (`camerapose.core.formats.get`).
+
+        Raises:
+            ValueError: unknown name.
+        """
+        target = formats.get(skeleton) if isinstance(skeleton, str) else skeleton
         columns: dict[str, Any] = {}
         for name in ("pose2d", "pose3d", "refined2d"):
             if getattr(self, name) is not None:
-                columns[name], confidence = skeletons.convert(
+                columns[name], confidence = conversion.convert(
                     getattr(self, name), self.confidence, self.skeleton, target
                 )
         return replace(self, skeleton=target, confidence=confidence, **columns)
@@ -226,7 +234,7 @@ class Poses:
         """Write a .npz (no pickles); whole or not at all."""
         buffer = io.BytesIO()
         arrays = {name: np.asarray(column) for name, column in self.to_numpy().columns().items()}
-        np.savez_compressed(buffer, skeleton=self.skeleton.definition, **arrays, **extra)
+        np.savez_compressed(buffer, skeleton=formats.definition(self.skeleton), **arrays, **extra)
         path = Path(path)
         temporary = path.with_name(path.name + ".part")
         temporary.write_bytes(buffer.getvalue())
@@ -252,7 +260,7 @@ class Poses:
                 f"{', '.join(sorted(columns)) or 'nothing'}. Give a file written by Poses.save"
             )
         try:
-            skeleton = skeletons.get(str(columns.pop("skeleton")))
+            skeleton = formats.get(str(columns.pop("skeleton")))
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(f"{path}: {error}") from error
         columns = _checked(path, skeleton, columns)

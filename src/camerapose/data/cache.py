@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 import camerapose
-from camerapose.core import camera, poses, skeleton
+from camerapose.core import camera, conversion, formats, poses, skeleton
 from camerapose.core.poses import Poses
 from camerapose.io.assets import cache_dir as cache_folder
 
@@ -123,7 +123,7 @@ def _parts(load: Callable, root: Any, options: dict[str, Any]) -> list | None:
 def _key(load: Callable, root: str | Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """All that the result depends on."""
     adapter = sys.modules[load.__module__]
-    sources = [module.__file__ for module in (adapter, camera, poses, skeleton)]
+    sources = [m.__file__ for m in (adapter, camera, conversion, formats, poses, skeleton)]
     return {
         "adapter": load.__module__,
         "version": camerapose.__version__,
@@ -171,7 +171,7 @@ def _write(prepared: Poses, folder: Path, key: dict[str, Any]) -> None:
             contents[name] = [str(column.dtype), list(column.shape)]
         return contents
 
-    _write_folder(folder, prepared.skeleton.definition, save, key)
+    _write_folder(folder, formats.definition(prepared.skeleton), save, key)
 
 
 def _write_folder(
@@ -255,7 +255,7 @@ def _join(parts: list[Path], folder: Path, key: dict[str, Any]) -> None:
             contents[name] = [str(dtype), list(shape)]
         return contents
 
-    _write_folder(folder, every[0].skeleton.definition, save, key)
+    _write_folder(folder, formats.definition(every[0].skeleton), save, key)
 
 
 def _clear(folder: Path) -> None:
@@ -277,7 +277,7 @@ def _read(folder: Path) -> Poses:
         if [str(column.dtype), list(column.shape)] != [dtype, shape]:
             raise ValueError(f"{path.name} is {column.dtype} {column.shape}, not {dtype} {shape}")
         columns[name] = column
-    return Poses.from_columns(skeleton.get(about["skeleton"]), columns)
+    return Poses.from_columns(formats.get(about["skeleton"]), columns)
 
 
 def _say(what: str) -> None:

@@ -2,7 +2,7 @@
 
 `detect/NAME.py` is the detector `NAME`.  It holds a class `Detector` with
 
-    skeleton: str                            name of a format (`camerapose.core.skeleton.get`)
+    skeleton: str                            name of a format (`camerapose.core.formats.get`)
     __init__(self, ...)                      plain arguments, all with defaults
     __call__(self, image, *, track=False)    list of people, the most prominent one first
     reset(self)                              forget the people tracked so far

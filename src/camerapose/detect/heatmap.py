@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.detect import blazepose
 
 #: Boxes of landmarks end at joints; people reach beyond them by this share, upwards by twice it.
@@ -72,7 +72,7 @@ class Detector:
             )
         self.settings = settings_beside(path, Settings)
         self.skeleton = self.settings.skeleton
-        self._session, self.size = _network(path, threads, skeletons.get(self.skeleton).n_joints)
+        self._session, self.size = _network(path, threads, formats.get(self.skeleton).n_joints)
         self._finder = finder or blazepose.Detector("full", max_people=max_people, threads=threads)
 
     def reset(self) -> None:
@@ -174,7 +174,7 @@ def settings_beside(model: Path, kind: Any) -> Any:
             )
         settings = kind(**given)
         if settings.skeleton:
-            skeletons.get(settings.skeleton)
+            formats.get(settings.skeleton)
         std = getattr(settings, "std", (1, 1, 1))
         if len(getattr(settings, "mean", std)) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError("mean and std take three numbers each, std above 0")

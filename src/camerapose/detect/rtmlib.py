@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.detect.blazepose import Detection
 from camerapose.detect.heatmap import open_graph, settings_beside
 from camerapose.track.tracking import overlap
@@ -225,9 +225,9 @@ def _format(path: Path, settings: Settings, joints: Any) -> str:
             f"{path} finds {joints} joints, and which these are is not known; say it in "
             f'{path.with_suffix(".toml").name}: skeleton = "..."'
         )
-    if isinstance(joints, int) and skeletons.get(name).n_joints != joints:
+    if isinstance(joints, int) and formats.get(name).n_joints != joints:
         raise ValueError(
-            f"{path} finds {joints} joints, but {name} has {skeletons.get(name).n_joints}; say "
+            f"{path} finds {joints} joints, but {name} has {formats.get(name).n_joints}; say "
             f'another in {path.with_suffix(".toml").name}: skeleton = "..."'
         )
     return name

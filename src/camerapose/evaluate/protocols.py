@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.core.camera import Camera
+from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m, humaneva, mpi_inf_3dhp, mpii, pw3d, ski_pose
 
@@ -116,7 +116,7 @@ def _humaneva(asked: _Asked) -> TestSet:
 
 
 def _mpii(asked: _Asked) -> TestSet:
-    poses = cached(mpii.load, asked.root, split="valid").convert(skeletons.get(asked.skeleton))
+    poses = cached(mpii.load, asked.root, split="valid").to(formats.get(asked.skeleton))
     poses = poses[(poses.confidence > 0).all(1)][:: asked.frame_step]
     protocol = "MPII valid, people with all joints annotated; 2D only"
     return TestSet(poses, None, "annotation", protocol)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from camerapose.core.camera import Camera, denormalize
+from camerapose.core.conversion import joint_weights
 from camerapose.core.geometry import root_relative
 from camerapose.core.poses import Poses, mean
-from camerapose.core.skeleton import Skeleton, conversion
+from camerapose.core.skeleton import Skeleton
 from camerapose.evaluate import metrics, protocols
 from camerapose.evaluate.protocols import TEST_SUBJECTS
 from camerapose.infer import rotated_views as views
@@ -131,7 +132,7 @@ def measure(
     Raises:
         ValueError: the model's joints cannot tell where one of them is.
     """
-    joints, seen = poses.skeleton, poses.convert(model.skeleton)
+    joints, seen = poses.skeleton, poses.to(model.skeleton)
     scored = joints.joints if scored is None else tuple(scored)
     _check_joints(model.skeleton, joints, scored if poses.pose3d is not None else ())
     predicted = lift(model, seen, mirror, turned=turned)
@@ -142,7 +143,7 @@ def measure(
     }
     if poses.pose3d is not None:
         found["root_error_calibrated"] = _calibrated_root_error(predicted, poses)
-    camera, predicted = predicted.camera, predicted.convert(joints)
+    camera, predicted = predicted.camera, predicted.to(joints)
     given = poses.pose2d if truth2d is None else truth2d
     again = predicted.reprojection
     if poses.image_size is not None:
@@ -163,13 +164,13 @@ def measure(
 def _calibrated_root_error(predicted: Poses, poses: Poses) -> Tensor:
     """Root error where the camera is told, as in a laboratory, instead of predicted."""
     told = poses.camera.map(lambda column: column.double().cpu().numpy())
-    placed = motion.refit(predicted.to_numpy(), told.focal, told.center).convert(poses.skeleton)
+    placed = motion.refit(predicted.to_numpy(), told.focal, told.center).to(poses.skeleton)
     pose3d = torch.as_tensor(placed.pose3d).to(poses.pose3d)
     return metrics.root_error(pose3d, poses.pose3d, poses.skeleton)
 
 
 def _check_joints(known: Skeleton, wanted: Skeleton, scored: Sequence[str]) -> None:
-    made = dict(zip(wanted.joints, conversion(known, wanted), strict=True))
+    made = dict(zip(wanted.joints, joint_weights(known, wanted), strict=True))
     unknown = [joint for joint in scored if made[joint] is None]
     if unknown:
         raise ValueError(

@@ -13,8 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 from tqdm import tqdm
 
-from camerapose.core import plugins
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats, plugins
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
@@ -300,7 +299,7 @@ class _Work:
         labels = {name: np.array([row["labels"][name] for row in waiting]) for name in names}
         if self._video:
             points, sure, self.mirrored = tracking.unmirrored(
-                points, sure, labels["person"], labels["time"], skeletons.get(self._format)
+                points, sure, labels["person"], labels["time"], formats.get(self._format)
             )
         for first in range(0, len(waiting), BATCH):
             part = slice(first, first + BATCH)

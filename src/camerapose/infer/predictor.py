@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from jaxtyping import Bool, Float
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import conversion, formats
 from camerapose.core.camera import Camera, normalize
 from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
@@ -98,7 +98,7 @@ class Predictor:
                 (joints, 2) is one person.
             confidence: (n, joints), 0 (not seen) to 1 (certain); None: all joints are certain.
             image_size: (width, height) of all images, or one row a person.
-            skeleton: the joint format of `keypoints`; see `camerapose.core.skeleton.FORMATS`.
+            skeleton: the joint format of `keypoints`; see `camerapose.core.formats.FORMATS`.
             focal: focal length in pixels where the camera is calibrated: a number, (x, y), or a row
                 a person. People are turned and placed to fit it; None: it is predicted.
             center: its principal point in pixels; None: the image's middle. Goes with `focal`.
@@ -138,9 +138,9 @@ class Predictor:
 
         Joints that are not seen stand in the middle of those that are.
         """
-        source = skeletons.get(skeleton) if isinstance(skeleton, str) else skeleton
+        source = formats.get(skeleton) if isinstance(skeleton, str) else skeleton
         points, seen = _checked(keypoints, confidence, source)
-        points, seen = skeletons.convert(points, seen, source, self.skeleton)
+        points, seen = conversion.convert(points, seen, source, self.skeleton)
         shown = (seen > 0)[..., None]
         count = np.maximum(shown.sum(1, keepdims=True), 1)
         middle = (points * shown).sum(1, keepdims=True) / count
@@ -250,7 +250,7 @@ def _skeleton_of(session: onnxruntime.InferenceSession, path: Path) -> Skeleton:
             f"{path} is an ONNX graph, but none of camerapose: it lacks {lacks}. "
             "Give one that `camerapose export` wrote."
         )
-    skeleton = skeletons.get(named)
+    skeleton = formats.get(named)
     joints = inputs["pose2d"][1]
     if joints != skeleton.n_joints:
         raise ValueError(
@@ -315,8 +315,8 @@ def _checked(
 
 
 def _wrong_count(count: int, source: Skeleton) -> str:
-    fitting = [s.name for s in skeletons.FORMATS.values() if s.n_joints == count]
-    known = ", ".join(f"{s.name} ({s.n_joints})" for s in skeletons.FORMATS.values())
+    fitting = [s.name for s in formats.FORMATS.values() if s.n_joints == count]
+    known = ", ".join(f"{s.name} ({s.n_joints})" for s in formats.FORMATS.values())
     hint = (
         f"with {count} joints there is {' and '.join(fitting)}: say skeleton={fitting[0]!r}"
         if fitting

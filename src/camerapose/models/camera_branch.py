@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from camerapose.core.skeleton import H36M_16, Skeleton
+from camerapose.core.formats import H36M_16
+from camerapose.core.skeleton import Skeleton
 from camerapose.models.crop import VirtualCamera
 
 #: Where predicted focal lengths start from: the geometric middle of 1 (90 degrees) to 4 (28).

@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 import camerapose
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.train.config import Model, update
 
@@ -55,7 +55,7 @@ def save_model(
     metadata = {
         "format": "camerapose",
         "camerapose_version": camerapose.__version__,
-        "skeleton": model.skeleton.definition,
+        "skeleton": formats.definition(model.skeleton),
         "model": json.dumps(dataclasses.asdict(settings)),
         "license": license,
         "card": json.dumps(card or {}),
@@ -73,7 +73,7 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
     path = find_model(Path(path))
     try:
         metadata, state = _read(path)
-        found = skeletons.get(metadata["skeleton"])
+        found = formats.get(metadata["skeleton"])
         settings = update(Model(), json.loads(metadata["model"]), str(path))
         model = build(found, **dataclasses.asdict(settings))
         model.load_state_dict(
@@ -213,7 +213,7 @@ def export_model(
     _strip(graph)
     for key, value in {
         "camerapose_version": camerapose.__version__,
-        "skeleton": model.skeleton.definition,
+        "skeleton": formats.definition(model.skeleton),
         "units": UNITS,
         "license": license,
         "card": json.dumps(card or {}),

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camerapose.core import plugins
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats, plugins
 from camerapose.core.camera import Camera
 from camerapose.core.geometry import bone_vectors, constant, pose_from_bones
 from camerapose.core.poses import Poses
@@ -48,7 +47,7 @@ class TrainingData(NamedTuple):
 
 def load(config: Config, device: torch.device) -> TrainingData:
     """Read what the configuration names. FileNotFoundError says what is missing and where."""
-    target = skeletons.get(config.data.skeleton)
+    target = formats.get(config.data.skeleton)
     learned = tuple(s for s in config.data.subjects if s not in config.data.held_out)
     parts, detected, validation = [], None, None
     if config.data.human36m:
@@ -75,7 +74,7 @@ def load(config: Config, device: torch.device) -> TrainingData:
         found = _of_plugin(name, where)
         if found.pose3d is None or found.camera is None:
             raise ValueError(f"data.pairs: {name} has no 3D with cameras; name it in data.wild")
-        parts.append(exact(found.convert(target)))
+        parts.append(exact(found.to(target)))
     if not parts:
         raise ValueError(
             "nothing to learn 3D from: set data.human36m to the folder with data_3d_h36m.npz, "
@@ -126,8 +125,8 @@ def _wild(config: Config, target: Skeleton) -> tuple[Poses | None, Poses | None]
     def usable(poses: Poses) -> Poses:
         seen = poses.confidence > 0
         if config.model.refiner_hidden:
-            return poses[np.flatnonzero(seen.sum(1) >= FEWEST_JOINTS)].convert(target)
-        return poses[np.flatnonzero(seen.all(1))].convert(target)
+            return poses[np.flatnonzero(seen.sum(1) >= FEWEST_JOINTS)].to(target)
+        return poses[np.flatnonzero(seen.all(1))].to(target)
 
     if not sets:
         return None, None

@@ -86,7 +86,7 @@ def adapt(
     path = bundled_weights() if str(weights) == "bundled" else find_model(Path(weights))
     model = load_model(path)
     people = keypoints.load(annotations, skeleton=skeleton, image_size=image_size)
-    learned, tested = split(people.convert(model.skeleton), held_out, seed)
+    learned, tested = split(people.to(model.skeleton), held_out, seed)
     if human36m is None:
         pairs = made_bodies(model, seed)
     else:

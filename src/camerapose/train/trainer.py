@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.models.camerapose import build
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generator
@@ -108,7 +108,7 @@ class Run:
         torch.set_float32_matmul_precision(PRECISION[config.precision])
         torch.manual_seed(config.seed)
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
-        skeleton = skeletons.get(config.data.skeleton)
+        skeleton = formats.get(config.data.skeleton)
         sizes = dataclasses.asdict(config.model)
         self.networks: dict[str, nn.Module] = {
             "model": build(skeleton, **sizes),

@@ -147,7 +147,7 @@ def _pairs(rows: Sequence[visualize.Row], others: Poses) -> list[tuple[visualize
     """Each row with the same person in other results; people whom those lack are left out."""
     skeleton = rows[0].poses.skeleton
     if others.skeleton != skeleton:
-        others = others.convert(skeleton)
+        others = others.to(skeleton)
     pairs = []
     for row in rows:
         same = others[others.labels["frame"] == row.poses.labels["frame"][0]]

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from camerapose.core.conversion import DERIVED_CONFIDENCE, joint_weights
 from camerapose.core.geometry import constant
-from camerapose.core.skeleton import MADE_CONFIDENCE, Skeleton, conversion
+from camerapose.core.skeleton import Skeleton
 
 #: Joints of Human3.6M that detectors of other formats lack.
 MADE_JOINTS = ("pelvis", "spine", "thorax", "neck_nose", "head")
@@ -56,7 +57,7 @@ def detect(
     are missing (confidence 0, never more than half of a pose), sometimes a whole limb. In some
     poses hips, shoulders, head and limbs end elsewhere along the body, as other formats define
     them (`DEFINITIONS`), and the joints that detectors of other formats lack are made from the
-    others, as `skeleton.convert` makes them; the head, which then comes from the face, is
+    others, as `core.conversion.convert` makes them; the head, which then comes from the face, is
     displaced at random.
 
     Args:
@@ -137,7 +138,7 @@ def _without_trunk(pose2d, confidence, skeleton, chosen, normal):
     converted = others.index_add(1, joints, parts)
     used = constant(_used, skeleton, device, torch.bool)
     least = torch.where(used, confidence[:, None], 1.0).amin(dim=-1)
-    sure = torch.where(made, MADE_CONFIDENCE * least, confidence)
+    sure = torch.where(made, DERIVED_CONFIDENCE * least, confidence)
     return (
         torch.where(chosen[..., None], converted, pose2d),
         torch.where(chosen, sure, confidence),
@@ -162,8 +163,8 @@ def _made_and_head(skeleton: Skeleton) -> list[list[bool]]:
 
 
 def _made(skeleton: Skeleton) -> list[tuple[int, int, float]]:
-    """(joint, joint that it is made from, share) for the made ones (`skeleton.conversion`)."""
-    weights = conversion(_limbs_and_head(skeleton), skeleton)
+    """(joint, joint that it is made from, share) for the made ones (`conversion.joint_weights`)."""
+    weights = joint_weights(_limbs_and_head(skeleton), skeleton)
     return [
         (joint, skeleton.index(source), share)
         for joint, sources in enumerate(weights)

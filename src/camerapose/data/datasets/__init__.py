@@ -8,7 +8,7 @@ that reads what stands under `root` in the data set's usual layout and returns e
 `Poses` (numpy, float32): `pose2d` in normalised coordinates (`camerapose.core.camera.normalize`),
 joints that are not annotated with confidence 0, `pose3d` in the camera frame in metres and
 absolute, `image_size`, and labels to tell poses apart. It keeps the joint format of the data set,
-or offers those that it truly has; other formats are made by `Poses.convert`. Where cameras are
+or offers those that it truly has; other formats are made by `Poses.to`. Where cameras are
 known they have no rotation, since poses live in the camera's frame, and their translation is the
 root's place. What is missing or unlike the layout is a `FileNotFoundError` or `ValueError` that
 says what came, what was expected and where the data set is to be had.

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from camerapose.core.camera import normalize
+from camerapose.core.formats import COCO_17
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import COCO_17
 from camerapose.io.keypoints.reader import VISIBILITY
 
 SPLITS = ("train", "val")

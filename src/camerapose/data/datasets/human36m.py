@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import conversion, formats
 from camerapose.core.camera import Camera, normalize
+from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16, H36M_17, Skeleton
+from camerapose.core.skeleton import Skeleton
 from camerapose.data.readers.human36m_files import cdf_files, h5_files, read_cdf, read_h5
 from camerapose.data.readers.pickles import numbers, read_pickled
 
@@ -343,7 +344,7 @@ def _target(name: str) -> Skeleton:
     if name not in known:
         raise ValueError(
             f"Human3.6M comes as {' or '.join(known)}, not as {name!r}; for another joint format "
-            "use poses.convert(skeleton) on the result"
+            "use poses.to(skeleton) on the result"
         )
     return known[name]
 
@@ -535,7 +536,7 @@ def _from_h5(
 def _layout(metadata: Any, joints: int, file: str) -> Skeleton:
     """The joint format of a file of detections, by its left side or, without, by its name."""
     metadata = metadata if isinstance(metadata, dict) else {}
-    known = [s for s in skeletons.FORMATS.values() if s.n_joints == joints]
+    known = [s for s in formats.FORMATS.values() if s.n_joints == joints]
     symmetry, name = metadata.get("keypoints_symmetry"), str(metadata.get("layout_name", ""))
     told = False
     if isinstance(symmetry, (list, tuple, np.ndarray)) and len(symmetry):
@@ -545,7 +546,7 @@ def _layout(metadata: Any, joints: int, file: str) -> Skeleton:
     named = [s for s in known if name and s.name.startswith(name)]
     known, told = named or known, told or bool(named)
     if len(known) > 1 or not told:  # VideoPose3D's own files say no more
-        known = {16: [skeletons.MPII_16], 17: [H36M_17]}.get(joints, [])
+        known = {16: [formats.MPII_16], 17: [H36M_17]}.get(joints, [])
     if len(known) != 1:
         raise ValueError(
             f"{file} has {joints} joints a pose ({name or 'no name of a layout'}); 17 in the order "
@@ -561,7 +562,7 @@ def _detected(view: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarra
         score = np.clip(np.nan_to_num(view[..., 2]), 0, 1)
     good = (np.isfinite(points) & (np.abs(points) < 1e6)).all(axis=-1)
     points = np.where(good[..., None], points, 0).astype(np.float32)
-    points, score = skeletons.convert(points, np.where(good, score, 0), source, target)
+    points, score = conversion.convert(points, np.where(good, score, 0), source, target)
     return np.concatenate([points, score[..., None]], axis=-1, dtype=np.float32)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from camerapose.core.camera import Camera, normalize
+from camerapose.core.formats import HUMANEVA_15
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import HUMANEVA_15
 from camerapose.data.readers.pickles import numbers, read_pickled
 
 IMAGE_SIZE = (640, 480)

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import conversion, formats
+from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16, H36M_17, Skeleton
+from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets import synthetic
 from camerapose.data.readers.motion_capture import Motion, read_amc, read_asf, read_bvh
 
@@ -67,7 +68,7 @@ def load(
     """All frames of all files below a folder, each before cameras of its own.
 
     Pelvis, spine and head, which such files have elsewhere or not at all, are made as
-    `skeleton.convert` makes them; all joints have confidence 1, for 3D and 2D agree.
+    `core.conversion.convert` makes them; all joints have confidence 1, for 3D and 2D agree.
 
     Args:
         root: a folder, searched with all below it, or one file.
@@ -132,7 +133,7 @@ def _check_options(
     if skeleton not in (H36M_16.name, H36M_17.name):
         raise ValueError(
             f"motion comes as {H36M_16.name} or {H36M_17.name}, not as {skeleton!r}; for another "
-            "joint format use poses.convert(skeleton) on the result"
+            "joint format use poses.to(skeleton) on the result"
         )
     synthetic.check_ranges(focal=focal, height=height)
 
@@ -181,8 +182,8 @@ def _clip(
     points = points * _unit(points, source, unit, path)
     if up == "z":
         points = points[..., [0, 2, 1]] * [1.0, 1.0, -1.0]
-    target = skeletons.get(skeleton)
-    body, _ = skeletons.convert(points, np.ones(points.shape[:2]), source, target)
+    target = formats.get(skeleton)
+    body, _ = conversion.convert(points, np.ones(points.shape[:2]), source, target)
     n = len(body)
     shared = path.relative_to(root).as_posix() if path != root else path.name
     random = np.random.default_rng([seed, zlib.crc32(shared.encode())])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.core.camera import Camera, normalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
@@ -135,7 +135,7 @@ def load(
             for (path, calibration), rows in zip(pairs, frames, strict=True)
             for view in _train_views(path, calibration, rows, asked, annotation, order)
         )
-    return _assemble(found, counts, skeletons.get(skeleton))
+    return _assemble(found, counts, formats.get(skeleton))
 
 
 def files(
@@ -207,7 +207,7 @@ def _order(skeleton: str, split: str) -> list[int]:
     if known.get(skeleton) is None:
         raise ValueError(
             f"MPI-INF-3DHP's {split} comes as {', '.join(n for n, o in known.items() if o)}, not "
-            f"as {skeleton!r}; for another joint format use poses.convert(skeleton) on the result"
+            f"as {skeleton!r}; for another joint format use poses.to(skeleton) on the result"
         )
     return known[skeleton]
 

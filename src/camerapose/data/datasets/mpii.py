@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from camerapose.core.camera import normalize
+from camerapose.core.formats import MPII_16
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import MPII_16
 from camerapose.data.readers.matlab import read_mat
 
 MAT = "mpii_human_pose_v1_u12_1.mat"

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import conversion, formats
 from camerapose.core.camera import Camera, normalize
+from camerapose.core.formats import OPENPOSE_18
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import OPENPOSE_18, Skeleton
+from camerapose.core.skeleton import Skeleton
 from camerapose.data.readers.pickles import read_pickle
 
 SPLITS = ("train", "validation", "test")
@@ -82,12 +83,12 @@ def load(
     if skeleton not in _ORDERS:
         raise ValueError(
             f"3DPW comes as {' or '.join(_ORDERS)}, not as {skeleton!r}; for another joint format "
-            "use poses.convert(skeleton) on the result"
+            "use poses.to(skeleton) on the result"
         )
     if frame_step < 1:
         raise ValueError(f"frame_step is {frame_step}; give 1 (every frame) or more")
     paths = files(root, split=split, sequences=sequences)
-    target, order = skeletons.get(skeleton), _ORDERS[skeleton]
+    target, order = formats.get(skeleton), _ORDERS[skeleton]
     people = [p for path in paths for p in _people(path, target, order, keypoints, frame_step)]
     if not any(len(poses) for poses in people):
         raise ValueError(
@@ -213,7 +214,7 @@ def _detected(
     good = (np.isfinite(found) & (np.abs(found) < 1e6)).all(axis=-1)
     points = np.float32(np.where(good[..., None], found[..., :2], 0))
     score = np.float32(np.where(good, np.clip(found[..., 2], 0, 1), 0))
-    return skeletons.convert(points, score, OPENPOSE_18, target)
+    return conversion.convert(points, score, OPENPOSE_18, target)
 
 
 def _seen(

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from camerapose.core.camera import Camera, normalize
+from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import H36M_16, H36M_17, Skeleton
+from camerapose.core.skeleton import Skeleton
 
 #: Lengths over stature. Widths and head are those of Human3.6M's joints, which lie inside the body:
 #: Drillis and Contini measured the outside.
@@ -124,7 +125,7 @@ def load(
     if skeleton not in known:
         raise ValueError(
             f"synthetic poses come as {' or '.join(known)}, not as {skeleton!r}; for another "
-            "joint format use poses.convert(skeleton) on the result"
+            "joint format use poses.to(skeleton) on the result"
         )
     if n < 1:
         raise ValueError(f"n is {n}; ask for 1 pose or more")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import skeleton as skeletons
+from camerapose.core import formats
 from camerapose.core.camera import normalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
@@ -102,7 +102,7 @@ def load(path: str | Path, *, skeleton: str | None = None, image_size: Any = Non
     """
     path = Path(path).expanduser()
     given = None if image_size is None else _checked_size(image_size)
-    wanted = None if skeleton is None else skeletons.get(skeleton)
+    wanted = None if skeleton is None else formats.get(skeleton)
     if _exists(path).is_file() and path.suffix.lower() == ".npz":
         return _from_npz(path, wanted, given)
     people = _read(path)
@@ -276,7 +276,7 @@ def _from_coco(content: dict, path: Path) -> _People:
     listed = [_objects(content, key, path) for key in ("categories", "images")]
     names = next((c["keypoints"] for c in listed[0] if c.get("keypoints")), None)
     if isinstance(names, list):
-        same = [s.name for s in skeletons.FORMATS.values() if list(s.joints) == names]
+        same = [s.name for s in formats.FORMATS.values() if list(s.joints) == names]
         people.skeleton = same[0] if same else None
     images = {str(image.get("id")): (i, image) for i, image in enumerate(listed[1])}
     for i, entry in enumerate(content["annotations"]):
@@ -378,7 +378,7 @@ def _skeleton_of(people: _People, wanted: Skeleton | None, path: Path) -> Skelet
     """The joint format: the file's own, the user's, or what the number of joints means."""
     if people.skeleton is not None:
         try:
-            own = skeletons.get(str(people.skeleton))
+            own = formats.get(str(people.skeleton))
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(f"{path}: {error}") from error
         if wanted not in (None, own):
@@ -386,7 +386,7 @@ def _skeleton_of(people: _People, wanted: Skeleton | None, path: Path) -> Skelet
         return own
     if wanted is not None:
         return wanted
-    usual = [skeletons.get(name) for name in _USUAL[people.format]]
+    usual = [formats.get(name) for name in _USUAL[people.format]]
     joints = len(people.keypoints[0]) / 3
     for skeleton in usual:
         if joints == skeleton.n_joints or WHOLE_BODY.get(joints) == skeleton.name:
@@ -399,7 +399,7 @@ def _wrong_count(people: _People, i: int, would_do: Iterable[Skeleton]) -> str:
     return (
         f"{people.place[i]}: got {len(people.keypoints[i])} numbers where x, y and score of each "
         f"joint should stand; {would_do or 'a known format'} would do. If the joints are in "
-        f"another format, name it with skeleton (known: {', '.join(skeletons.FORMATS)})"
+        f"another format, name it with skeleton (known: {', '.join(formats.FORMATS)})"
     )
 
 
