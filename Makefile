@@ -2,34 +2,52 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST_ARGS ?=
 
-.PHONY: help setup demo test clean
+.PHONY: help demo setup lint test test-quick docs clean
 
 help:
-	@echo "make demo    3D poses of a sample video, pictures into $(DEMO)/"
-	@echo "make test    lint and tests, with everything that learning needs"
-	@echo "make setup   only the environment .venv, with everything"
-
-setup: .venv/.dev
+	@echo "make demo         predict 3D poses for a sample video, figures in $(DEMO)/"
+	@echo "make setup        create .venv with everything needed for training and tests"
+	@echo "make lint         run the linter, the formatter check and the type checker"
+	@echo "make test-quick   run the fast tests"
+	@echo "make test         run the linter and all tests"
+	@echo "make docs         build the documentation into site/"
 
 demo: .venv/.use
 	$(BIN)/camerapose demo --out $(DEMO)
 
-test: .venv/.dev
+setup: .venv/.dev
+
+lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m mypy
 
-# Using takes no torch; learning and the tests do.
+test-quick: .venv/.dev
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(PYTEST_ARGS)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+docs: .venv/.docs
+	$(BIN)/python -m mkdocs build --strict
+
+# Inference needs no PyTorch; training and the tests do.
 .venv/.use: requirements/use.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/use.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(PIP) -r requirements/use.txt
+	$(PIP) --no-deps -e .
 	@touch $@
 
 .venv/.dev: .venv/.use requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+.venv/.docs: .venv/.use requirements/docs.txt
+	$(PIP) -r requirements/docs.txt
 	@touch $@
 
 clean:
-	rm -rf .venv $(DEMO) .pytest_cache .ruff_cache
+	rm -rf .venv $(DEMO) site .coverage .mypy_cache .pytest_cache .ruff_cache
