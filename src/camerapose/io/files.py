@@ -174,6 +174,25 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Create a folder and its parents, unless it exists, and check that it can be written to.
+
+    Raises:
+        OSError: the folder cannot be created or written to; the message is one line.
+    """
+    folder = Path(path)
+    probe = folder / _temporary_name(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        reason = "a file has this name" if isinstance(error, FileExistsError) else error.strerror
+        message = f"cannot write to the folder {folder}: {(reason or str(error)).lower()}"
+        raise type(error)(f"{message}; choose another folder") from error
+    return folder
+
+
 def _temporary_name(target: Path) -> str:
     """Return a hidden, unused name with the suffix of `target`, within the usual 255 bytes."""
     suffix = target.suffix if re.fullmatch(r"\.\w{1,16}", target.suffix) else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
+from camerapose.io.files import atomic_write
 
 #: Name of the arrays in a result folder.
 ARRAYS = "poses.npz"
@@ -46,11 +47,8 @@ def to_dict(poses: Poses) -> dict[str, Any]:
 
 def write_json(poses: Poses, path: str | os.PathLike) -> None:
     """Write `to_dict` as JSON with one pose per line."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path, "w") as file:
         file.writelines(_lines(poses))
-    os.replace(temporary, path)
 
 
 def rows(poses: Poses) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from camerapose.io.export import Movement, _rig
+from camerapose.io.files import write_text
 
 EXTENSION = ".bvh"
 CENTIMETRES = 100.0
@@ -45,7 +46,7 @@ def write(path: Path, movement: Movement) -> None:
     values = np.concatenate([rig.root * CENTIMETRES, angles], axis=1)
     lines += ["MOTION", f"Frames: {len(values)}", f"Frame Time: {1 / movement.fps:.8f}"]
     lines += [" ".join(f"{v:.4f}" for v in row) for row in values]
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def euler_zxy(turns: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from camerapose.io.export import Movement
+from camerapose.io.files import AtomicFile
 
 EXTENSION = ".c3d"
 
@@ -34,4 +35,6 @@ def write(path: Path, movement: Movement) -> None:
     masks = np.zeros((7, *places.shape[1:]), bool)
     masks[0] = movement.measured
     file["data"]["meta_points"]["camera_masks"] = masks
-    file.write(str(path))
+    # ezc3d does not report a full disk; four 32-bit numbers are stored per point.
+    with AtomicFile(path, min_size=4 * places.size) as temporary:
+        file.write(str(temporary))

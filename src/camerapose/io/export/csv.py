@@ -4,13 +4,14 @@ import csv
 from pathlib import Path
 
 from camerapose.io.export import Movement
+from camerapose.io.files import atomic_write
 
 EXTENSION = ".csv"
 
 
 def write(path: Path, movement: Movement) -> None:
     """Columns time (seconds), filled (1: not seen but filled in), JOINT_x, JOINT_y, JOINT_z, ..."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path, "w") as file:
         out = csv.writer(file)
         out.writerow(
             ["time", "filled", *(f"{j}_{a}" for j in movement.skeleton.joints for a in "xyz")]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from camerapose.io.export import Movement, _rig
+from camerapose.io.files import write_bytes
 
 EXTENSION = ".glb"
 #: A bone's thickness beside its length.
@@ -95,7 +96,7 @@ def write(path: Path, movement: Movement) -> None:
         accessors=accessors, bufferViews=views, buffers=[gltf.Buffer(byteLength=len(blob))],
     )  # fmt: skip
     file.set_binary_blob(bytes(blob))
-    file.save_binary(str(path))
+    write_bytes(path, b"".join(file.save_to_bytes()))
 
 
 def quaternions(turns: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ Layout: OpenSim's documentation, "Marker (.trc) files".
 from pathlib import Path
 
 from camerapose.io.export import Movement
+from camerapose.io.files import write_text
 
 EXTENSION = ".trc"
 
@@ -27,4 +28,4 @@ def write(path: Path, movement: Movement) -> None:
     for i, (pose, seen) in enumerate(zip(movement.points, movement.seen, strict=True)):
         values = [f"{v:.5f}" if seen else "" for v in pose.ravel()]
         lines.append("\t".join([str(i + 1), f"{movement.start + i / movement.fps:.5f}", *values]))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
