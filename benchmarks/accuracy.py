@@ -1,10 +1,10 @@
-"""The accuracy tables: train every row on one short schedule, measure, write docs/results.md.
+"""The accuracy tables: train every row on one short schedule, measure, write dev/results.md.
 
     python benchmarks/accuracy.py --list                           # the rows, and what is done
     python benchmarks/accuracy.py --data DIR                       # everything not done yet
     python benchmarks/accuracy.py --data DIR --rows 'gt-parts-*'   # some rows
     python benchmarks/accuracy.py --data DIR --shipped             # the weights of the package
-    python benchmarks/accuracy.py --only-report                    # docs/results.md again
+    python benchmarks/accuracy.py --only-report                    # dev/results.md again
 
 DIR holds h36m, mpii and humaneva. A row that was interrupted goes on where it was; its result is
 one file in benchmarks/results, and a row that has one is not trained again.
@@ -32,7 +32,7 @@ from rows import TRANSPLANTS, Row, nested, rows
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 CONFIG = HERE.parent / "configs" / "matrix.toml"
-DOCUMENT = HERE.parent / "docs" / "results.md"
+DOCUMENT = HERE.parent / "dev" / "results.md"
 #: Human3.6M's test frames that rows are measured on: every so manyth.
 FRAME_STEP = 10
 #: Name of a test: data set, its folder, detections, test-time mirroring, turned views.

@@ -1,4 +1,4 @@
-"""From the files in benchmarks/results to the tables in docs/results.md.
+"""From the files in benchmarks/results to the tables in dev/results.md.
 
 In the document a table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; what is
 written by hand around it stays. A row marked † was trained with other settings than it has now.

@@ -1,7 +1,7 @@
 """How fast: training, data, metrics, inference, beside the bare products and the usual way.
 
     python benchmarks/speed.py --quick                  # within 5 minutes on 2 quiet cores
-    python benchmarks/speed.py --data DIR --write       # everything, and docs/results.md
+    python benchmarks/speed.py --data DIR --write       # everything, and dev/results.md
 
 Everything runs on one thread and is measured in seconds of that thread's processor time, so that
 other programs on the machine count little. What is compared runs in turn, A B A B, in one process;
@@ -48,7 +48,7 @@ from camerapose.train.steps import update
 from camerapose.train.trainer import PRECISION, Run
 from camerapose.train.warmup import learn, play
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "results.md"
+DOCUMENT = Path(__file__).parents[1] / "dev" / "results.md"
 LIFTERS = ("videopose", "mlp", "parts", "semgcn", "stgcn")
 #: The paper's schedule: pairs of Human3.6M, their batches, and passes of each stage.
 PAIRS, BATCH, EPOCHS = 1_464_400, 1024, {"refine": 100, "warmup": 10, "joint": 75}
@@ -679,7 +679,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller batches")
     parser.add_argument("--data", type=Path, help="folder with h36m")
     parser.add_argument("--lifters", nargs="*", default=list(LIFTERS), choices=LIFTERS)
-    parser.add_argument("--write", action="store_true", help="the tables into docs/results.md")
+    parser.add_argument("--write", action="store_true", help="the tables into dev/results.md")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -729,7 +729,7 @@ def _processor() -> str:
 
 
 def write(text: str) -> None:
-    """Put the tables between the marks in docs/results.md."""
+    """Put the tables between the marks in dev/results.md."""
     start, end = "<!-- begin speed -->", "<!-- end speed -->"
     document = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = document.partition(start)

@@ -2,7 +2,7 @@
 
     python benchmarks/up.py --data DIR       # Human3.6M in DIR/h36m, and the real video
     python benchmarks/up.py                  # the real video alone
-    python benchmarks/up.py --data DIR --write     # also into docs/results.md
+    python benchmarks/up.py --data DIR --write     # also into dev/results.md
 
 Human3.6M: ground-truth 2D of S9 and S11, every 20th frame; one answer for each recording and
 camera; truth is the published calibration. The real video is that of `real_detections.py`, each
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", nargs="?", help="run folder or .onnx file; none: the package's")
     parser.add_argument("--data", type=Path, help="holds h36m")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    parser.add_argument("--write", action="store_true", help="put the table into dev/results.md")
     arguments = parser.parse_args()
     predictor = Predictor(arguments.weights)
     rows = human36m(predictor, arguments.data / "h36m") if arguments.data else []

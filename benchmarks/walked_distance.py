@@ -2,7 +2,7 @@
 
     python benchmarks/walked_distance.py                 # the weights of the package
     python benchmarks/walked_distance.py runs/mine       # others
-    python benchmarks/walked_distance.py --write         # also into docs/results.md
+    python benchmarks/walked_distance.py --write         # also into dev/results.md
     python benchmarks/walked_distance.py --model full --out looked_at
 
 The video is that of `real_detections.py`; so is the truth, by triangulation over the four cameras.
@@ -37,7 +37,7 @@ from camerapose.infer.clip import motion
 from camerapose.infer.pipeline import predict
 from camerapose.io import media
 
-DOCUMENT = Path(__file__).parents[1] / "docs/results.md"
+DOCUMENT = Path(__file__).parents[1] / "dev/results.md"
 #: Faster movement of the pelvis (hertz) is no walking.
 WALKING = 2.0
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--model", default="heavy", help="of BlazePose: heavy or full")
     parser.add_argument("--out", type=Path, help="keep what predict writes here, with overlays")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    parser.add_argument("--write", action="store_true", help="put the table into dev/results.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(arguments.weights, arguments.model, arguments.out, Path(folder))
