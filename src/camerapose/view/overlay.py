@@ -15,6 +15,7 @@ from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io import media
+from camerapose.io.files import AtomicFile
 from camerapose.view.visualize import LEFT, PEOPLE, RIGHT
 
 #: Longer side, pixels: larger videos are shrunk.
@@ -55,36 +56,34 @@ def overlay(
         rows.setdefault(frame, []).append(row)
     bones = _pixels(poses, poses.reprojection) if len(poses) else None
     dots = _pixels(poses, poses.pose2d) if len(poses) else None
-    partial = path.with_name(path.name + ".part")
     frames = media.frames(video, start=start, end=end, stride=stride)
-    try:
-        with av.open(str(partial), "w", format="mp4") as file:
-            stream, began, last = None, None, -1
-            for frame in tqdm(frames, unit="frame", desc=path.name,
-                              disable=None if progress else True):  # fmt: skip
-                image, scale = _shrunk(frame.image)
-                draw = ImageDraw.Draw(image)
-                for row in rows.get(frame.index, []):
-                    _person(draw, poses, row, bones[row] * scale, dots[row] * scale)
-                if stream is None:
-                    stream = file.add_stream(
-                        "libx264", rate=rate, options={"crf": "23", "preset": "veryfast"}
-                    )
-                    stream.width, stream.height = image.size
-                    stream.pix_fmt = "yuv420p"
-                    stream.codec_context.time_base = Fraction(1, CLOCK)
-                if image.size != (stream.width, stream.height):  # a video that changes its size
-                    image = image.resize((stream.width, stream.height))
-                began = frame.time if began is None else began
-                last = max(last + 1, round((frame.time - began) * CLOCK))
-                shown = av.VideoFrame.from_image(image)
-                shown.pts, shown.time_base = last, Fraction(1, CLOCK)
-                file.mux(stream.encode(shown))
-            if stream is not None:
-                file.mux(stream.encode())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        AtomicFile(path) as temporary,
+        av.open(str(temporary), "w", format="mp4") as file,
+    ):
+        stream, began, last = None, None, -1
+        for frame in tqdm(frames, unit="frame", desc=path.name,
+                          disable=None if progress else True):  # fmt: skip
+            image, scale = _shrunk(frame.image)
+            draw = ImageDraw.Draw(image)
+            for row in rows.get(frame.index, []):
+                _person(draw, poses, row, bones[row] * scale, dots[row] * scale)
+            if stream is None:
+                stream = file.add_stream(
+                    "libx264", rate=rate, options={"crf": "23", "preset": "veryfast"}
+                )
+                stream.width, stream.height = image.size
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.time_base = Fraction(1, CLOCK)
+            if image.size != (stream.width, stream.height):  # a video that changes its size
+                image = image.resize((stream.width, stream.height))
+            began = frame.time if began is None else began
+            last = max(last + 1, round((frame.time - began) * CLOCK))
+            shown = av.VideoFrame.from_image(image)
+            shown.pts, shown.time_base = last, Fraction(1, CLOCK)
+            file.mux(stream.encode(shown))
+        if stream is not None:
+            file.mux(stream.encode())
     return path
 
 

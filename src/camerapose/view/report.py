@@ -13,6 +13,7 @@ import numpy as np
 
 from camerapose.core.poses import Poses
 from camerapose.infer.clip import motion
+from camerapose.io.files import write_text
 from camerapose.view.visualize import FAINT, INK, LEFT, PEOPLE, RIGHT
 
 #: Moments that the 3D view can show; curves have every frame.
@@ -77,9 +78,7 @@ def report(poses: Poses, path: str | os.PathLike, title: str = "camerapose") -> 
         + "\n".join(parts)
         + "</body></html>"
     )
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, page)
     return path
 
 

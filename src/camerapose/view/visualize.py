@@ -26,6 +26,7 @@ from PIL import Image
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
+from camerapose.io.files import write_bytes
 
 LEFT, RIGHT, TRUNK = "#0072B2", "#E0560B", "#2E3440"
 #: One colour a person where there are several.
@@ -293,9 +294,7 @@ def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 110) -> Path
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format=path.suffix.lstrip(".") or "png", dpi=dpi, facecolor="white")
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
+    write_bytes(path, buffer.getvalue())
     return path
 
 
