@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument(
         "--weights",
         nargs="*",
-        default=["bundled"],
-        help="for --shipped: bundled, exact, or a folder",
+        default=["default"],
+        help="for --shipped: default, clean, or a folder",
     )
     parser.add_argument(
         "--tests",
@@ -159,9 +159,9 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
     ready = all((folder / "checkpoint" / "model.safetensors").exists() for folder in folders)
     if _file(name, seed).exists() or not ready:
         return
-    from camerapose.models.weights import find_model, load_model
+    from camerapose.models.weights import load_model
 
-    model, donor = (load_model(find_model(folder)) for folder in folders)
+    model, donor = (load_model(folder) for folder in folders)
     model.refiner = donor.refiner
     found = {"row": name, "seed": seed, "lifter": lifter, "refiner": refiner}
     _write(name, seed, found | {"tests": measured(model, arguments.data)})
@@ -169,12 +169,12 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
 
 def shipped(weights: str, data: Path, tests: list[str]) -> None:
     """Measure weights on every frame of tests; others that were measured before are kept."""
-    from camerapose.evaluate.run import Graph, bundled_weights
-    from camerapose.infer.predictor import ALSO_BUNDLED, find_weights
+    from camerapose.evaluate.run import Graph
+    from camerapose.io.weights import find_weights
 
-    path = bundled_weights() if weights == "bundled" else Path(weights)
-    name = f"shipped-{path.stem if path.is_file() else path.name}"
-    model = Graph(find_weights(weights)) if weights in ALSO_BUNDLED else path
+    path = find_weights(weights, (".safetensors", ".onnx"))
+    name = f"shipped-{'camerapose' if weights == 'default' else Path(weights).name}"
+    model = Graph(path) if path.suffix == ".onnx" else path
     found = measured(model, data, 1, tests)
     known = json.loads(_file(name, 0).read_text())["tests"] if _file(name, 0).exists() else {}
     _write(name, 0, {"row": name, "seed": 0, "tests": known | found})
@@ -188,10 +188,10 @@ def measured(
 
     from camerapose.evaluate import protocols
     from camerapose.evaluate.run import COLUMNS, measure
-    from camerapose.models.weights import find_model, load_model
+    from camerapose.models.weights import load_model
 
     if isinstance(model, Path):
-        model = load_model(find_model(Path(model)))
+        model = load_model(model)
     torch.set_float32_matmul_precision("highest")
     found = {}
     for name in tests:

@@ -50,14 +50,14 @@ SUBPIXEL = 64
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", help="run folder or .onnx file; none: the package's")
+    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
     parser.add_argument("--turned", action="store_true", help="average over turned views")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     arguments = parser.parse_args()
     views = detections()
     truth, error = triangulate(views)
     print(f"truth: {truth.shape[0]} frames, mean reprojection error {error:.1f} px")
-    rows = measure(Predictor(arguments.weights, turned=arguments.turned), views, truth)
+    rows = measure(Predictor(arguments.weights, rotated_views=arguments.turned), views, truth)
     print(f"{'':8}{'PA-MPJPE mm':>12}{'focal error %':>15}")
     for name, row in rows.items():
         print(f"{name:8}{row['pa_mpjpe']:12.1f}{row['focal_error']:15.1f}")

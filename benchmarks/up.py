@@ -32,7 +32,7 @@ UP = np.array([0.0, 0.0, 1.0])
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", help="run folder or .onnx file; none: the package's")
+    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
     parser.add_argument("--data", type=Path, help="holds h36m")
     parser.add_argument("--write", action="store_true", help="put the table into dev/results.md")
     arguments = parser.parse_args()

@@ -44,7 +44,7 @@ WALKING = 2.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", help="run folder or .onnx file; none: the package's")
+    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
     parser.add_argument("--model", default="heavy", help="of BlazePose: heavy or full")
     parser.add_argument("--out", type=Path, help="keep what predict writes here, with overlays")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def measure(
-    weights: str | None, model: str, kept: Path | None, folder: Path
+    weights: str, model: str, kept: Path | None, folder: Path
 ) -> dict[str, dict[str, float]]:
     """Metres of each camera, and the truth; files for a look into `kept`, else into `folder`."""
     keep, out = kept is not None, kept or folder

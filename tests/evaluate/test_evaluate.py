@@ -334,7 +334,7 @@ class TestRefused:
             evaluate(weights, "coco", root)
 
     def test_no_weights(self, root, tmp_path):
-        with pytest.raises(FileNotFoundError, match="no model at"):
+        with pytest.raises(FileNotFoundError, match="no weights at"):
             evaluate(tmp_path / "absent", "human36m", root)
 
     @pytest.mark.parametrize(("dataset", "file"), [("human36m", "data_3d_h36m"), ("mpii", "annot")])
@@ -378,4 +378,4 @@ class TestCommand:
 
     def test_no_weights(self, root, tmp_path, capsys):
         assert main(["evaluate", str(tmp_path / "absent"), "--root", str(root)]) == 2
-        assert "error: no model at" in capsys.readouterr().err
+        assert "error: no weights at" in capsys.readouterr().err

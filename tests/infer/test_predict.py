@@ -23,6 +23,7 @@ from camerapose.infer.clip.ground import ground as find_ground
 from camerapose.infer.pipeline import predict
 from camerapose.infer.predictor import PoseWarning
 from camerapose.io import media, results
+from camerapose.io.weights import SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +56,23 @@ class TestPredictor:
                 atol=1e-3,
             )
 
-    def test_the_other_bundled_weights_have_a_name(self, tmp_path, monkeypatch):
+    def test_weights_for_clean_2d(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         given = np.random.default_rng(0).uniform((0, 0), SIZE, (3, 17, 2))
-        exact, usual = Predictor("exact", threads=1), Predictor(threads=1)
-        assert exact.path != usual.path and exact.skeleton == usual.skeleton
-        assert "non-commercial" in exact.metadata["license"]
-        apart = exact(given, image_size=SIZE).pose3d - usual(given, image_size=SIZE).pose3d
-        assert 1e-3 < np.abs(apart).mean() < 10
-        (tmp_path / "exact").mkdir()  # a folder of one's own comes first
-        with pytest.raises(FileNotFoundError, match="holds no model.onnx"):
-            Predictor("exact")
+        (tmp_path / "clean").mkdir()  # a folder of this name is given as ./clean
+        clean, default = Predictor("clean", threads=1), Predictor(threads=1)
+        assert clean.path != default.path and clean.skeleton == default.skeleton
+        assert "non-commercial" in clean.metadata["license"]
+        difference = clean(given, image_size=SIZE).pose3d - default(given, image_size=SIZE).pose3d
+        assert 1e-3 < np.abs(difference).mean() < 10
+        with pytest.raises(FileNotFoundError, match="contains no model.onnx"):
+            Predictor("./clean")
 
     def test_left_and_right_are_alike_with_mirroring(self):
         given = np.random.default_rng(0).uniform((0, 0), SIZE, (3, 17, 2))
         flipped = given[:, list(formats.COCO_17.mirror)] * (-1, 1) + (SIZE[0], 0)
         for mirror in (True, False):  # the weights themselves know left from right
-            predictor = Predictor(threads=1, mirror=mirror)
+            predictor = Predictor(threads=1, flip_averaging=mirror)
             there = predictor(given, image_size=SIZE)
             back = predictor(flipped, image_size=SIZE).mirror()
             apart = np.abs(there.pose3d - back.pose3d).max()
@@ -79,7 +80,7 @@ class TestPredictor:
             for name in ("focal", "center"):
                 found = np.abs(getattr(there.camera, name) - getattr(back.camera, name)).max()
                 assert found < 1e-4 if mirror else found > 1e-5
-        alone = Predictor(threads=1, mirror=False)
+        alone = Predictor(threads=1, flip_averaging=False)
         both = alone(given, image_size=SIZE), alone(flipped, image_size=SIZE).mirror()
         middle = (both[0].pose3d + both[1].pose3d) / 2
         np.testing.assert_allclose(Predictor(threads=1)(given, image_size=SIZE).pose3d, middle,
@@ -222,14 +223,14 @@ class TestWeights:
             assert Predictor(path, threads=1).path == folder / "model.onnx"
 
     def test_none_in_the_package(self, monkeypatch):
-        monkeypatch.setattr("camerapose.infer.predictor.BUNDLED", "absent.onnx")
-        with pytest.raises(FileNotFoundError, match="carries no weights.*camerapose train"):
+        monkeypatch.setitem(SHIPPED, "default", "absent")
+        with pytest.raises(FileNotFoundError, match="contains no weights.*camerapose train"):
             Predictor()
 
     def test_nothing_there(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no weights at"):
             Predictor(tmp_path / "absent.onnx")
-        with pytest.raises(FileNotFoundError, match="holds no model.onnx.*camerapose export"):
+        with pytest.raises(FileNotFoundError, match="contains no model.onnx; give a run"):
             Predictor(tmp_path)
 
     def test_checkpoint_instead_of_a_graph(self, tmp_path):
@@ -539,7 +540,7 @@ class TestPeople:
         lines = []
         watch([[person(300)]] * 3, say=lines.append)
         assert "no refinement: these weights take the 2D as it is" in lines
-        run(tmp_path / "street.mp4", tmp_path / "again", None, say=lines.append)
+        run(tmp_path / "street.mp4", tmp_path / "again", "default", say=lines.append)
         assert any(line.startswith("refinement moved joints by") for line in lines)
 
 

@@ -79,11 +79,11 @@ def test_a_predictor_does_so_if_asked_and_evaluation_has_the_same():
     given = synthetic.load(n=9, seed=5, skeleton="h36m_16")
     points = (given.pose2d + 1) * 500
     usual, turned = (
-        Predictor(threads=1, turned=t)(points, image_size=(1000, 1000), skeleton="h36m_16")
+        Predictor(threads=1, rotated_views=t)(points, image_size=(1000, 1000), skeleton="h36m_16")
         for t in (False, True)
     )
     off = np.linalg.norm(usual.pose3d - turned.pose3d, axis=-1)
     assert 1e-4 < off.mean() < 0.2
     measured = lift(Graph(Predictor().path), usual.to_torch(), mirror=True, turned=True)
     np.testing.assert_allclose(measured.to_numpy().pose3d, turned.pose3d, atol=2e-3)
-    assert len(Predictor(turned=True)(np.zeros((0, 17, 2)), image_size=(8, 8))) == 0
+    assert len(Predictor(rotated_views=True)(np.zeros((0, 17, 2)), image_size=(8, 8))) == 0

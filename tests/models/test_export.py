@@ -14,12 +14,12 @@ from camerapose import Predictor
 from camerapose.cli.main import main
 from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.data.datasets import synthetic
+from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.weights import (
     UNITS,
     export_checkpoint,
     export_model,
-    find_model,
     load_model,
     save_model,
 )
@@ -104,7 +104,9 @@ class TestCheckpoint:
 
     def test_found_by_its_folders(self, folder):
         path = folder / "checkpoint" / "model.safetensors"
-        assert {find_model(p) for p in (folder, folder / "checkpoint", path)} == {path}
+        assert {
+            find_weights(p, (".safetensors",)) for p in (folder, folder / "checkpoint", path)
+        } == {path}
 
     def test_half_precision_is_near(self, model, folder, half):
         weights, whole = half[1], folder / "checkpoint" / "model.safetensors"
@@ -136,12 +138,12 @@ class TestCheckpoint:
 
 class TestRefused:
     def test_nothing_there(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"no model at .*absent; looked for .*Give a"):
+        with pytest.raises(FileNotFoundError, match=r"no weights at .*absent; give"):
             load_model(tmp_path / "absent")
 
     def test_unfinished_run(self, tmp_path):
         (tmp_path / "training.pt").touch()
-        with pytest.raises(FileNotFoundError, match="has not ended; repeat its `camerapose train`"):
+        with pytest.raises(FileNotFoundError, match="unfinished run; repeat its"):
             load_model(tmp_path)
 
     @pytest.mark.parametrize("content", [b"", b"no weights at all\n" * 20, b"\x80\x02}q\x00."])
@@ -202,7 +204,7 @@ class TestRefused:
 
     def test_on_the_command_line(self, tmp_path, capsys):
         status = main(["export", str(tmp_path), "--out", str(tmp_path / "a.onnx")])
-        assert status == 2 and "error: no model at" in capsys.readouterr().err
+        assert status == 2 and "contains no model.safetensors" in capsys.readouterr().err
 
 
 class TestGraph:

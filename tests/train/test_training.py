@@ -147,7 +147,9 @@ class TestFolder:
                 picture.load()
 
     def test_graph_runs_in_the_predictor(self, finished):
-        poses = Predictor(finished / "checkpoint", mirror=False)(PERSON[None], image_size=SIZE)
+        poses = Predictor(finished / "checkpoint", flip_averaging=False)(
+            PERSON[None], image_size=SIZE
+        )
         model = camerapose.models.weights.load_model(finished)
         with torch.inference_mode():
             lifted = model(torch.tensor(poses.pose2d), torch.tensor(poses.confidence))

@@ -11,7 +11,7 @@ from camerapose.cli.options import MaybeInt, MaybeName, MaybePath
 def adapt(
     annotations: Positional[Path],
     out: Path,
-    weights: str = "bundled",
+    weights: str = "default",
     skeleton: MaybeName = None,
     image_size: Annotated[tuple[int, int] | None, arg(metavar="WIDTH HEIGHT")] = None,
     human36m: MaybePath = None,
@@ -30,7 +30,8 @@ def adapt(
     Args:
         annotations: COCO keypoints as annotation tools write them, or any other keypoints.
         out: folder for model.onnx, model.safetensors, adapt.json and adapt.png.
-        weights: what to begin from: a run folder, a .safetensors file or "bundled".
+        weights: initial weights: default for the weights in this package, a run folder, a
+            checkpoint folder or a .safetensors file.
         skeleton: joint format of annotations that don't say it.
         image_size: of annotations that don't say it, in pixels.
         human36m: folder of Human3.6M, to hold on to true pairs instead of made bodies.

@@ -22,8 +22,8 @@ def evaluate(
     """Print errors by action and over all, with the protocol they were measured by.
 
     Args:
-        weights: a run folder, a checkpoint folder, a .safetensors file or an exported .onnx graph;
-            "bundled" and "exact" for those of this package.
+        weights: default or clean for the weights in this package, a run folder, a checkpoint
+            folder, or an .onnx or .safetensors file.
         root: folder of the data set's files.
         dataset: which protocol: human36m; unlike_landscape, unlike_portrait (Human3.6M's poses
             through other cameras); humaneva; mpi_inf_3dhp, mpi_inf_3dhp_14 (its official 14

@@ -6,7 +6,7 @@ from tyro.conf import Positional
 
 
 def export(
-    checkpoint: Positional[Path],
+    checkpoint: Positional[str],
     out: Path,
     half: bool = False,
     int8: bool = False,
@@ -16,7 +16,8 @@ def export(
     .safetensors from which evaluation and training go on.
 
     Args:
-        checkpoint: a run folder, a checkpoint folder or a .safetensors file.
+        checkpoint: default for the weights in this package, a run folder, a checkpoint folder or
+            a .safetensors file.
         out: the .onnx file to write.
         half: store weights in half precision.
         int8: weights and products in eight bits: faster, and a little less exact.

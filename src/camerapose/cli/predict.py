@@ -11,7 +11,6 @@ from camerapose.cli.options import (
     MaybeFloat,
     MaybeInt,
     MaybeName,
-    MaybePath,
     fail,
 )
 
@@ -19,7 +18,7 @@ from camerapose.cli.options import (
 def predict(
     input: Positional[Annotated[tuple[str, ...], arg(metavar="INPUT ...")]],
     out: Path,
-    weights: MaybePath = None,
+    weights: Annotated[str, arg(metavar="NAME|PATH")] = "default",
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
     model: Annotated[str, arg(metavar="NAME")] = "auto",
     max_people: int = 1,
@@ -66,8 +65,8 @@ def predict(
         input: image or images, folder of images, video, number of a webcam (Ctrl-C ends it), or
             keypoints (COCO, OpenPose, AlphaPose, our own).
         out: folder for the results; made if it is not there.
-        weights: .onnx file or folder of a training; without it the weights of this package; exact
-            for its others, for 2D that is exact and whole.
+        weights: default; clean for complete 2D without noise; a run folder, a checkpoint folder or
+            an .onnx file.
         detector: what finds 2D keypoints in images: blazepose, heatmap or rtmlib.
         model: the detector's model; auto is heavy for images and full for video.
         max_people: how many people to look for in an image.

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from camerapose.cli.options import MaybeInt, MaybePath
+from camerapose.cli.options import MaybeInt
 
 
 def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
-    weights: MaybePath = None,
+    weights: Annotated[str, arg(metavar="NAME|PATH")] = "default",
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
     model: Annotated[str, arg(metavar="NAME")] = "auto",
     max_megabytes: float = 200,
@@ -29,7 +29,8 @@ def serve(
     Args:
         host: 127.0.0.1 is for this computer alone; 0.0.0.0 for everyone who can reach it.
         port: TCP port.
-        weights: .onnx file or folder of a training; without it the weights of this package.
+        weights: default or clean for the weights in this package, a run folder, a checkpoint
+            folder or an .onnx file.
         detector: what finds 2D keypoints in images.
         model: the detector's model; auto is heavy for photos and full for video.
         max_megabytes: of an upload.

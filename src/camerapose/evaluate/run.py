@@ -19,10 +19,11 @@ from camerapose.evaluate import metrics, protocols
 from camerapose.evaluate.protocols import TEST_SUBJECTS
 from camerapose.infer import rotated_views as views
 from camerapose.infer.clip import motion
-from camerapose.infer.predictor import ALSO_BUNDLED, Predictor, find_weights
+from camerapose.infer.predictor import Predictor
+from camerapose.io.weights import find_weights
 from camerapose.models import losses
 from camerapose.models.camerapose import CameraPose, Lifted
-from camerapose.models.weights import find_model, load_model
+from camerapose.models.weights import load_model
 
 #: What is reported, with its unit and number of digits. Metres become millimetres.
 COLUMNS = {
@@ -194,8 +195,8 @@ def evaluate(
     """Measure weights on a data set and print a table by action.
 
     Args:
-        weights: a run folder, a checkpoint folder, a .safetensors file or an exported .onnx graph;
-            "bundled" and "exact" for those that come with the package.
+        weights: name or path, see `camerapose.io.weights.find_weights`; a checkpoint is preferred
+            over an exported graph.
         dataset: one of `protocols.DATASETS`; mpii has 2D truth alone.
         root: folder of the data set.
         detections: NAME of data_2d_h36m_NAME.npz to take as 2D, or poses2d of 3DPW; None: ground
@@ -204,13 +205,8 @@ def evaluate(
         turned: average over turned views (`camerapose.infer.rotated_views`).
         json_file: also write everything here.
     """
-    if str(weights) in ALSO_BUNDLED:
-        weights = find_weights(weights)
-    if Path(weights).suffix == ".onnx":
-        path, model = Path(weights), Graph(weights)
-    else:
-        path = bundled_weights() if str(weights) == "bundled" else find_model(Path(weights))
-        model = load_model(path)
+    path = find_weights(weights, (".safetensors", ".onnx"))
+    model = Graph(path) if path.suffix == ".onnx" else load_model(path)
     test = protocols.load(
         dataset, root, skeleton=model.skeleton.name, detections=detections, subjects=subjects,
         frame_step=frame_step,
@@ -256,11 +252,6 @@ def _scored(test: protocols.TestSet) -> str:
     if test.joints is None:
         return "all joints, root included"
     return f"errors over {len(test.joints)} joints ({', '.join(test.joints)})"
-
-
-def bundled_weights() -> Path:
-    """The checkpoint that comes with the package."""
-    return find_model(Path(__file__).parents[1] / "weights" / "camerapose.safetensors")
 
 
 def _summary(values: dict[str, np.ndarray], actions: np.ndarray | None) -> dict[str, Any]:

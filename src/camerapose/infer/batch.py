@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import camerapose
 from camerapose.infer.pipeline import predict
-from camerapose.infer.predictor import find_weights
+from camerapose.io.weights import SHIPPED, find_weights
 
 #: What an input's folder holds when it is finished: what made it, and how many poses it has.
 DONE = "done.json"
@@ -79,9 +79,10 @@ def predict_each(
         raise ValueError(f"{workers} workers; give 1 or more")
     inspect.signature(predict).bind("", "", **settings)  # TypeError for what it does not take
     out = Path(out).absolute()
-    weights = hashlib.sha256(find_weights(settings.get("weights")).read_bytes()).hexdigest()
-    if settings.get("weights") is not None:  # as a worker elsewhere is to find them
-        settings["weights"] = os.path.abspath(settings["weights"])
+    chosen = settings.get("weights", "default")
+    weights = hashlib.sha256(find_weights(chosen).read_bytes()).hexdigest()
+    if str(chosen) not in SHIPPED:  # workers may have another working directory
+        settings["weights"] = os.path.abspath(chosen)
     tasks = [_task(name, path, out / name, weights, settings) for name, path in _named(inputs)]
     done = {} if again else {task["name"]: _finished(task) for task in tasks}
     todo = [task | {"again": again} for task in tasks if done.get(task["name"]) is None]

@@ -45,7 +45,7 @@ def predict(
     input: media.Source,
     out: str | os.PathLike,
     *,
-    weights: str | os.PathLike | None = None,
+    weights: str | os.PathLike = "default",
     detector: str = "blazepose",
     model: str = "auto",
     skeleton: str | None = None,

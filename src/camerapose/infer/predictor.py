@@ -6,7 +6,6 @@ Refinement, lifter and camera branch run as one ONNX graph on ONNX Runtime; no t
 import os
 import warnings
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,8 @@ from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer import rotated_views as views
 from camerapose.infer.clip import motion
+from camerapose.io.weights import find_weights
 
-#: The graph that ships with the package, and the name of a graph in a run or checkpoint folder.
-BUNDLED, GRAPH = "camerapose.onnx", "model.onnx"
-#: Other graphs that ship with the package, by the name that is given as weights.
-ALSO_BUNDLED = {"exact": "camerapose_exact.onnx"}
 OUTPUTS = ("refined2d", "pose3d", "focal", "center", "translation")
 #: With fewer joints of the network's skeleton seen, a body is anybody's guess.
 MIN_JOINTS = 4
@@ -44,14 +40,15 @@ class Predictor:
     """Lifts 2D keypoints to 3D poses and predicts the camera that saw them.
 
     Args:
-        weights: None for the graph that ships with the package; "exact" for the one beside it
-            that is better where 2D is exact and whole, and worse where it is not; an .onnx file;
-            or a run or checkpoint folder of `camerapose train`, which holds a model.onnx.
+        weights: "default"; "clean", which is more accurate for complete 2D without noise and less
+            accurate otherwise; a run or checkpoint folder; or an .onnx file. See
+            `camerapose.io.weights.find_weights`.
         threads: of ONNX Runtime; None takes the processor's cores.
-        mirror: also lift each pose's mirror image, and take the mean (test-time mirroring): about
-            a millimetre better on Human3.6M, for twice the network's time.
-        turned: also lift what cameras turned by 5 degrees up, down, left and right would see, and
-            take the mean (`infer.rotated_views`): 0.5 mm better, five times the time.
+        flip_averaging: average each pose with the prediction for its mirror image. Reduces the
+            error on Human3.6M by about 1 mm and doubles the network's time.
+        rotated_views: also average over the views of cameras rotated by 5 degrees up, down, left
+            and right (`camerapose.infer.rotated_views`). Reduces the error by another 0.5 mm and
+            multiplies the time by five.
 
     Raises:
         FileNotFoundError: there is no graph.
@@ -65,13 +62,13 @@ class Predictor:
 
     def __init__(
         self,
-        weights: str | os.PathLike | None = None,
+        weights: str | os.PathLike = "default",
         *,
         threads: int | None = None,
-        mirror: bool = True,
-        turned: bool = False,
+        flip_averaging: bool = True,
+        rotated_views: bool = False,
     ):
-        self.mirror, self.turned = mirror, turned
+        self.flip_averaging, self.rotated_views = flip_averaging, rotated_views
         self.path = find_weights(weights)
         self._session = _session(self.path, threads)
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -122,7 +119,7 @@ class Predictor:
         _warn_of_places(points, size)
         pose2d = normalize(points, size).astype(np.float32)
         poses = Poses(self.skeleton, pose2d, seen, image_size=size)
-        poses = views.lift(self._lifted, poses) if self.turned else self._lifted(poses)
+        poses = views.lift(self._lifted, poses) if self.rotated_views else self._lifted(poses)
         wrong = ~np.isfinite(poses.pose3d).all((1, 2))
         if wrong.any():
             raise ValueError(
@@ -155,7 +152,7 @@ class Predictor:
     def _lifted(self, poses: Poses) -> Poses:
         """The poses with what the graph says of them."""
         n = len(poses)
-        given = Poses.cat([poses, poses.mirror()]) if self.mirror else poses
+        given = Poses.cat([poses, poses.mirror()]) if self.flip_averaging else poses
         columns = self.run(given.pose2d, given.confidence)
         lifted = replace(
             given,
@@ -163,7 +160,7 @@ class Predictor:
             refined2d=columns["refined2d"],
             camera=Camera(columns["focal"], columns["center"], columns["translation"]),
         )
-        return mean(lifted[:n], lifted[n:].mirror()) if self.mirror else lifted
+        return mean(lifted[:n], lifted[n:].mirror()) if self.flip_averaging else lifted
 
     def run(
         self, pose2d: Float[np.ndarray, "n joints 2"], confidence: Float[np.ndarray, "n joints"]
@@ -186,41 +183,6 @@ class Predictor:
 
 
 # --- the graph ----------------------------------------------------------------------------------
-
-
-def find_weights(weights: str | os.PathLike | None) -> Path:
-    """The .onnx file meant by `weights` (see `Predictor`)."""
-    if weights is None:
-        path = Path(str(resources.files("camerapose") / "weights" / BUNDLED))
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"This copy of camerapose carries no weights ({path} is not there). Train some "
-                "with `camerapose train configs/quick.toml --out runs/quick` and give that folder "
-                "as weights, or give the path of an .onnx file."
-            )
-        return path
-    path = Path(weights)
-    if str(weights) in ALSO_BUNDLED and not path.exists():
-        return Path(str(resources.files("camerapose") / "weights" / ALSO_BUNDLED[str(weights)]))
-    if path.is_dir():
-        for folder in (path, path / "checkpoint"):
-            if (folder / GRAPH).is_file():
-                return folder / GRAPH
-        raise FileNotFoundError(
-            f"The folder {path} holds no {GRAPH}. A training that has ended leaves one in its "
-            f"checkpoint folder; `camerapose export {path} --out {path / GRAPH}` makes it from a "
-            "checkpoint."
-        )
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There are no weights at {path}; give an .onnx file or the folder of a training."
-        )
-    if path.suffix == ".safetensors":
-        raise ValueError(
-            f"{path} is a checkpoint for training and evaluation. Prediction runs an .onnx graph: "
-            f"make one with `camerapose export {path} --out {path.with_suffix('.onnx')}`."
-        )
-    return path
 
 
 def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 import camerapose
 from camerapose.core import formats
+from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.train.config import Model, update
 
@@ -67,10 +68,10 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
     """Read what `save_model` wrote, in eval mode.
 
     Args:
-        path: the file, its folder, or a run folder with `checkpoint/`.
+        path: name or path of weights, see `camerapose.io.weights.find_weights`.
         skeleton: the joint format that is asked for; ValueError if the model has another.
     """
-    path = find_model(Path(path))
+    path = find_weights(path, (".safetensors",))
     try:
         metadata, state = _read(path)
         found = formats.get(metadata["skeleton"])
@@ -103,7 +104,7 @@ def export_checkpoint(
     """Write a checkpoint as an ONNX graph and, beside it, as safetensors; both files."""
     if half and int8:
         raise ValueError("half and int8 are two ways to store the graph's weights; give one")
-    source, graph = find_model(Path(checkpoint)), Path(out)
+    source, graph = find_weights(checkpoint, (".safetensors",)), Path(out)
     weights = graph.with_suffix(".safetensors")
     if graph.suffix != ".onnx" or weights.resolve() == source.resolve():
         raise ValueError(
@@ -119,26 +120,10 @@ def export_checkpoint(
 
 def about(path: Path | str) -> tuple[Model, dict[str, Any], str]:
     """A checkpoint's sizes, card and licence."""
-    path = find_model(Path(path))
+    path = find_weights(path, (".safetensors",))
     metadata, _ = _read(path)
     settings = update(Model(), json.loads(metadata["model"]), str(path))
     return settings, json.loads(metadata["card"]), metadata.get("license", "")
-
-
-def find_model(path: Path) -> Path:
-    """The safetensors file that a path, a checkpoint folder or a run folder means."""
-    tried = [path, path / "model.safetensors", path / "checkpoint" / "model.safetensors"]
-    for candidate in tried:
-        if candidate.is_file():
-            return candidate
-    if (path / "training.pt").exists():
-        raise FileNotFoundError(
-            f"{path} holds a run that has not ended; repeat its `camerapose train` to finish it"
-        )
-    raise FileNotFoundError(
-        f"no model at {path}; looked for {', '.join(map(str, tried))}. "
-        "Give a run folder, its checkpoint folder or a .safetensors file"
-    )
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

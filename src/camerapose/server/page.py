@@ -75,7 +75,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     *,
-    weights: str | os.PathLike | None = None,
+    weights: str | os.PathLike = "default",
     detector: str = "blazepose",
     model: str = "auto",
     limits: Limits = Limits(),  # noqa: B008

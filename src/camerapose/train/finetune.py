@@ -20,9 +20,10 @@ from camerapose.core.geometry import root_relative
 from camerapose.core.poses import Poses
 from camerapose.data.catalog import sample
 from camerapose.evaluate import metrics
-from camerapose.evaluate.run import bundled_weights, lift
+from camerapose.evaluate.run import lift
+from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
-from camerapose.models.weights import about, export_model, find_model, load_model, save_model
+from camerapose.models.weights import about, export_model, load_model, save_model
 from camerapose.train.config import Noise, Schedule, Weights
 from camerapose.train.data import FEWEST_JOINTS, mirror_half, observe, truth_weight
 from camerapose.train.steps import pair_terms, update, wild_terms
@@ -63,7 +64,7 @@ def adapt(
     held-out people before and after, `adapt.png`, into `out`.
 
     Args:
-        weights: a run folder, a checkpoint or "bundled".
+        weights: name or path, see `camerapose.io.weights.find_weights`.
         annotations: COCO keypoints or whatever `datasets.keypoints` reads.
         skeleton, image_size: where the file does not say them.
         human36m: its folder, to replay true pairs instead of made bodies.
@@ -83,7 +84,7 @@ def adapt(
 
     if not 0 < held_out < 1:
         raise ValueError(f"held_out is {held_out}; give a share between 0 and 1, such as 0.2")
-    path = bundled_weights() if str(weights) == "bundled" else find_model(Path(weights))
+    path = find_weights(weights, (".safetensors",))
     model = load_model(path)
     people = keypoints.load(annotations, skeleton=skeleton, image_size=image_size)
     learned, tested = split(people.to(model.skeleton), held_out, seed)
