@@ -20,6 +20,7 @@ import camerapose
 from camerapose.core import camera, conversion, formats, poses, skeleton
 from camerapose.core.poses import Poses
 from camerapose.io.assets import cache_dir as cache_folder
+from camerapose.io.files import flush_folder, write_text
 
 #: Leftovers of interrupted preparations are removed when they are older than this (seconds).
 ABANDONED = 6 * 3600
@@ -182,7 +183,8 @@ def _write_folder(
     try:
         part.mkdir(parents=True)
         about = {"skeleton": skeleton, "columns": save(part), "made_by": key}
-        (part / "contents.json").write_text(json.dumps(about, indent=1))
+        write_text(part / "contents.json", json.dumps(about, indent=1))
+        flush_folder(part)
         if folder.exists():
             shutil.rmtree(folder)
         try:

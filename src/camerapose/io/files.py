@@ -193,6 +193,17 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def flush_folder(folder: str | os.PathLike[str]) -> None:
+    """Flush all files of a folder to disk, for folders that get their final name by renaming."""
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            _flush(path, os.O_RDWR)
+        elif path.is_dir() and os.name != "nt":
+            _flush(path, os.O_RDONLY)
+    if os.name != "nt":
+        _flush(Path(folder), os.O_RDONLY)
+
+
 def _temporary_name(target: Path) -> str:
     """Return a hidden, unused name with the suffix of `target`, within the usual 255 bytes."""
     suffix = target.suffix if re.fullmatch(r"\.\w{1,16}", target.suffix) else ""
