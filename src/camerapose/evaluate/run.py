@@ -20,6 +20,7 @@ from camerapose.evaluate.protocols import TEST_SUBJECTS
 from camerapose.infer import rotated_views as views
 from camerapose.infer.clip import motion
 from camerapose.infer.predictor import Predictor
+from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
 from camerapose.models import losses
 from camerapose.models.camerapose import CameraPose, Lifted
@@ -244,7 +245,7 @@ def evaluate(
     print(table(result))
     if json_file is not None:
         Path(json_file).parent.mkdir(parents=True, exist_ok=True)
-        Path(json_file).write_text(json.dumps(result, indent=1))
+        write_text(json_file, json.dumps(result, indent=1))
     return result
 
 
