@@ -21,6 +21,7 @@ from camerapose.core.poses import Poses
 from camerapose.data.catalog import sample
 from camerapose.evaluate import metrics
 from camerapose.evaluate.run import lift
+from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.weights import about, export_model, load_model, save_model
@@ -213,7 +214,7 @@ def _save(model: CameraPose, source: Path, out: Path, found: dict[str, Any]) -> 
     model.cpu()
     save_model(model, out / "model.safetensors", settings, card, license=license)
     export_model(model, out / "model.onnx", card, license=license)
-    (out / "adapt.json").write_text(json.dumps(found, indent=1) + "\n")
+    write_text(out / "adapt.json", json.dumps(found, indent=1) + "\n")
 
 
 def _mean(values: Tensor) -> float:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from camerapose.core import formats
+from camerapose.io.files import AtomicFile, write_text
 from camerapose.models.camerapose import build
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generator
@@ -266,9 +267,8 @@ class Run:
                 "cuda": [torch.cuda.get_rng_state()] if self.device.type == "cuda" else [],
             },
         }
-        temporary = self.out / "training.pt.part"
-        torch.save(state, temporary)
-        os.replace(temporary, self.out / "training.pt")
+        with AtomicFile(self.out / "training.pt") as temporary:
+            torch.save(state, temporary)
         self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
@@ -394,7 +394,7 @@ def _prepare_folder(config: Config, out: Path) -> None:
                 f"{out} holds a run with other settings of {', '.join(differing)}; go on with its "
                 f"own ({path}) or choose another --out"
             )
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _size(path: Path) -> int:
