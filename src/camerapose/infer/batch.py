@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import camerapose
 from camerapose.infer.pipeline import predict
+from camerapose.io.files import flush_folder, write_text
 from camerapose.io.weights import SHIPPED, find_weights
 
 #: What an input's folder holds when it is finished: what made it, and how many poses it has.
@@ -198,7 +199,7 @@ def _do(task: dict[str, Any]) -> dict[str, Any]:
         _note(task, part, lost + 1)
         poses = predict(task["path"], part, **settings)
         done = {"made_by": task["about"], "poses": len(poses)}
-        (part / DONE).write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+        write_text(part / DONE, json.dumps(done, indent=1) + "\n")
     except Exception as error:  # whatever it is, it is to be told, and the others go on
         _put(part, folder)  # what could be saved, not marked as finished
         return outcome("failed", error=str(error) or type(error).__name__)
@@ -212,7 +213,7 @@ BEGUN = ".begun"
 
 def _note(task: dict[str, Any], part: Path, times: int) -> None:
     part.mkdir(parents=True, exist_ok=True)
-    (part / BEGUN).write_text(json.dumps([task["run"], times]))
+    write_text(part / BEGUN, json.dumps([task["run"], times]))
 
 
 def _times_lost(task: dict[str, Any], part: Path) -> int:
@@ -232,6 +233,7 @@ def _put(part: Path, folder: Path) -> None:
         return
     if folder.exists():
         shutil.rmtree(folder)
+    flush_folder(part)
     os.rename(part, folder)
 
 
