@@ -159,7 +159,7 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
     ready = all((folder / "checkpoint" / "model.safetensors").exists() for folder in folders)
     if _file(name, seed).exists() or not ready:
         return
-    from camerapose.models.weights import load_model
+    from camerapose.models.checkpoint import load_model
 
     model, donor = (load_model(folder) for folder in folders)
     model.refiner = donor.refiner
@@ -188,7 +188,7 @@ def measured(
 
     from camerapose.evaluate import protocols
     from camerapose.evaluate.run import COLUMNS, measure
-    from camerapose.models.weights import load_model
+    from camerapose.models.checkpoint import load_model
 
     if isinstance(model, Path):
         model = load_model(model)

@@ -493,7 +493,7 @@ def inference(rounds: int, folder: Path) -> list[Row]:
     """The lifter `videopose` and the whole network, beside the peers' lifter."""
     import onnxruntime
 
-    from camerapose.models.weights import export_model
+    from camerapose.models.onnx_export import export_model
 
     def session(path):
         options = onnxruntime.SessionOptions()

@@ -168,7 +168,7 @@ class TestLearning:
             "torch",
             "camerapose.train.trainer",
             "camerapose.evaluate.run",
-            "camerapose.models.weights",
+            "camerapose.models.onnx_export",
         ):
             monkeypatch.delitem(sys.modules, name, raising=False)
         monkeypatch.setitem(sys.modules, "torch", None)

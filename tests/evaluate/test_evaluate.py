@@ -20,10 +20,10 @@ from camerapose.evaluate.run import COLUMNS, evaluate, lift, measure, table
 from camerapose.infer.clip import motion
 from camerapose.models import losses
 from camerapose.models.camerapose import CameraPose, Lifted, build
-from camerapose.models.weights import load_model, save_model
-from camerapose.train.config import Model
+from camerapose.models.checkpoint import load_model, save_model
+from camerapose.models.config import ModelConfig
 
-SIZES = Model("mlp", {"width": 32, "dropout": 0.5}, 16, 16, 1)
+SIZES = ModelConfig("mlp", {"width": 32, "dropout": 0.5}, 16, 16, 1)
 
 
 class Perfect(CameraPose):

@@ -17,7 +17,7 @@ from camerapose.core.formats import COCO_17, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
 from camerapose.models.camerapose import build
-from camerapose.models.weights import about, save_model
+from camerapose.models.checkpoint import read_header, save_model
 from camerapose.train import finetune as module
 from camerapose.train.finetune import adapt, made_bodies, measures, split, tune
 from camerapose.train.steps import pair_terms
@@ -90,7 +90,7 @@ def test_it_learns_and_keeps_what_it_knew(weights, annotations, tmp_path):
     assert json.loads((out / "adapt.json").read_text()) == found
     with Image.open(out / "adapt.png") as picture:
         assert picture.width > 500 and picture.height > 500
-    settings, card, license = about(out)
+    settings, card, license = read_header(out)
     assert settings == SIZES and license == "for tests"
     assert card["made"] == "by the test" and card["adapted"]["learned_from"] == 48
     assert len(Predictor(out)(np.random.rand(1, 17, 2) * 500, image_size=(640, 480))) == 1
@@ -149,7 +149,7 @@ def test_command(weights, annotations, tmp_path, capsys, no_graph):
 
 
 def test_more_annotations_more_steps(weights, monkeypatch):
-    from camerapose.models.weights import load_model
+    from camerapose.models.checkpoint import load_model
 
     model, bodies = load_model(weights), synthetic.load(n=64, seed=3).to_torch()
     counted = []

@@ -13,7 +13,7 @@ import torch
 from test_mpii import person, write_json
 from test_training import SMALL, SMOKE, STAGES, metrics, saved, weights
 
-import camerapose.models.weights
+import camerapose.models.onnx_export
 from camerapose.train import config
 from camerapose.train import distributed as processes
 from camerapose.train import trainer as run
@@ -25,10 +25,10 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 #: `camerapose` that logs every iteration and exports nothing: that takes longer than the rest.
 COMMAND = """
 import sys
-import camerapose.models.weights
+import camerapose.models.onnx_export
 from camerapose.cli.main import main
 from camerapose.train import trainer as run
-camerapose.models.weights.export_model = lambda *_, **__: None
+camerapose.models.onnx_export.export_model = lambda *_, **__: None
 run.LOG_EVERY = 1
 sys.exit(main(sys.argv[1:]))
 """
@@ -162,7 +162,7 @@ class TestAlone:
 
 def train(settings, out):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(camerapose.models.weights, "export_model", lambda *_, **__: None)
+        patch.setattr(camerapose.models.onnx_export, "export_model", lambda *_, **__: None)
         patch.setattr(run, "LOG_EVERY", 1)
         run.train(settings, out)
 

@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from test_human36m import tree_2d, tree_3d, write_2d
 from test_mpii import person, write_json
 
-import camerapose.models.weights
+import camerapose.models.onnx_export
 from camerapose import Predictor
+from camerapose.models.checkpoint import load_model
 from camerapose.train import config, data
 from camerapose.train.joint import joint
 from camerapose.train.trainer import Run, train
@@ -80,7 +81,7 @@ def finished(small, tmp_path_factory):
 @pytest.fixture
 def no_graph(monkeypatch):
     """Leaves out the ONNX export, which takes longer than the training."""
-    monkeypatch.setattr(camerapose.models.weights, "export_model", lambda *_, **__: None)
+    monkeypatch.setattr(camerapose.models.onnx_export, "export_model", lambda *_, **__: None)
 
 
 def changed(settings, **differences):
@@ -150,7 +151,7 @@ class TestFolder:
         poses = Predictor(finished / "checkpoint", flip_averaging=False)(
             PERSON[None], image_size=SIZE
         )
-        model = camerapose.models.weights.load_model(finished)
+        model = load_model(finished)
         with torch.inference_mode():
             lifted = model(torch.tensor(poses.pose2d), torch.tensor(poses.confidence))
         assert poses.skeleton.name == "h36m_16"
@@ -223,7 +224,7 @@ class TestInterrupted:
         assert signal.getsignal(number) == handler
         assert saved(tmp_path)["place"][-1] == iteration + 1
         monkeypatch.undo()
-        monkeypatch.setattr(camerapose.models.weights, "export_model", lambda *_, **__: None)
+        monkeypatch.setattr(camerapose.models.onnx_export, "export_model", lambda *_, **__: None)
         train(changed(small, pictures=0), tmp_path)
         assert same(weights(tmp_path), weights(finished))
 
@@ -342,11 +343,11 @@ def test_batch_norm_rests_at_the_end_of_the_joint_stage(small, tmp_path, monkeyp
 #: argument names a stage in which it kills itself between two savings.
 COMMAND = """
 import os, signal, sys
-import camerapose.models.weights
+import camerapose.models.onnx_export
 import camerapose.train.trainer as run
 from camerapose.cli.main import main
 
-camerapose.models.weights.export_model = lambda *_, **__: None
+camerapose.models.onnx_export.export_model = lambda *_, **__: None
 save, savings = run.Run.save, []
 
 def save_and_die(self):

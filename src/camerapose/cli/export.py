@@ -23,7 +23,7 @@ def export(
         int8: weights and products in eight bits: faster, and a little less exact.
         license: of the weights; without it what the checkpoint says.
     """
-    from camerapose.models.weights import export_checkpoint
+    from camerapose.models.onnx_export import export_checkpoint
 
     for file in export_checkpoint(checkpoint, out, half=half, license=license, int8=int8):
         print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")

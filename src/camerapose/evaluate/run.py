@@ -24,7 +24,7 @@ from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
 from camerapose.models import losses
 from camerapose.models.camerapose import CameraPose, Lifted
-from camerapose.models.weights import load_model
+from camerapose.models.checkpoint import load_model
 
 #: What is reported, with its unit and number of digits. Metres become millimetres.
 COLUMNS = {

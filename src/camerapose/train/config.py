@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from camerapose.models.config import ModelConfig
+
 
 @dataclass
 class Data:
@@ -42,22 +44,6 @@ class Data:
     epoch_parts: int = 1
     """An epoch passes over one of so many parts of the pairs, drawn at random; the next over the
     next, until all were passed. More different poses for the same time than with `frame_step`."""
-
-
-@dataclass
-class Model:
-    """The networks' sizes."""
-
-    lifter: str = "videopose"
-    """A file of camerapose/lifters: mlp, parts, semgcn, stgcn, videopose."""
-    lifter_arguments: dict[str, Any] = field(default_factory=dict)
-    """Arguments of that lifter, such as width, blocks, dropout."""
-    refiner_hidden: int = 512
-    """Width of the refinement network; 0 leaves it out (the paper's rows "w/o")."""
-    camera_hidden: int = 512
-    """Width of the camera branch."""
-    camera_blocks: int = 2
-    """Residual blocks of the camera branch."""
 
 
 @dataclass
@@ -198,7 +184,7 @@ class Config:
     pictures: int = 4
     """Validation poses that are drawn after each epoch; 0 draws none."""
     data: Data = field(default_factory=Data)
-    model: Model = field(default_factory=Model)
+    model: ModelConfig = field(default_factory=ModelConfig)
     noise: Noise = field(default_factory=Noise)
     refine: Schedule = field(
         default_factory=lambda: Schedule(epochs=100, lr=1e-4, milestones=(30, 60, 90))

@@ -24,7 +24,8 @@ from camerapose.evaluate.run import lift
 from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
-from camerapose.models.weights import about, export_model, load_model, save_model
+from camerapose.models.checkpoint import load_model, read_header, save_model
+from camerapose.models.onnx_export import export_model
 from camerapose.train.config import Noise, Schedule, Weights
 from camerapose.train.data import FEWEST_JOINTS, mirror_half, observe, truth_weight
 from camerapose.train.steps import pair_terms, update, wild_terms
@@ -209,7 +210,7 @@ def measures(model: CameraPose, people: Poses, replay: Poses) -> dict[str, float
 def _save(model: CameraPose, source: Path, out: Path, found: dict[str, Any]) -> None:
     """Graph, weights and numbers, with the licence of the weights that it began from."""
     out.mkdir(parents=True, exist_ok=True)
-    settings, card, license = about(source)
+    settings, card, license = read_header(source)
     card = card | {"adapted": found}
     model.cpu()
     save_model(model, out / "model.safetensors", settings, card, license=license)

@@ -232,7 +232,8 @@ class Run:
 
     def finish(self) -> Path:
         """Write the model for evaluation and prediction; the folder it stands in."""
-        from camerapose.models.weights import export_model, save_model
+        from camerapose.models.checkpoint import save_model
+        from camerapose.models.onnx_export import export_model
 
         folder = self.out / "checkpoint"
         if not processes.first():

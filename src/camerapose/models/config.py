@@ -1,0 +1,37 @@
+"""Sizes of the networks; stored with the weights so that a model can be rebuilt."""
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass
+class ModelConfig:
+    """Architecture of a `CameraPose` model, table `[model]` of a training configuration.
+
+    Accepted ranges are given as `metadata` of the fields.
+    """
+
+    lifter: str = "videopose"
+    """A file of `camerapose/models/lifters`: mlp, parts, semgcn, stgcn, videopose."""
+    lifter_arguments: dict[str, Any] = field(default_factory=dict)
+    """Arguments of that lifter, such as width, blocks, dropout."""
+    refiner_hidden: int = field(default=512, metadata={"min": 0})
+    """Width of the refinement network; 0: no refinement network (rows "w/o" of the paper)."""
+    camera_hidden: int = field(default=512, metadata={"min": 1})
+    """Width of the camera branch."""
+    camera_blocks: int = field(default=2, metadata={"min": 0})
+    """Number of residual blocks of the camera branch."""
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelConfig":
+        """Read the sizes from the header of a weights file.
+
+        Raises:
+            ValueError: not a JSON object, or one with unknown keys.
+        """
+        values = json.loads(text)
+        known = {f.name for f in fields(cls)}
+        if not isinstance(values, dict) or set(values) - known:
+            raise ValueError(f"invalid model settings {text[:100]}; accepted: {sorted(known)}")
+        return cls(**values)
