@@ -177,9 +177,9 @@ def test_pictures_of_2d_on_images(tmp_path):
     flat = Poses(made.skeleton, made.pose2d, made.confidence, image_size=made.image_size,
                  labels={"image": names})  # fmt: skip
     rows = [data.sample(flat[[i]], None) for i in range(5)]
-    from camerapose.view.visualize import samples
+    from camerapose.view.frames import draw_samples
 
-    assert len([ax for ax in samples(rows).axes if ax.get_visible()]) == 5
+    assert len([ax for ax in draw_samples(rows).axes if ax.get_visible()]) == 5
     with pytest.raises(FileNotFoundError, match="there is no image .*0.jpg"):
         data.sample(flat[[0]], tmp_path)
     Image.new("RGB", (64, 48)).save(tmp_path / "0.jpg")

@@ -742,7 +742,7 @@ def test_torch_is_not_imported():
     code = (
         "import sys, camerapose; from camerapose import Predictor; "
         "import camerapose.infer.pipeline, "
-        "camerapose.view.visualize, camerapose.cli; from camerapose.core import plugins; "
+        "camerapose.view.plot, camerapose.cli; from camerapose.core import plugins; "
         "[plugins.load('detectors', n) for n in plugins.available('detectors')]; "
         "plugins.load('datasets', 'keypoints'); sys.exit('torch' in sys.modules)"
     )

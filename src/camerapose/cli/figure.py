@@ -14,7 +14,7 @@ def figure(
     out: Path,
     input: MaybePath = None,
     frames: Annotated[tuple[int, ...], arg(metavar="INT ...")] = (),
-    most: MaybeInt = None,
+    max_frames: MaybeInt = None,
 ) -> int:
     """A picture of results, for a paper or a page.
 
@@ -34,9 +34,10 @@ def figure(
         input: the photo, folder of images or video that the results are of; without it poses
             stand on a plain ground.
         frames: numbers of the frames to show, from 0; without it some, evenly spread.
-        most: how many frames to show where --frames doesn't say.
+        max_frames: number of frames to select without --frames.
     """
-    from camerapose.view.figures import figure as draw
+    from camerapose.view.figures import draw_results
 
-    print(f"wrote {draw(kind, results, out, source=input, frames=frames, most=most)}")
+    path = draw_results(kind, results, out, source=input, frames=frames, max_frames=max_frames)
+    print(f"wrote {path}")
     return 0

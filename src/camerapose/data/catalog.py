@@ -341,25 +341,26 @@ def show(
         n: how many, drawn at random by `seed`.
         images: folder of the images that the label `image` names, to draw on.
     """
-    from camerapose.view.visualize import samples, save_figure
+    from camerapose.view.frames import draw_samples
+    from camerapose.view.layout import save_figure
 
     if n < 1:
         raise ValueError(f"n is {n}; show 1 pose or more")
     poses, _ = prepare(name, root, chosen)
     rows = np.random.default_rng(seed).permutation(len(poses))[:n]
-    figure = samples([sample(poses[[row]], images) for row in np.sort(rows)])
+    figure = draw_samples([sample(poses[[row]], images) for row in np.sort(rows)])
     return save_figure(figure, out)
 
 
 def sample(pose: Poses, images: Path | None) -> Any:
-    """A row of a picture (`visualize.Row`), titled by the labels.
+    """A row of a picture (`view.rows.Row`), titled by the labels.
 
     Args:
         images: folder of the images that the label `image` names. FileNotFoundError where one
             is not there.
     """
     from camerapose.io.media import read_image
-    from camerapose.view.visualize import Row
+    from camerapose.view.rows import Row
 
     parts = []
     words = {"camera": "cam ", "frame": "frame ", "person": "person "}

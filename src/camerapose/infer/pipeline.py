@@ -493,21 +493,23 @@ def _count(info: media.Info | None, start: int | None, end: int | None, stride: 
 
 def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Album) -> list[Path]:
     """The pictures of a run; their paths."""
-    from camerapose.view import figures, visualize
+    from camerapose.view.frames import draw_frames
+    from camerapose.view.layout import save_figure
+    from camerapose.view.rows import Row, time_label
 
     frames = poses.labels["frame"]
     if kind in ("video", "camera"):
         shown = [index for index in album.images if (frames == index).any()]
         rows = [
-            visualize.Row(
+            Row(
                 poses[frames == index], album.images[index],
-                figures.time_label(float(poses.labels["time"][frames == index][0])),
+                time_label(float(poses.labels["time"][frames == index][0])),
             )
             for index in _spread(shown)
         ]  # fmt: skip
         pages = {out / "poses.png": rows}
     elif kind == "keypoints":
-        rows = [visualize.Row(poses[frames == i], None, _name(poses, i)) for i in
+        rows = [Row(poses[frames == i], None, _name(poses, i)) for i in
                 _spread(np.unique(frames).tolist())]  # fmt: skip
         pages = {out / "poses.png": rows}
     else:
@@ -516,9 +518,9 @@ def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Albu
             name = str(poses.labels["image"][frames == index][0])
             image = media.read_image(folder / name)
             path = out / f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_poses.png"
-            pages[path] = [visualize.Row(poses[frames == index], shrink(image, KEPT_PIXELS), name)]
+            pages[path] = [Row(poses[frames == index], shrink(image, KEPT_PIXELS), name)]
     return [
-        _write(path, lambda: visualize.save_figure(visualize.sheet(rows), path))  # noqa: B023
+        _write(path, lambda: save_figure(draw_frames(rows), path))  # noqa: B023
         for path, rows in pages.items()
         if rows
     ]

@@ -30,7 +30,9 @@ from camerapose.train.config import Noise, Schedule, Weights
 from camerapose.train.data import FEWEST_JOINTS, mirror_half, observe, truth_weight
 from camerapose.train.steps import pair_terms, update, wild_terms
 from camerapose.train.trainer import learning_rate
-from camerapose.view.visualize import Row, samples, save_figure
+from camerapose.view.frames import draw_samples
+from camerapose.view.layout import save_figure
+from camerapose.view.rows import Row
 
 #: Of both kinds of poses in an iteration.
 BATCH = 128
@@ -115,7 +117,7 @@ def adapt(
     }
     _save(model, path, Path(out), found)
     together = [row for pair in zip(*pictured, strict=True) for row in pair]
-    save_figure(samples(together), Path(out) / "adapt.png")
+    save_figure(draw_samples(together), Path(out) / "adapt.png")
     return found
 
 

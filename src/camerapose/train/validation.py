@@ -36,9 +36,11 @@ def draw(model: CameraPose, data: TrainingData, count: int, path: Path) -> None:
     shown = data.validation if data.validation is not None else data.wild_validation
     if shown is None or count == 0:
         return
-    from camerapose.view import visualize
+    from camerapose.view.comparison import draw_against_ground_truth
+    from camerapose.view.layout import save_figure
 
     rows = torch.linspace(0, len(shown) - 1, count).long().to(shown.pose2d.device)
     truth = shown[rows]
     predicted = lift(model, truth)
-    visualize.comparison(truth.to_numpy(), replace(predicted, labels={}).to_numpy(), path)
+    figure = draw_against_ground_truth(truth.to_numpy(), replace(predicted, labels={}).to_numpy())
+    save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""Results to a picture for a paper or a page: `camerapose figure`."""
+"""`camerapose figure`: draw results of prediction as the figures of the paper."""
 
 import os
 from collections.abc import Sequence
@@ -12,169 +12,153 @@ from camerapose.core.poses import Poses
 from camerapose.io import media
 from camerapose.io import results as result_files
 from camerapose.io.resize import shrink
-from camerapose.view import visualize
+from camerapose.view.comparison import draw_two_models
+from camerapose.view.confidence import draw_keypoints
+from camerapose.view.frames import draw_frames
+from camerapose.view.gallery import draw_gallery
+from camerapose.view.layout import save_figure
+from camerapose.view.rows import IMAGE_PIXELS, Row, frame_title, spread
 
-#: The kinds, and how many moments each shows unless told.
+#: Kinds of figures and their default number of frames.
 KINDS = {"keypoints": 4, "compare": 4, "gallery": 9, "steps": 5}
-#: Longer side, pixels, of the images that are drawn.
-MAX_PIXELS = 1600
-#: Two results' 2D is of the same person if it is nearer than this, as a share of the width.
+#: Mean distance of 2D joints below which poses of two results are of the same person; a share of
+#: half the image width.
 SAME_PERSON = 0.05
+DPI = 150
 
 
-def figure(
+def draw_results(
     kind: str,
     results: Sequence[str | os.PathLike],
     out: str | os.PathLike,
     *,
     source: str | os.PathLike | None = None,
     frames: Sequence[int] = (),
-    most: int | None = None,
+    max_frames: int | None = None,
 ) -> Path:
-    """Draw results of `predict` after one of CameraPose's figures.
+    """Draw results of `predict` as a figure of the paper.
 
     Args:
         kind: "keypoints" (Fig. 4: confidences), "compare" (Fig. 6: two models), "gallery"
             (Fig. 7: 2D and 3D of many images) or "steps" (Fig. 8: detected, 3D, reprojected).
-        results: a folder of `predict`, or a .npz of poses; of "compare" two.
-        out: the picture: .png, .jpg, .pdf or .svg.
-        source: the images, the folder of images or the video that the results are of; None draws
-            on a plain ground.
-        frames: which to show; none: spread evenly over those with somebody.
-        most: how many frames are chosen then, of `KINDS` without.
+        results: a result folder or its poses.npz; two for "compare".
+        out: .png, .jpg, .pdf or .svg file.
+        source: image, folder of images or video of the results; None draws plain backgrounds.
+        frames: frame numbers to show; empty for a selection spread evenly over all frames with
+            people.
+        max_frames: size of that selection; None for the default in `KINDS`.
 
     Raises:
-        ValueError, FileNotFoundError: what is given can't be drawn.
+        ValueError: unknown kind, wrong number of results, or results that cannot be drawn.
+        FileNotFoundError: a result does not exist.
     """
-    if kind not in KINDS:
-        raise ValueError(f"there is no figure {kind!r}; there are {', '.join(KINDS)}")
-    wanted = 2 if kind == "compare" else 1
-    if len(results) != wanted:
-        raise ValueError(
-            f"figure {kind} takes {wanted} result{'s' * (wanted > 1)}, and got {len(results)}: "
-            + ("RESULT_A RESULT_B" if wanted > 1 else "give one, or draw each by itself")
-        )
-    if most is not None and most < 1:
-        raise ValueError(f"--most {most} leaves nothing to draw; give 1 or more")
-    people = [result_files.read(path) for path in results]
-    shown = _chosen(people[0], frames, most or KINDS[kind])
-    images = _images(people[0], source, shown)
+    _check(kind, results, max_frames)
+    poses = [result_files.read(path) for path in results]
+    shown = _choose_frames(poses[0], frames, max_frames or KINDS[kind])
+    images = {} if source is None else _read_images(poses[0], Path(source), shown)
     rows = [
-        visualize.Row(mine, images.get(frame), _title(mine))
+        Row(people, images.get(frame), frame_title(people))
         for frame in shown
-        for mine in [people[0][people[0].labels["frame"] == frame]]
+        for people in [poses[0][poses[0].labels["frame"] == frame]]
     ]
-    match kind:
-        case "steps":
-            drawn = visualize.sheet(rows)
-        case "gallery":
-            drawn = visualize.gallery(rows)
-        case "keypoints":
-            drawn = visualize.keypoints(_one_each(rows))
-        case _:
-            pairs = _pairs(_one_each(rows), people[1])
-            drawn = visualize.side_by_side(pairs, _names(results))
+    if kind == "steps":
+        figure = draw_frames(rows)
+    elif kind == "gallery":
+        figure = draw_gallery(rows)
+    elif kind == "keypoints":
+        figure = draw_keypoints(_person_rows(rows))
+    else:
+        pairs = _match_people(_person_rows(rows), poses[1])
+        figure = draw_two_models(pairs, result_names(results))
     try:
-        return visualize.save_figure(drawn, out, dpi=150)
-    except ValueError as error:  # matplotlib lists what it can write
-        raise ValueError(f"{out} can't be written as a picture: {error}") from error
+        return save_figure(figure, out, dpi=DPI)
+    except ValueError as error:  # matplotlib lists its formats
+        raise ValueError(f"cannot write {out} as an image: {error}") from error
 
 
-def _chosen(poses: Poses, frames: Sequence[int], most: int) -> list[int]:
-    """The frames to show: those asked for, or evenly spread."""
-    there = np.unique(poses.labels["frame"])
-    if absent := sorted(set(frames) - set(there.tolist())):
+def result_names(results: Sequence[str | os.PathLike]) -> tuple[str, str]:
+    """Return short names of two results: their folders, or the parts of their paths that differ."""
+    paths = [Path(path).resolve() for path in results]
+    paths = [path.parent if path.name == result_files.ARRAYS else path for path in paths]
+    while paths[0].name == paths[1].name and paths[0] != paths[1]:
+        paths = [path.parent for path in paths]
+    return paths[0].stem, paths[1].stem
+
+
+def _check(kind: str, results: Sequence[str | os.PathLike], max_frames: int | None) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"unknown figure {kind!r}; choose from {', '.join(KINDS)}")
+    expected = 2 if kind == "compare" else 1
+    if len(results) != expected:
         raise ValueError(
-            f"nobody was found in frame {', '.join(map(str, absent))}; the results have frames "
-            f"{there[0]} to {there[-1]}, {len(there)} in all"
+            f"figure {kind!r} takes {expected} result{'s' * (expected > 1)}, got {len(results)}"
         )
-    if frames:
-        return list(frames)
-    n = min(most, len(there))
-    return [int(there[int((i + 0.5) * len(there) / n)]) for i in range(n)]
+    if max_frames is not None and max_frames < 1:
+        raise ValueError(f"got --max-frames {max_frames}; expected 1 or more")
 
 
-def _images(
-    poses: Poses, source: str | os.PathLike | None, frames: Sequence[int]
-) -> dict[int, Any]:
-    """The frames' images, none of them larger than a picture needs."""
-    if source is None:
-        return {}
-    source = Path(source)
+def _choose_frames(poses: Poses, frames: Sequence[int], count: int) -> list[int]:
+    """Return the requested frames, or `count` frames spread evenly."""
+    available = np.unique(poses.labels["frame"])
+    if missing := sorted(set(frames) - set(available.tolist())):
+        raise ValueError(
+            f"no person in frame {', '.join(map(str, missing))}; the results have "
+            f"{len(available)} frames from {available[0]} to {available[-1]}"
+        )
+    return list(frames) or spread(available.tolist(), count)
+
+
+def _read_images(poses: Poses, source: Path, frames: Sequence[int]) -> dict[int, Any]:
+    """Read the images of the frames, shrunk to the resolution of a figure."""
     kind = media.kind(source)
     if kind == "keypoints":
-        raise ValueError(f"{source} holds keypoints, not images; leave --input out")
+        raise ValueError(f"{source} contains keypoints, not images; omit --input")
+    images = {}
     if kind == "video":
-        shots = media.frames(source, start=min(frames), end=max(frames) + 1)
-        found = {
-            shot.index: shrink(shot.image, MAX_PIXELS)
-            for shot in shots
-            if shot.index in set(frames)
-        }
+        for frame in media.frames(source, start=min(frames), end=max(frames) + 1):
+            if frame.index in frames:
+                images[frame.index] = shrink(frame.image, IMAGE_PIXELS)
     else:
-        folder = source if kind == "folder" else source.parent
         names = poses.labels.get("image")
-        found = {}
-        for frame in frames:
-            name = "" if names is None else str(names[poses.labels["frame"] == frame][0])
-            path = folder / Path(name).name if kind == "folder" else source
+        for number in frames:
+            name = "" if names is None else str(names[poses.labels["frame"] == number][0])
+            path = source / Path(name).name if kind == "folder" else source
             if name and path.is_file():
-                found[frame] = shrink(media.read_image(path), MAX_PIXELS)
-    if not found:
-        raise ValueError(f"{source} has none of the images that the results are of")
-    return found
+                images[number] = shrink(media.read_image(path), IMAGE_PIXELS)
+    if not images:
+        raise ValueError(f"{source} contains none of the images of the results")
+    return images
 
 
-def time_label(seconds: float) -> str:
-    """Return a video time as minutes and seconds: 65.25 is 1:05.2."""
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+def _person_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return one row per person."""
+    return [row._replace(poses=person) for row in rows for person in row.poses]
 
 
-def _title(poses: Poses) -> str:
-    """A time in a video, an image's name, or a frame's number."""
-    if "time" in poses.labels:
-        return time_label(float(poses.labels["time"][0]))
-    name = str(poses.labels["image"][0]) if "image" in poses.labels else ""
-    return name or f"frame {poses.labels['frame'][0]}"
-
-
-def _one_each(rows: Sequence[visualize.Row]) -> list[visualize.Row]:
-    """A row for each person."""
-    return [row._replace(poses=one) for row in rows for one in row.poses]
-
-
-def _pairs(rows: Sequence[visualize.Row], others: Poses) -> list[tuple[visualize.Row, Poses]]:
-    """Each row with the same person in other results; people whom those lack are left out."""
+def _match_people(rows: Sequence[Row], others: Poses) -> list[tuple[Row, Poses]]:
+    """Pair each row with the same person in other results; rows without one are left out."""
     skeleton = rows[0].poses.skeleton
     if others.skeleton != skeleton:
         others = others.to(skeleton)
     pairs = []
     for row in rows:
-        same = others[others.labels["frame"] == row.poses.labels["frame"][0]]
-        if len(same):
-            apart = _distance(row.poses, same)
-            if apart.min() < SAME_PERSON:
-                pairs.append((row, same[[int(apart.argmin())]]))
+        candidates = others[others.labels["frame"] == row.poses.labels["frame"][0]]
+        if len(candidates):
+            distance = _distances(row.poses, candidates)
+            if distance.min() < SAME_PERSON:
+                pairs.append((row, candidates[[int(distance.argmin())]]))
     if not pairs:
         raise ValueError(
-            "the two results share nobody in the frames shown: are both of the same input? "
-            "--frames chooses others"
+            "the two results have no person in common in these frames; use results of the same "
+            "input, or choose other --frames"
         )
     return pairs
 
 
-def _distance(one: Poses, others: Poses) -> Float[np.ndarray, " n"]:
-    """Mean distance, normalised, over the joints that both see; infinite if there are none."""
-    seen = (one.confidence > 0) & (others.confidence > 0)
-    apart = np.linalg.norm(one.pose2d - others.pose2d, axis=-1)
-    count = seen.sum(1)
-    return np.where(count > 0, (apart * seen).sum(1) / np.maximum(count, 1), np.inf)
-
-
-def _names(results: Sequence[str | os.PathLike]) -> tuple[str, str]:
-    """What to call two results: their folders, or the parts of their paths that differ."""
-    paths = [Path(path).resolve() for path in results]
-    paths = [path.parent if path.name == "poses.npz" else path for path in paths]
-    while paths[0].name == paths[1].name and paths[0] != paths[1]:
-        paths = [path.parent for path in paths]
-    return paths[0].stem, paths[1].stem
+def _distances(one: Poses, others: Poses) -> Float[np.ndarray, " n"]:
+    """Return mean 2D distances, normalised, over the joints visible in both; infinite if none."""
+    visible = (one.confidence > 0) & (others.confidence > 0)
+    distance = np.linalg.norm(one.pose2d - others.pose2d, axis=-1)
+    count = visible.sum(1)
+    mean = (distance * visible).sum(1) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.inf)

@@ -16,7 +16,7 @@ from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io import media
 from camerapose.io.files import AtomicFile
-from camerapose.view.visualize import LEFT, PEOPLE, RIGHT
+from camerapose.view.style import LEFT, PEOPLE, RIGHT
 
 #: Longer side, pixels: larger videos are shrunk.
 LONGEST = 1280

@@ -14,7 +14,7 @@ import numpy as np
 from camerapose.core.poses import Poses
 from camerapose.infer.clip import motion
 from camerapose.io.files import write_text
-from camerapose.view.visualize import FAINT, INK, LEFT, PEOPLE, RIGHT
+from camerapose.view.style import CAPTION, LEFT, PEOPLE, RIGHT, TEXT
 
 #: Moments that the 3D view can show; curves have every frame.
 MOMENTS = 240
@@ -168,7 +168,7 @@ def _still(poses: Poses, colour: str | None) -> Any:
     told = ", ".join(f"{name} {value[0]:.0f}°" for name, value in angles(poses).items())
     figure.update_layout(
         height=620, margin={"l": 10, "r": 10, "t": 50, "b": 10}, template="plotly_white",
-        font={"color": INK}, scene=_scene(points),
+        font={"color": TEXT}, scene=_scene(points),
         title={"text": told, "font": {"size": 13}, "x": 0.01},
     )  # fmt: skip
     return figure
@@ -202,7 +202,7 @@ def _moving(poses: Poses, colour: str | None) -> Any:
             figure.add_trace(
                 go.Scatter(x=times, y=_rounded(values, 3), name=side if legend else name,
                            mode="lines", showlegend=legend,
-                           line={"color": {"left": LEFT, "right": RIGHT}.get(side, INK),
+                           line={"color": {"left": LEFT, "right": RIGHT}.get(side, TEXT),
                                  "width": 1.6},
                            hovertemplate=f"{name} %{{y}}<extra></extra>"),
                 row=row, col=2,
@@ -231,7 +231,7 @@ def _moving(poses: Poses, colour: str | None) -> Any:
     pace = 1000 * (times[-1] - times[0]) / max(len(chosen) - 1, 1) if unit == "seconds" else 100.0
     figure.update_layout(
         height=_HEIGHT, margin={"l": 10, "r": 10, "t": _TOP, "b": 10}, template="plotly_white",
-        font={"color": INK}, scene=_scene(points), hovermode="x",
+        font={"color": TEXT}, scene=_scene(points), hovermode="x",
         legend={"orientation": "h", "x": 0.58, "xanchor": "left", "y": 1.035, "yanchor": "bottom"},
         updatemenus=[_buttons(pace)], sliders=[_slider(chosen, times, unit)],
     )  # fmt: skip
@@ -272,7 +272,7 @@ def _body(points: np.ndarray, poses: Poses, colour: str | None) -> list[dict[str
         side = name.partition("_")[0]
         part = lines[side if side in lines else ""]
         part += [points[parent], points[child], [None] * 3]
-    colours = {"left": LEFT, "right": RIGHT, "": INK}
+    colours = {"left": LEFT, "right": RIGHT, "": TEXT}
     if colour is not None:
         pale = "#" + "".join(f"{int(128 + int(colour[i : i + 2], 16) / 2):02x}" for i in (1, 3, 5))
         colours = {"left": colour, "right": pale, "": colour}
@@ -286,7 +286,7 @@ def _body(points: np.ndarray, poses: Poses, colour: str | None) -> list[dict[str
     names = [name.replace("_", " ") for name in skeleton.joints]
     found.append({"x": x, "y": y, "z": z, "mode": "markers", "text": names,
                   "hoverinfo": "text+x+y+z",
-                  "marker": {"size": sizes, "color": colour or INK, "opacity": 1}})  # fmt: skip
+                  "marker": {"size": sizes, "color": colour or TEXT, "opacity": 1}})  # fmt: skip
     return found
 
 
@@ -314,7 +314,7 @@ def _scene(points: np.ndarray) -> dict[str, Any]:
     axes = {
         f"{axis}axis": {"range": [float(low[i]), float(high[i])], "title": {"text": title},
                         "nticks": 5, "showbackground": False, "showspikes": False,
-                        "tickfont": {"size": 10, "color": FAINT}}
+                        "tickfont": {"size": 10, "color": CAPTION}}
         for i, (axis, title) in enumerate(titles.items())
     }  # fmt: skip
     eye = np.array([0.8, -1.9, 0.6])
