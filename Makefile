@@ -32,7 +32,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 docs: .venv/.docs
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # Inference needs no PyTorch; training and the tests do.
 .venv/.use: requirements/use.txt pyproject.toml

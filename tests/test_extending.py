@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from camerapose.cli.main import main
+from camerapose.cli.train import _assignment
 from camerapose.core import plugins
 from camerapose.core.formats import H36M_16
 from camerapose.data import catalog as sets

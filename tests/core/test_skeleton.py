@@ -1,7 +1,5 @@
 """Skeleton: what is derived from names, and conversion by name."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -392,19 +390,3 @@ def test_bad_formats_of_ones_own(old, new, message, tmp_path):
 def test_no_file_of_a_format(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file .*own.toml"):
         formats.get(str(tmp_path / "own.toml"))
-
-
-CONVENTIONS = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
-
-
-@EVERY
-def test_the_conventions_show_every_format(skeleton):
-    section = CONVENTIONS.split(f"### `{skeleton.name}`\n")[1].split("\n### ")[0]
-    assert f"{skeleton.n_joints} joints, root `{skeleton.root}`" in section.replace("\n", " ")
-    for i, (joint, parent) in enumerate(zip(skeleton.joints, skeleton.parents, strict=True)):
-        assert f"| {i} | {joint} | {parent or '(root)'} |" in section
-
-
-def test_the_conventions_own_format_can_be_read():
-    own = formats.get(CONVENTIONS.split("```toml\n")[1].split("```")[0])
-    assert own.name == "markers" and own.n_joints == 8
