@@ -17,7 +17,7 @@ from camerapose.cli.main import main
 from camerapose.cli.train import _assignment
 from camerapose.core import plugins
 from camerapose.core.formats import H36M_16
-from camerapose.data import catalog as sets
+from camerapose.data.check import check_poses
 from camerapose.train.config import Config, Data
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
@@ -129,7 +129,7 @@ def test_the_data_set_is_right(put, recordings):
     assert len(poses) == 16 and poses.pose2d.dtype == np.float32
     assert (poses.reprojection_error < 1e-3).all()
     np.testing.assert_allclose(poses.root_position[:, 2], 4, atol=1e-5)
-    assert sets.check_poses(poses, {}).problems == []
+    assert check_poses(poses, {}).problems == []
     assert poses.labels["action"].tolist() == ["run"] * 8 + ["walk"] * 8
 
 
@@ -152,7 +152,7 @@ def test_the_commands_on_the_data_set(put, recordings, capsys):
     for command in commands:
         assert command[0] == "camerapose" and main(command[1:]) == 0
     said = capsys.readouterr().out
-    assert "my_lab: 8 poses of h36m_16" in said and "no problems" in said
+    assert "my_lab: 8 poses (h36m_16)" in said and "no problems" in said
     assert (recordings.parent / "poses.png").stat().st_size > 10_000
     assert main(["data", "list"]) == 0 and "my_lab" in capsys.readouterr().out
 

@@ -9,7 +9,7 @@ import pytest
 
 from camerapose.core.camera import denormalize
 from camerapose.core.formats import COCO_17, H36M_16
-from camerapose.data import catalog as data
+from camerapose.data.check import check_poses
 from camerapose.data.datasets import coco
 
 DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
@@ -144,7 +144,7 @@ def test_nobody_large_enough(tmp_path, content):
 
 def test_published_counts(tmp_path, content):
     poses = coco.load(write(tmp_path, content), smallest=0)
-    report = data.check_poses(poses, coco.expected(smallest=0))
+    report = check_poses(poses, coco.expected(smallest=0))
     assert "split train: 3 of 149,813 published poses" in report.problems
 
 
@@ -160,4 +160,4 @@ def test_real_people():
     assert 0.9 * len(everyone) < len(poses) < len(everyone)
     seen = denormalize(poses.pose2d, poses.image_size)[poses.confidence > 0]
     assert (seen >= 0).all()
-    assert not data.check_poses(poses, coco.expected(split="val")).problems
+    assert not check_poses(poses, coco.expected(split="val")).problems

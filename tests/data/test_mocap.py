@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from camerapose.core.formats import H36M_16
-from camerapose.data import catalog as data
 from camerapose.data.cache import cached
+from camerapose.data.check import check_poses
 from camerapose.data.datasets import mocap
 from camerapose.data.readers.motion_capture import read_amc, read_asf, read_bvh
 
@@ -106,7 +106,7 @@ def test_pairs(root):
     assert (poses.confidence == 1).all() and poses.pose3d.dtype == np.float32
     np.testing.assert_allclose(poses.reprojection, poses.pose2d, atol=1e-6)
     assert (poses.camera.translation == poses.root_position).all() and poses.camera.rotation is None
-    report = data.check_poses(poses, {})
+    report = check_poses(poses, {})
     assert report.problems == []
 
 
@@ -188,7 +188,7 @@ def test_a_unit_of_ones_own(tmp_path):
     with pytest.raises(ValueError, match=r"a\.bvh: the body measures 6\.\d+e\+03 units.*say the"):
         mocap.load(tmp_path)
     poses = mocap.load(tmp_path, unit=0.01 / 37)
-    assert not data.check_poses(poses, {}).problems
+    assert not check_poses(poses, {}).problems
 
 
 BIOVISION = {
@@ -395,7 +395,7 @@ def test_pairs_of_cmu(cmu):
     knee, hip = (poses.pose3d[:, H36M_16.index(f"left_{j}")] for j in ("knee", "hip"))
     metres = 7.1 * np.linalg.norm((0.34, -0.94, 0)) * 0.0254 / 0.45
     np.testing.assert_allclose(np.linalg.norm(knee - hip, axis=1), metres, atol=1e-5)
-    assert data.check_poses(poses, {}).problems == []
+    assert check_poses(poses, {}).problems == []
     assert len(mocap.files(cmu)) == 3
 
 

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from camerapose.cli.options import MaybeInt, MaybeName, MaybePath
+from camerapose.cli.options import MaybeInt, MaybeName, MaybePath, Out, Weights
 
 
 def adapt(
     annotations: Positional[Path],
-    out: Path,
-    weights: str = "default",
+    out: Out,
+    weights: Weights = "default",
     skeleton: MaybeName = None,
     image_size: Annotated[tuple[int, int] | None, arg(metavar="WIDTH HEIGHT")] = None,
     human36m: MaybePath = None,
@@ -20,39 +20,42 @@ def adapt(
     images: MaybePath = None,
     seed: int = 0,
 ) -> int:
-    """Tune a model with your own 2D annotations; no 3D label is needed.
+    """Fine-tune a model on your own 2D annotations; no 3D labels are needed.
 
-    A fifth of the images is kept aside to measure on, before and after:
+    A fifth of the images is held out to measure the model before and after:
 
-        camerapose adapt person_keypoints.json --out runs/mine
-        camerapose predict video.mp4 --out result --weights runs/mine
+        camerapose adapt person_keypoints.json -o runs/mine
+        camerapose predict video.mp4 -o result --weights runs/mine
 
     Args:
-        annotations: COCO keypoints as annotation tools write them, or any other keypoints.
+        annotations: COCO keypoints, or any other supported keypoint file.
         out: folder for model.onnx, model.safetensors, adapt.json and adapt.png.
-        weights: initial weights: default for the weights in this package, a run folder, a
-            checkpoint folder or a .safetensors file.
-        skeleton: joint format of annotations that don't say it.
-        image_size: of annotations that don't say it, in pixels.
-        human36m: folder of Human3.6M, to hold on to true pairs instead of made bodies.
-        held_out: share of the images to measure on.
-        steps: iterations; without it by the number of annotations.
-        images: folder of the annotated images, to draw some of the people on before and after.
-        seed: of everything random.
+        weights: initial weights: default, a run folder, a checkpoint folder or a .safetensors file.
+        skeleton: joint format of annotations that do not state it, such as coco_17.
+        image_size: image size of annotations that do not state it, in pixels.
+        human36m: folder of Human3.6M, to replay its 2D-3D pairs instead of synthetic bodies.
+        held_out: share of the images held out for measuring.
+        steps: number of iterations; default: by the number of annotations.
+        images: folder of the annotated images, to draw some people before and after.
+        seed: random seed.
     """
+    if not 0 < held_out < 1:
+        raise ValueError(f"--held-out is {held_out}; give a share between 0 and 1")
+    if steps is not None and steps < 1:
+        raise ValueError(f"--steps is {steps}; give 1 or more")
     from camerapose.train.finetune import adapt as run
 
-    found = run(weights, annotations, out, skeleton=skeleton, image_size=image_size,
-                human36m=human36m, held_out=held_out, steps=steps, images=images,
-                seed=seed)  # fmt: skip
+    result = run(weights, annotations, out, skeleton=skeleton, image_size=image_size,
+                 human36m=human36m, held_out=held_out, steps=steps, images=images,
+                 seed=seed)  # fmt: skip
     names = {"reprojection_error": ("reprojection error, pixels", 1.0),
-             "implausible_bones": ("bones outside human proportions, %", 100.0),
-             "asymmetry": ("left and right differ by, %", 100.0),
-             "replay_mpjpe": (f"MPJPE on the replay ({found['replay']}), mm", 1.0)}  # fmt: skip
-    print(f"learned from {found['learned_from']} people, measured on {found['measured_on']} others")
+             "implausible_bones": ("implausible bone lengths, %", 100.0),
+             "asymmetry": ("left-right asymmetry, %", 100.0),
+             "replay_mpjpe": (f"MPJPE on the replay ({result['replay']}), mm", 1.0)}  # fmt: skip
+    print(f"trained on {result['learned_from']} people, measured on {result['measured_on']} others")
     print(f"{'':44}{'before':>10}{'after':>10}")
     for key, (name, unit) in names.items():
-        before, after = (found[when][key] * unit for when in ("before", "after"))
+        before, after = (result[when][key] * unit for when in ("before", "after"))
         print(f"{name:44}{before:10.2f}{after:10.2f}")
-    print(f"wrote {out} (camerapose predict VIDEO --weights {out} --out DIR)")
+    print(f"wrote {out} (camerapose predict VIDEO -o DIR --weights {out})")
     return 0

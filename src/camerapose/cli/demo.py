@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+from camerapose.cli.options import Out
 
-def demo(out: Path = Path("demo")) -> int:
-    """Predict the people of a sample video; the video and the detector are fetched once.
+
+def demo(out: Out = Path("demo")) -> int:
+    """Run predict on a sample video, downloading video and detector once.
+
+        camerapose demo -o demo
 
     Args:
-        out: folder for poses.npz, poses.json and the picture.
+        out: folder for poses.npz, poses.json and the figure.
     """
     from camerapose.infer.demo import demo as run
 
     run(out)
-    print(f"look at {out / 'poses.png'}")
+    print(f"see {out / 'poses.png'}")
     return 0

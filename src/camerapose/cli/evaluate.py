@@ -5,11 +5,11 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from camerapose.cli.options import MaybeName, MaybePath
+from camerapose.cli.options import MaybeName, MaybePath, Weights
 
 
 def evaluate(
-    weights: Positional[str],
+    weights: Positional[Weights],
     root: Path,
     dataset: Annotated[str, arg(metavar="NAME")] = "human36m",
     detections: MaybeName = None,
@@ -19,7 +19,9 @@ def evaluate(
     turned: bool = False,
     json: MaybePath = None,
 ) -> int:
-    """Print errors by action and over all, with the protocol they were measured by.
+    """Measure a model on a test set and print the errors by action.
+
+        camerapose evaluate runs/quick --dataset human36m --root data/h36m
 
     Args:
         weights: default or clean for the weights in this package, a run folder, a checkpoint

@@ -1,28 +1,33 @@
 """The command `camerapose export`."""
 
-from pathlib import Path
-
 from tyro.conf import Positional
+
+from camerapose.cli.options import Out, Weights, check_suffix
 
 
 def export(
-    checkpoint: Positional[str],
-    out: Path,
+    checkpoint: Positional[Weights],
+    out: Out,
     half: bool = False,
     int8: bool = False,
     license: str = "",
 ) -> int:
-    """Write a checkpoint as one ONNX graph, which `camerapose predict` runs, and beside it the
-    .safetensors from which evaluation and training go on.
+    """Export a checkpoint as an ONNX graph and a .safetensors file.
+
+        camerapose export runs/quick -o my.onnx
+        camerapose predict photo.jpg -o result --weights my.onnx
+
+    The graph is for `camerapose predict`; the .safetensors next to it is for evaluation and further
+    training.
 
     Args:
-        checkpoint: default for the weights in this package, a run folder, a checkpoint folder or
-            a .safetensors file.
-        out: the .onnx file to write.
-        half: store weights in half precision.
-        int8: weights and products in eight bits: faster, and a little less exact.
-        license: of the weights; without it what the checkpoint says.
+        checkpoint: default, a run folder, a checkpoint folder or .safetensors file.
+        out: .onnx file to write.
+        half: store the weights in half precision.
+        int8: quantise weights and matrix products to 8 bits: faster, slightly less accurate.
+        license: licence of the weights; default: as in the checkpoint.
     """
+    check_suffix(out, (".onnx",))
     from camerapose.models.onnx_export import export_checkpoint
 
     for file in export_checkpoint(checkpoint, out, half=half, license=license, int8=int8):

@@ -1,86 +1,132 @@
-"""Entry point of the command `camerapose`: dispatch, errors and exit statuses."""
+"""Entry point of `camerapose`: choose the command, report errors, return the exit status."""
 
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-
-import tyro
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import camerapose
+from camerapose.cli import data
 from camerapose.cli.adapt import adapt
-from camerapose.cli.data import data
 from camerapose.cli.demo import demo
 from camerapose.cli.evaluate import evaluate
 from camerapose.cli.export import export
 from camerapose.cli.figure import figure
 from camerapose.cli.options import INTERRUPTED, WRONG_INPUT, fail
+from camerapose.cli.parsing import parse, suggestion
 from camerapose.cli.predict import predict
 from camerapose.cli.serve import serve
 from camerapose.cli.train import train
 
-DESCRIPTION = """3D human pose and camera from one image.
-
-    camerapose demo                                 a sample video, to see what it does
-    camerapose predict photo.jpg --out result       an image, a folder, a video or keypoints
-    camerapose data check human36m --root data/h36m
-    camerapose figure gallery result --input photos --out gallery.png
-    camerapose serve                                the same in a browser
-    camerapose train configs/quick.toml --out runs/quick
-    camerapose evaluate runs/quick --dataset human36m --root data/h36m
-    camerapose adapt person_keypoints.json --out runs/mine
-    camerapose export runs/quick --out my.onnx
-
-Every subcommand has its own --help."""
-
-#: Packages that only training requires.
+#: Packages that only training and evaluation require.
 TRAINING_PACKAGES = ("torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript", "scipy")
 
-COMMANDS = {
-    "predict": predict,
-    "figure": figure,
-    "serve": serve,
-    "demo": demo,
-    "data": data,
-    "train": train,
-    "evaluate": evaluate,
-    "adapt": adapt,
-    "export": export,
-}
+
+class Group(NamedTuple):
+    """Commands with a common prefix, and the texts of their overview."""
+
+    summary: str
+    commands: dict[str, "Callable[..., int] | Group"]
+    notes: str
+
+
+COMMANDS = Group(
+    "Estimate 3D human poses and cameras from images, video or 2D keypoints.",
+    {
+        "predict": predict,
+        "demo": demo,
+        "figure": figure,
+        "serve": serve,
+        "data": Group(
+            "List, prepare, check and draw data sets.",
+            {
+                "list": data.list_datasets,
+                "prepare": data.prepare,
+                "check": data.check,
+                "show": data.show,
+            },
+            "Example: camerapose data check human36m --root data/h36m",
+        ),
+        "train": train,
+        "evaluate": evaluate,
+        "adapt": adapt,
+        "export": export,
+    },
+    """Example: camerapose predict photo.jpg -o result
+
+Exit status: 0 success; 1 no person detected (predict) or problems in the data (data check);
+2 invalid input, option or file; 130 interrupted. Set CAMERAPOSE_DEBUG=1 for a traceback.""",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a subcommand; returns the exit status.
+    """Run a command and return its exit status.
 
-    Errors that a user can mend are one line on stderr and status 2. $CAMERAPOSE_DEBUG shows where
-    they came from.
+    An error that the user can correct is one line on stderr and status 2; with CAMERAPOSE_DEBUG set
+    in the environment it is raised instead.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    if argv == ["--version"]:
-        print(f"camerapose {camerapose.__version__}")
-        return 0
-    argv = argv or ["--help"]
+    arguments = list(sys.argv[1:] if argv is None else argv)
     warnings.showwarning = _show_warning
     try:
-        return tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog="camerapose", description=DESCRIPTION, args=argv
-        )
+        return _run(arguments)
+    except SystemExit as end:  # --help of a command
+        return int(end.code or 0)
     except KeyboardInterrupt:
-        return fail("interrupted; what was done until now is kept", INTERRUPTED)
+        return fail("interrupted; completed results are kept", INTERRUPTED)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in TRAINING_PACKAGES:
             raise
         return fail(
-            f"this needs {error.name}, which using camerapose does not and learning does; "
-            'install it with pip install "camerapose[train]"',
+            f"{error.name} is not installed; training and evaluation require it: "
+            'pip install "camerapose[train]"',
             WRONG_INPUT,
         )
     except (ValueError, OSError) as error:
         if os.environ.get("CAMERAPOSE_DEBUG"):
             raise
-        return fail(str(error) or type(error).__name__, WRONG_INPUT)
+        return fail(_message(error), WRONG_INPUT)
+
+
+def _run(arguments: list[str]) -> int:
+    name, chosen = "camerapose", COMMANDS
+    while isinstance(chosen, Group):
+        first = arguments.pop(0) if arguments else "--help"
+        if first in ("--help", "-h"):
+            print(_overview(name, chosen))
+            return 0
+        if first == "--version" and chosen is COMMANDS:
+            print(f"camerapose {camerapose.__version__}")
+            return 0
+        if first not in chosen.commands:
+            kind = "option" if first.startswith("-") else "command"
+            raise ValueError(
+                f"unknown {kind} {first!r}{suggestion(first, chosen.commands)}; see {name} --help"
+            )
+        name, chosen = f"{name} {first}", chosen.commands[first]
+    return parse(chosen, name, arguments)()
+
+
+def _overview(name: str, group: Group) -> str:
+    """Return the help of a group: one line per command."""
+    lines = [f"usage: {name} COMMAND [OPTIONS]", "", group.summary, ""]
+    for command, content in group.commands.items():
+        is_group = isinstance(content, Group)
+        text = content.summary if is_group else (content.__doc__ or "").partition("\n")[0]
+        lines.append(f"  {command:10}{text}")
+    lines += ["", f"'{name} COMMAND --help' describes the options of a command."]
+    if group is COMMANDS:
+        lines.append(f"'{name} --version' prints the version.")
+    return "\n".join([*lines, "", group.notes])
+
+
+def _message(error: Exception) -> str:
+    """Return the text of an error; operating system errors as "reason: file"."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.strerror.lower()}: {error.filename}"
+    return str(error) or type(error).__name__
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    """Warnings without the place in the code that they come from."""
+    """Print a warning without its location in the code."""
     print(f"warning: {message}", file=sys.stderr)

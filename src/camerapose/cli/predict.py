@@ -11,14 +11,16 @@ from camerapose.cli.options import (
     MaybeFloat,
     MaybeInt,
     MaybeName,
+    Out,
+    Weights,
     fail,
 )
 
 
 def predict(
     input: Positional[Annotated[tuple[str, ...], arg(metavar="INPUT ...")]],
-    out: Path,
-    weights: Annotated[str, arg(metavar="NAME|PATH")] = "default",
+    out: Out,
+    weights: Weights = "default",
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
     model: Annotated[str, arg(metavar="NAME")] = "auto",
     max_people: int = 1,

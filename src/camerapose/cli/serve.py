@@ -4,13 +4,13 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from camerapose.cli.options import MaybeInt
+from camerapose.cli.options import MaybeInt, Weights
 
 
 def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
-    weights: Annotated[str, arg(metavar="NAME|PATH")] = "default",
+    weights: Weights = "default",
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
     model: Annotated[str, arg(metavar="NAME")] = "auto",
     max_megabytes: float = 200,
@@ -19,24 +19,23 @@ def serve(
     threads: MaybeInt = None,
     browser: bool = False,
 ) -> int:
-    """A page in the browser: drop a photo or a video, turn the 3D, download the files.
+    """Run predict as a web page: upload, interactive 3D, download.
 
         camerapose serve --browser
 
-    Uploads and results are deleted when their page is closed, and all of them when this ends
+    Uploads and results are deleted when their page is closed, and all of them when the server stops
     (Ctrl-C). Nothing is loaded from or sent to the internet.
 
     Args:
-        host: 127.0.0.1 is for this computer alone; 0.0.0.0 for everyone who can reach it.
+        host: address to listen on: 127.0.0.1 for this computer only, 0.0.0.0 for the network.
         port: TCP port.
-        weights: default or clean for the weights in this package, a run folder, a checkpoint
-            folder or an .onnx file.
-        detector: what finds 2D keypoints in images.
-        model: the detector's model; auto is heavy for photos and full for video.
-        max_megabytes: of an upload.
-        max_seconds: of a video; what comes after is left out.
-        keep_minutes: how long uploads and results are kept at most.
-        threads: processor threads; without it all cores.
+        weights: default, clean, an .onnx file or a run folder.
+        detector: 2D keypoint detector: blazepose, heatmap or rtmlib.
+        model: model of the detector; auto: heavy for images, full for video.
+        max_megabytes: maximum size of an upload.
+        max_seconds: maximum length of a video; the rest is ignored.
+        keep_minutes: maximum time that uploads and results are kept.
+        threads: number of CPU threads; default: all cores.
         browser: open the page in the browser.
     """
     from camerapose.server.page import Limits

@@ -8,54 +8,55 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from camerapose.cli.options import MaybeInt
+from camerapose.cli.options import MaybeInt, Out
 
 
 def train(
     config: Positional[Path],
-    out: Path,
+    out: Out,
     set: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE ...")] = (),
     devices: MaybeInt = None,
     nodes: int = 1,
 ) -> int:
-    """Train refinement, warm-up and joint stage.
+    """Train a model: refinement, warm-up and joint stage.
 
-    Repeat the command to go on after an interruption:
+    Repeat the command to resume after an interruption:
 
-        camerapose train configs/smoke.toml --out runs/smoke      synthetic poses, under a minute
-        camerapose train configs/quick.toml --out runs/quick      Human3.6M and MPII
-        camerapose train configs/quick.toml --out runs/q3 --set joint.epochs=3 data.mpii=/d/mpii
-        camerapose train configs/paper.toml --out runs/paper --devices 4         four GPUs
-        torchrun --nproc-per-node 4 --nnodes 2 ... -m camerapose.cli train ...   two machines
+        camerapose train configs/smoke.toml -o runs/smoke      synthetic poses, under a minute
+        camerapose train configs/quick.toml -o runs/quick      Human3.6M and MPII
+        camerapose train configs/quick.toml -o runs/q3 --set joint.epochs=3 data.mpii=/d/mpii
+        camerapose train configs/paper.toml -o runs/paper --devices 4         four GPUs
+        torchrun --nproc-per-node 4 --nnodes 2 ... -m camerapose train ...    two machines
 
-    Several devices share each batch, and learn what one would (docs/scale.md).
+    Several devices share each batch; the result is the same as on one (docs/scale.md).
 
     Args:
-        config: TOML with what differs from the paper's settings.
-        out: run folder: metrics.jsonl, pictures, and checkpoint/ with model.onnx at the end.
-        set: settings that differ from the file's, by their names in it.
-        devices: GPUs of this machine (with device=cpu: processes) that train together; without it
-            one, or as many as torchrun started.
-        nodes: machines that train together; run the same command on each.
+        config: TOML file with the settings that differ from the paper's.
+        out: run folder for metrics.jsonl, figures and checkpoint/ (model.onnx at the end).
+        set: settings that override the file's, by their names in it.
+        devices: number of GPUs of this machine (with device=cpu: processes); default: one, or as
+            many as torchrun started.
+        nodes: number of machines; run the same command on each.
     """
-    # Threads that wait without spinning: on a busy machine training is several times faster.
+    # Threads wait without spinning: on a machine with other load, training is several times faster.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    assignments = [_assignment(item) for item in set]
     from camerapose.train import config as settings
     from camerapose.train.trainer import train as run
 
     chosen = settings.read(config)
-    for item in set:
-        chosen = settings.update(chosen, _assignment(item), "--set")
+    for assignment in assignments:
+        chosen = settings.update(chosen, assignment, "--set")
     run(chosen, out, devices=devices, nodes=nodes)
     return 0
 
 
 def _assignment(item: str) -> dict[str, Any]:
-    """`joint.epochs=3` as nested tables; what is no TOML value is a string."""
+    """Parse `joint.epochs=3` into nested tables; a value that is not TOML is a string."""
     key, equals, value = item.partition("=")
     if not equals:
-        raise ValueError(f"--set takes KEY=VALUE, such as joint.epochs=3; it got {item!r}")
+        raise ValueError(f"--set takes KEY=VALUE, such as joint.epochs=3; got {item!r}")
     try:
         return tomllib.loads(f"{key} = {value}")
     except tomllib.TOMLDecodeError:
-        return tomllib.loads(f"{key} = {json.dumps(value)}")
+        return tomllib.loads(f"{key} = {json.dumps(value)}")  # TOML has JSON's escapes

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from camerapose.core.camera import Camera, denormalize
 from camerapose.core.geometry import root_relative
 from camerapose.core.poses import Poses
-from camerapose.data.catalog import sample
 from camerapose.evaluate import metrics
 from camerapose.evaluate.run import lift
 from camerapose.io.files import write_text
@@ -33,6 +32,7 @@ from camerapose.train.trainer import learning_rate
 from camerapose.view.frames import draw_samples
 from camerapose.view.layout import save_figure
 from camerapose.view.rows import Row
+from camerapose.view.samples import sample_row
 
 #: Of both kinds of poses in an iteration.
 BATCH = 128
@@ -125,7 +125,9 @@ def shown(model: CameraPose, people: Poses, images: Path | str | None, when: str
     """Rows of a picture: what the model makes of some people, evenly spread."""
     some = np.unique(np.linspace(0, len(people) - 1, SHOWN).astype(int))
     lifted = lift(model, people[some]).to_numpy()
-    rows = [sample(lifted[[i]], None if images is None else Path(images)) for i in range(len(some))]
+    rows = [
+        sample_row(lifted[[i]], None if images is None else Path(images)) for i in range(len(some))
+    ]
     return [row._replace(title=when) for row in rows]
 
 
