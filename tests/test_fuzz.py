@@ -11,15 +11,13 @@ import pickle
 import shutil
 import warnings
 
-import miniatures
 import numpy as np
 import pytest
-import test_coco
-import test_human36m_files
-import test_keypoints
-import test_mocap
-from test_human36m import MPII_METADATA, tree_2d, tree_3d
-from test_mpii import official_tree, person, write_v5, write_v73
+from helpers import coco as coco_files
+from helpers import human36m_official, keypoint_files, miniatures
+from helpers import mocap as mocap_files
+from helpers.human36m import MPII_METADATA, tree_2d, tree_3d
+from helpers.mpii import official_tree, person, write_v5, write_v73
 
 from camerapose.core import formats, plugins
 from camerapose.data.datasets import (
@@ -210,27 +208,27 @@ def _of_videopose3d():
 
 
 def _of_human36m():
-    pose = {"pose": test_human36m_files.world(0, 3)}
-    columns = test_human36m_files.annotations("S1", 1)
+    pose = {"pose": human36m_official.world(0, 3)}
+    columns = human36m_official.annotations("S1", 1)
 
     def load(root):
         return human36m.load(root, subjects=("S1",))
 
     def write(path, content):
-        test_human36m_files.write_cdf(path, content["pose"])
+        human36m_official.write_cdf(path, content["pose"])
 
     return {
         "human36m cdf": ({"S1/D3_Positions/Walking.cdf": (pose, write)}, load),
         "human36m h5": (
-            {"processed/S1/Walking-1/annot.h5": (columns, test_human36m_files.write_h5)}, load,
+            {"processed/S1/Walking-1/annot.h5": (columns, human36m_official.write_h5)}, load,
         ),
     }  # fmt: skip
 
 
 def _of_motion():
-    frames = test_mocap.amc_values(frames=2)
-    bvh = _words(test_mocap.bvh_text(frames=2))
-    asf, amc = _words(test_mocap.asf_text()), _words(test_mocap.amc_text(frames))
+    frames = mocap_files.amc_values(frames=2)
+    bvh = _words(mocap_files.bvh_text(frames=2))
+    asf, amc = _words(mocap_files.asf_text()), _words(mocap_files.amc_text(frames))
 
     def load(root):
         return mocap.load(root, frame_step=1)
@@ -242,7 +240,7 @@ def _of_motion():
 
 
 def _coco():
-    people = [test_coco.person(1, 42, flags=[0, 0, 1, 1] + [2] * 13), test_coco.person(2, 7)]
+    people = [coco_files.person(1, 42, flags=[0, 0, 1, 1] + [2] * 13), coco_files.person(2, 7)]
     sizes = {"width": 640, "height": 480}
     return {
         "images": [{"id": i, "file_name": f"{i:012}.jpg"} | sizes for i in (42, 7)],
@@ -252,7 +250,7 @@ def _coco():
 
 
 def _of_keypoints():
-    flat, own = test_keypoints.flat, synthetic.load(n=2)
+    flat, own = keypoint_files.flat, synthetic.load(n=2)
     found = [{"image_id": 3, "keypoints": flat(seed=s), "score": 0.9} for s in (0, 1)]
     contents = {
         "own results": found,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import PERSON, SIZE, Detector, write_video
+from helpers.fakes import PERSON, SIZE, Detector, write_video
 from PIL import Image
 
 import camerapose

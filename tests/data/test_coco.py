@@ -1,33 +1,16 @@
 """COCO: a miniature of the official file, and the real one."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.coco import person
+from helpers.paths import COCO, needs_coco
 
 from camerapose.core.camera import denormalize
 from camerapose.core.formats import COCO_17, H36M_16
 from camerapose.data.check import check_poses
 from camerapose.data.datasets import coco
-
-DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
-REAL = DATA / "coco/person_keypoints_val2017_2213.json"
-needs_data = pytest.mark.skipif(not REAL.exists(), reason="needs COCO; set CAMERAPOSE_DATA")
-
-
-def person(i, image, low=100, high=400, flags=2, **more):
-    random = np.random.default_rng(i)
-    keypoints = np.zeros((17, 3), int)
-    keypoints[:, :2] = random.integers(low, high, (17, 2))
-    keypoints[:, 2] = flags
-    keypoints[keypoints[:, 2] == 0] = 0
-    return {
-        "id": i, "image_id": image, "category_id": 1, "iscrowd": 0, "area": 5000.0,
-        "bbox": [low, low, high - low, high - low], "segmentation": [[1.0, 2.0]],
-        "num_keypoints": int((keypoints[:, 2] > 0).sum()), "keypoints": keypoints.ravel().tolist(),
-    } | more  # fmt: skip
 
 
 @pytest.fixture
@@ -148,15 +131,15 @@ def test_published_counts(tmp_path, content):
     assert "split train: 3 of 149,813 published poses" in report.problems
 
 
-@needs_data
+@needs_coco
 def test_real_people():
-    everyone = coco.load(REAL, split="val", smallest=0)
-    annotations = json.loads(REAL.read_bytes())["annotations"]
+    everyone = coco.load(COCO, split="val", smallest=0)
+    annotations = json.loads(COCO.read_bytes())["annotations"]
     labelled = [a for a in annotations if not a["iscrowd"] and a["num_keypoints"]]
     assert len(annotations) == 2213 and len(everyone) == len(labelled)
     assert (everyone.confidence > 0).sum(axis=1).tolist() == [a["num_keypoints"] for a in labelled]
     assert (everyone.confidence > 0).all(axis=1).sum() == 105
-    poses = coco.load(REAL, split="val")
+    poses = coco.load(COCO, split="val")
     assert 0.9 * len(everyone) < len(poses) < len(everyone)
     seen = denormalize(poses.pose2d, poses.image_size)[poses.confidence > 0]
     assert (seen >= 0).all()

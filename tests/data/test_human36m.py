@@ -6,10 +6,11 @@ import os
 import pickle
 import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.human36m import tree_2d, tree_3d, write_2d
+from helpers.paths import HUMAN36M, needs_human36m
 from scipy.spatial.transform import Rotation
 
 from camerapose.core.camera import Camera, denormalize
@@ -18,64 +19,11 @@ from camerapose.core.formats import COCO_17, H36M_16, H36M_17, MPII_16
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m
 
-DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
-REAL = DATA / "h36m"
-needs_data = pytest.mark.skipif(
-    not (REAL / "data_3d_h36m.npz").exists(), reason="needs Human3.6M; set CAMERAPOSE_DATA"
-)
-
-LENGTHS = {
-    "S1": {"Walking 1": 7, "Walking": 5, "Sitting": 4, "SittingDown": 3},
-    "S11": {"Directions": 4, "Directions 1": 6},
-    "S9": {"Walking": 8},
-}
-
-
-def world(seed, frames, joints=32):
-    random = np.random.default_rng(seed)
-    return (random.normal(0, 0.3, (frames, joints, 3)) + [0, 0, 1]).astype(np.float32)
-
-
-def tree_3d(joints=32):
-    return {
-        subject: {
-            action: world(i + 10 * len(subject), frames)[:, :joints]
-            for i, (action, frames) in enumerate(actions.items())
-        }
-        for subject, actions in LENGTHS.items()
-    }
-
-
-def tree_2d(joints=16, channels=2, extra=0):
-    random = np.random.default_rng(5)
-    return {
-        subject: {
-            action: [
-                np.float32(random.uniform(1, 999, (t + extra, joints, channels))) for _ in range(4)
-            ]
-            for action, t in actions.items()
-        }
-        for subject, actions in LENGTHS.items()
-    }
-
-
-MPII_METADATA = {
-    "layout_name": "mpii",
-    "num_joints": 16,
-    "keypoints_symmetry": [[3, 4, 5, 13, 14, 15], [0, 1, 2, 10, 11, 12]],
-}
-
 
 @pytest.fixture
 def root(tmp_path):
     np.savez_compressed(tmp_path / "data_3d_h36m.npz", positions_3d=tree_3d())
     return tmp_path
-
-
-def write_2d(root, positions, metadata=MPII_METADATA, name="det"):
-    np.savez_compressed(
-        root / f"data_2d_h36m_{name}.npz", positions_2d=positions, metadata=metadata
-    )
 
 
 def test_rows_go_by_subject_action_camera_frame(root):
@@ -396,11 +344,11 @@ def read_once():
         yield human36m.read_pickled
 
 
-@needs_data
+@needs_human36m
 def test_frames_of_every_subject(read_once):
-    positions = read_once(REAL / "data_3d_h36m.npz", "positions_3d")
+    positions = read_once(HUMAN36M / "data_3d_h36m.npz", "positions_3d")
     actions = frozenset(action for subject in positions.values() for action in subject)
-    source = human36m._Source(REAL, None)
+    source = human36m._Source(HUMAN36M, None)
     frames = {
         subject: sum(
             len(sequence.pose3d)
@@ -411,14 +359,14 @@ def test_frames_of_every_subject(read_once):
     assert frames == {
         "S1": 62094, "S5": 87054, "S6": 62466, "S7": 89808, "S8": 64678, "S9": 73544, "S11": 56419,
     }  # fmt: skip
-    some = human36m.load(REAL, subjects=("S11",), actions=["Walking"])
+    some = human36m.load(HUMAN36M, subjects=("S11",), actions=["Walking"])
     assert len(some) == 4 * sum(len(positions["S11"][a]) for a in ("Walking", "Walking 1"))
 
 
-@needs_data
+@needs_human36m
 def test_what_the_real_files_lack(read_once):
     """Of 209 published recordings five are missing; nothing else is."""
-    positions = read_once(REAL / "data_3d_h36m.npz", "positions_3d")
+    positions = read_once(HUMAN36M / "data_3d_h36m.npz", "positions_3d")
     names = human36m.expected(subjects=human36m.SUBJECTS)["subject/action"]
     there = {f"{subject}/{action}" for subject in positions for action in positions[subject]}
     assert len(names) == 209
@@ -429,16 +377,16 @@ def test_what_the_real_files_lack(read_once):
     assert there - set(names) == set()
 
 
-@needs_data
+@needs_human36m
 def test_focal_lengths_of_the_four_cameras():
     camera, _ = human36m.cameras("S1")
     np.testing.assert_allclose(camera.focal[:, 0], 2.29, atol=0.01)
     assert camera.focal[:, 0].round(3).tolist() == pytest.approx([2.290, 2.299, 2.298, 2.291])
 
 
-@needs_data
+@needs_human36m
 def test_real_poses_stand_before_their_cameras(read_once):
-    poses = human36m.load(REAL, subjects=human36m.SUBJECTS, frame_step=50)
+    poses = human36m.load(HUMAN36M, subjects=human36m.SUBJECTS, frame_step=50)
     np.testing.assert_allclose(poses.reprojection, poses.pose2d, atol=1e-6)
     assert poses.pose3d[..., 2].min() > 1.5 and poses.pose3d[..., 2].max() < 9
     assert np.median(poses.root_position[:, 2]) == pytest.approx(5, abs=0.4)
@@ -460,12 +408,12 @@ def seen_by(intrinsics, extrinsics, world):
     return pixels.reshape(*world.shape[:2], 2)
 
 
-@needs_data
+@needs_human36m
 def test_reprojected_3d_lies_on_the_ground_truth_2d(read_once):
     """Within 0.1 pixels of what an independent projection with the published numbers gives."""
-    positions = read_once(REAL / "data_3d_h36m.npz", "positions_3d")
-    cameras = json.loads((REAL / "cameras.json").read_bytes())
-    poses = human36m.load(REAL, subjects=human36m.SUBJECTS, frame_step=200, skeleton="h36m_17")
+    positions = read_once(HUMAN36M / "data_3d_h36m.npz", "positions_3d")
+    cameras = json.loads((HUMAN36M / "cameras.json").read_bytes())
+    poses = human36m.load(HUMAN36M, subjects=human36m.SUBJECTS, frame_step=200, skeleton="h36m_17")
     exact = []
     for subject in human36m.SUBJECTS:
         for action in sorted(positions[subject]):
@@ -479,12 +427,12 @@ def test_reprojected_3d_lies_on_the_ground_truth_2d(read_once):
         assert apart.max() < 0.1
 
 
-@needs_data
+@needs_human36m
 def test_stacked_hourglass_sees_what_the_cameras_project(read_once):
     options = dict(subjects=human36m.SUBJECTS, frame_step=50, skeleton="h36m_17")
-    poses = human36m.load(REAL, detections="sh_pt_mpii", **options)
+    poses = human36m.load(HUMAN36M, detections="sh_pt_mpii", **options)
     exact = denormalize(poses.reprojection, poses.image_size)
-    positions = read_once(REAL / "data_2d_h36m_sh_pt_mpii.npz", "positions_2d")
+    positions = read_once(HUMAN36M / "data_2d_h36m_sh_pt_mpii.npz", "positions_2d")
     rows = [(s, a) for s in options["subjects"] for a in sorted(positions[s])]
     views = [positions[s][a] for s, a in rows if (s, a) not in human36m.LEFT_OUT]
     given = np.concatenate([view[::50] for four in views for view in four])
@@ -500,11 +448,13 @@ def test_stacked_hourglass_sees_what_the_cameras_project(read_once):
         np.testing.assert_allclose(seen[:, H36M_17.index(joint)], column, atol=1e-2)
 
 
-@needs_data
+@needs_human36m
 def test_first_batch_from_the_cache(read_once, tmp_path):
     def batch():
         started = time.process_time()
-        poses = cached(human36m.load, REAL, cache_dir=tmp_path, subjects=("S1", "S5"), frame_step=2)
+        poses = cached(
+            human36m.load, HUMAN36M, cache_dir=tmp_path, subjects=("S1", "S5"), frame_step=2
+        )
         rows = np.random.default_rng(0).integers(len(poses), size=1024)
         first = poses[rows]
         assert isinstance(first.camera, Camera)

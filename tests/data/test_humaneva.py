@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from test_human36m import DATA
+from helpers.paths import HUMANEVA
 
 from camerapose.core.camera import denormalize
 from camerapose.data.datasets import humaneva
 
-REAL = DATA / "humaneva"
+REAL = HUMANEVA
 FRAMES = {"Train/S1": {"Walking 1": 20, "Box 1": 9}, "Validate/S1": {"Walking 1": 15}}
 
 

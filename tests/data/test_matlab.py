@@ -2,9 +2,9 @@
 
 import struct
 
-import miniatures
 import numpy as np
 import pytest
+from helpers import miniatures
 from scipy.io import loadmat, savemat
 
 from camerapose.data.readers.matlab import read_mat

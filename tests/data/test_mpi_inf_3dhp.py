@@ -1,9 +1,17 @@
 """MPI-INF-3DHP from miniatures in the official layout, of both kinds of MATLAB files."""
 
-import miniatures
 import numpy as np
 import pytest
-from miniatures import JOINTS_17, JOINTS_28, TEST_CAMERAS, bodies, calibration, mpi_test, mpi_train
+from helpers import miniatures
+from helpers.miniatures import (
+    JOINTS_17,
+    JOINTS_28,
+    TEST_CAMERAS,
+    bodies,
+    calibration,
+    mpi_test,
+    mpi_train,
+)
 
 from camerapose.core import formats
 from camerapose.core.camera import denormalize

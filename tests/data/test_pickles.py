@@ -7,7 +7,7 @@ import pickletools
 
 import numpy as np
 import pytest
-from miniatures import save_python2_pickle
+from helpers.miniatures import save_python2_pickle
 
 from camerapose.data.readers.pickles import read_pickle, read_pickled
 

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from miniatures import JOINTS_24, PHONE, bodies, pw3d, pw3d_sequence, save_python2_pickle
+from helpers.miniatures import JOINTS_24, PHONE, bodies, pw3d, pw3d_sequence, save_python2_pickle
 
 from camerapose.core import formats
 from camerapose.core.camera import denormalize

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from miniatures import JOINTS_SKI, bodies, ski, ski_columns
+from helpers.miniatures import JOINTS_SKI, bodies, ski, ski_columns
 
 from camerapose.core.camera import denormalize
 from camerapose.data.datasets.ski_pose import expected, files, load

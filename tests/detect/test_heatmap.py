@@ -1,9 +1,8 @@
 """A heatmap network of the user's: crops, decoding, settings, and the errors of each."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from helpers.detectors import Finder, blobs
 
 from camerapose.detect import heatmap
 from camerapose.detect.heatmap import Detector, decode
@@ -29,26 +28,6 @@ def network(tmp_path_factory):
     onnx.save(onnx.parser.parse_model(GRAPH), path)
     path.with_suffix(".toml").write_text(PLAIN)
     return path
-
-
-class Finder:
-    """Says where people are."""
-
-    def __init__(self, *boxes):
-        self.boxes, self.resets = boxes, 0
-
-    def __call__(self, image, *, track=False):
-        return [SimpleNamespace(box=np.float32(box), person=i) for i, box in enumerate(self.boxes)]
-
-    def reset(self):
-        self.resets += 1
-
-
-def blobs(places, size=(400, 300), spread=9.0):
-    """An image with a soft blob of each colour."""
-    y, x = np.mgrid[0 : size[1], 0 : size[0]] + 0.5
-    image = [np.exp(-((x - a) ** 2 + (y - b) ** 2) / 2 / spread**2) for a, b in places]
-    return np.uint8(np.round(255 * np.stack(image, axis=-1)))
 
 
 def test_joints_are_found_to_a_fraction_of_a_cell(network):

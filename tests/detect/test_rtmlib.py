@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_heatmap import Finder, blobs
+from helpers.detectors import Finder, blobs
 
 from camerapose.detect import rtmlib as plugin
 

@@ -3,12 +3,13 @@
 import json
 from dataclasses import replace
 
-import miniatures
 import numpy as np
 import pytest
 import torch
-from test_human36m import tree_2d, tree_3d, write_2d
-from test_mpii import person, write_json
+from helpers import miniatures
+from helpers.human36m import tree_2d, tree_3d, write_2d
+from helpers.models import SIZES
+from helpers.mpii import person, write_json
 from torch import nn
 
 from camerapose.cli.main import main
@@ -21,9 +22,6 @@ from camerapose.infer.clip import motion
 from camerapose.models import losses
 from camerapose.models.camerapose import CameraPose, Lifted, build
 from camerapose.models.checkpoint import load_model, save_model
-from camerapose.models.config import ModelConfig
-
-SIZES = ModelConfig("mlp", {"width": 32, "dropout": 0.5}, 16, 16, 1)
 
 
 class Perfect(CameraPose):

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-import miniatures
 import numpy as np
 import pytest
-from test_human36m import REAL, needs_data, tree_3d
+from helpers import miniatures
+from helpers.human36m import tree_3d
+from helpers.paths import HUMAN36M, needs_human36m
 
 from camerapose.data.datasets import human36m
 from camerapose.evaluate import protocols
@@ -164,10 +165,10 @@ def test_ski_pose(others):
     assert test.protocol == "Ski-Pose PTZ, test, 6 images of 1,716 published"
 
 
-@needs_data
+@needs_human36m
 def test_people_of_the_real_set_stand_upright_before_level_cameras():
     """Heads are above feet in nearly all of the test poses, whatever the heading."""
-    poses = load("unlike_landscape", REAL, subjects=("S11",), frame_step=50).poses
+    poses = load("unlike_landscape", HUMAN36M, subjects=("S11",), frame_step=50).poses
     y = {j: poses.pose3d[:, poses.skeleton.index(j), 1] for j in ("head", "left_ankle")}
     assert (y["head"] < y["left_ankle"]).mean() > 0.95
     assert np.isfinite(poses.pose2d).all()

@@ -7,10 +7,10 @@ import sys
 from functools import wraps
 from pathlib import Path
 
-import fakes
 import numpy as np
 import pytest
-from fakes import PERSON, SIZE, Deadly
+from helpers import fakes
+from helpers.fakes import PERSON, SIZE, Deadly
 
 from camerapose import Poses
 from camerapose.cli.main import main
@@ -231,8 +231,6 @@ class TestCommand:
 
 # --- Ray, on this machine with two workers
 
-PYTHONPATH = os.environ.get("PYTHONPATH", "")
-
 
 @pytest.fixture(scope="module")
 def ray():
@@ -240,7 +238,9 @@ def ray():
     pytest.importorskip("pyarrow")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(fakes.__file__).parent), PYTHONPATH]))
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join([str(Path(fakes.__file__).parents[1]), PYTHONPATH])
+        )
         ray = collection._ray()
         collection._start(ray, 2)
         yield ray

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_human36m import REAL, needs_data
+from helpers.clips import walk
+from helpers.paths import HUMAN36M, needs_human36m
 
 from camerapose.core.camera import Camera
 from camerapose.core.formats import H36M_16
@@ -24,36 +25,6 @@ def people():
     camera = Camera(poses.camera.focal, poses.camera.center, poses.root_position)
     poses = replace(poses, camera=camera, pose2d=camera.project(poses.pose3d))
     return replace(poses, labels={"person": np.arange(30) % 3, "frame": np.arange(30)})
-
-
-def walk(frames=90, fps=30.0, noise=0.0, seed=0):
-    """Somebody who swings limbs and walks away from the camera; with their noisy prediction."""
-    random = np.random.default_rng(seed)
-    body = synthetic.load(n=1, seed=3)
-    relative = (body.pose3d - body.root_position[:, None])[0].astype(float)
-    bones = motion._bones(relative[None], H36M_16)[0]
-    t = np.arange(frames) / fps
-    angle = 0.5 * np.sin(2 * np.pi * 0.9 * t[:, None] + np.arange(len(bones)))
-    cos, sin, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
-    swing = np.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], -1).reshape(
-        frames, len(bones), 3, 3
-    )
-    turned = np.einsum("tbij,bj->tbi", swing, bones)
-    root = np.stack([0.3 * np.sin(t), 0.1 * t, 4 + 0.8 * t], 1)
-    truth = motion.from_bones(turned, H36M_16) + root[:, None]
-    seen = truth + noise * random.normal(size=truth.shape)
-    seen += root[:, None] * (0.02 * noise / 0.02 * random.normal(size=(frames, 1, 1)))
-    focal = np.full((frames, 2), 2.0, np.float32)
-
-    def poses(pose3d):
-        camera = Camera(focal, np.zeros_like(focal), np.float32(pose3d[:, 0]))
-        pose3d = np.float32(pose3d)
-        return Poses(
-            H36M_16, camera.project(pose3d), np.ones((frames, 16), np.float32), pose3d, camera,
-            labels={"person": np.zeros(frames, int), "frame": np.arange(frames), "time": t},
-        )  # fmt: skip
-
-    return poses(truth), poses(seen)
 
 
 def acceleration(poses):
@@ -313,9 +284,9 @@ class TestCameraAndHeight:
         assert motion.with_usual_height(bust) is bust and np.isnan(motion.middle_height(bust))
         assert len(motion.with_usual_height(people[:0])) == 0
 
-    @needs_data
+    @needs_human36m
     def test_heights_of_real_people(self):
-        poses = human36m.load(REAL, subjects=("S9",), frame_step=200)
+        poses = human36m.load(HUMAN36M, subjects=("S9",), frame_step=200)
         assert motion.body_height(poses).mean() == pytest.approx(1.78, abs=0.08)
 
     def test_a_known_camera_brings_people_back_where_they_are(self, people):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fakes import PERSON, SIZE, Detector, person, write_video
+from helpers.fakes import PERSON, SIZE, Detector, person, write_video
 from PIL import Image
 
 from camerapose import Poses, Predictor

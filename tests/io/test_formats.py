@@ -11,7 +11,7 @@ import numpy as np
 import pygltflib
 import pytest
 import trimesh
-from test_motion import walk
+from helpers.clips import walk
 
 from camerapose.core import plugins
 from camerapose.core.poses import Poses

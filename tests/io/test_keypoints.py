@@ -1,13 +1,13 @@
 """Keypoints of other programs: a miniature of every format, and what can be wrong with them."""
 
 import json
-import os
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.keypoint_files import flat
+from helpers.paths import COCO, needs_coco
 
 from camerapose.core.camera import denormalize
 from camerapose.core.formats import BODY_25, COCO_17, FORMATS, H36M_16, HALPE_26, OPENPOSE_18
@@ -16,15 +16,7 @@ from camerapose.data.datasets import synthetic
 from camerapose.io import results
 from camerapose.io.keypoints import reader as keypoints
 
-DATA = Path(os.environ.get("CAMERAPOSE_DATA", Path(__file__).parents[3] / "shared/data"))
-REAL = DATA / "coco/person_keypoints_val2017_2213.json"
 SIZE = (640, 480)
-
-
-def flat(skeleton=COCO_17, seed=0, score=0.75):
-    random = np.random.default_rng(seed)
-    points = random.uniform(50, 450, (skeleton.n_joints, 2)).round(2)
-    return np.column_stack([points, np.full(skeleton.n_joints, score)]).ravel().tolist()
 
 
 def write(path, content):
@@ -413,9 +405,9 @@ def test_bad_sizes_in_a_file(tmp_path, size):
         keypoints.load(write(tmp_path / "p.json", content))
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="needs COCO; set CAMERAPOSE_DATA")
+@needs_coco
 def test_real_coco():
-    poses = keypoints.load(REAL)
+    poses = keypoints.load(COCO)
     assert (poses.confidence > 0).all(axis=1).sum() == 105
     places = pixels(poses)[poses.confidence > 0]
     assert places.min() >= 0

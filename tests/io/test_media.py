@@ -4,9 +4,9 @@ import shutil
 import struct
 
 import av
-import fakes
 import numpy as np
 import pytest
+from helpers import fakes
 from PIL import Image
 
 from camerapose.io import media

@@ -1,10 +1,16 @@
 """The contract of lifters, run over every file in `camerapose/lifters`."""
 
-import importlib
 import pkgutil
 
 import pytest
 import torch
+from helpers.lifters import (
+    check_batch_sizes,
+    check_dropout,
+    check_shape_and_root,
+    disturbed,
+    lifter,
+)
 
 from camerapose.core.formats import COCO_17, FORMATS, H36M_16
 from camerapose.models import lifters
@@ -16,19 +22,6 @@ NAMES = [module.name for module in pkgutil.iter_modules(lifters.__path__)]
 EVERY = pytest.mark.parametrize("name", NAMES)
 
 
-def lifter(name: str, skeleton=H36M_16, **settings) -> torch.nn.Module:
-    torch.manual_seed(0)
-    return importlib.import_module(f"camerapose.models.lifters.{name}").Lifter(skeleton, **settings)
-
-
-def disturbed(module: torch.nn.Module) -> torch.nn.Module:
-    """Parameters off their initial values, some of which are zero on purpose."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter += 0.05 * torch.randn_like(parameter)
-    return module.eval()
-
-
 def test_all_are_found():
     assert {"mlp", "parts", "videopose", "semgcn", "stgcn"} <= set(NAMES)
 
@@ -36,29 +29,17 @@ def test_all_are_found():
 @EVERY
 @pytest.mark.parametrize("skeleton", FORMATS.values(), ids=FORMATS.keys())
 def test_shape_and_root(name, skeleton):
-    network = lifter(name, skeleton)
-    for mode in (network.train(), network.eval()):
-        out = mode(torch.randn(3, skeleton.n_joints, 2))
-        assert out.shape == (3, skeleton.n_joints, 3) and out.dtype == torch.float32
-        assert (out[:, skeleton.root_index] == 0).all() and out.isfinite().all()
-        assert out.abs().sum() > 0
+    check_shape_and_root(name, skeleton)
 
 
 @EVERY
 def test_one_pose_and_none(name):
-    network, pose2d = disturbed(lifter(name)), torch.randn(5, 16, 2)
-    together = network(pose2d)
-    torch.testing.assert_close(network(pose2d[2:3]), together[2:3], atol=1e-4, rtol=1e-4)
-    assert network(pose2d[:0]).shape == (0, 16, 3)
+    check_batch_sizes(name)
 
 
 @EVERY
 def test_evaluation_is_deterministic_and_training_drops(name):
-    network, pose2d = lifter(name, dropout=0.5), torch.randn(4, 16, 2)
-    network.eval()
-    assert torch.equal(network(pose2d), network(pose2d))
-    network.train()
-    assert not torch.equal(network(pose2d), network(pose2d))
+    check_dropout(name)
 
 
 @EVERY

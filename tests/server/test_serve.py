@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
-import fakes
 import pytest
-from fakes import SIZE, write_video
+from helpers import fakes
+from helpers.fakes import SIZE, write_video
 from PIL import Image
 
 from camerapose.core import plugins

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from fakes import person
+from helpers.fakes import person
 
 from camerapose.core import formats
 from camerapose.track.tracking import Identities, OneAtATime, identities, overlap, unmirrored

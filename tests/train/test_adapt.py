@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.models import SIZES
 from PIL import Image
 from safetensors.torch import load_file
-from test_evaluate import SIZES
 
 from camerapose import Predictor
 from camerapose.cli.main import main

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import shared_work
 import torch
-from test_mpii import person, write_json
-from test_training import SMALL, SMOKE, STAGES, metrics, saved, weights
+from helpers import shared_work
+from helpers.mpii import person, write_json
+from helpers.training import SMALL, SMOKE, STAGES, metrics, saved, weights
 
 import camerapose.models.onnx_export
 from camerapose.train import config

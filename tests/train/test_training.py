@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import PERSON, SIZE
+from helpers.fakes import PERSON, SIZE
+from helpers.human36m import tree_2d, tree_3d, write_2d
+from helpers.mpii import person, write_json
+from helpers.training import SMALL, SMOKE, STAGES, metrics, saved, weights
 from PIL import Image
-from safetensors.torch import load_file
-from test_human36m import tree_2d, tree_3d, write_2d
-from test_mpii import person, write_json
 
 import camerapose.models.onnx_export
 from camerapose import Predictor
@@ -25,21 +25,6 @@ from camerapose.train.joint import joint
 from camerapose.train.trainer import Run, train
 
 ROOT = Path(__file__).parents[2]
-SMOKE = ROOT / "configs" / "smoke.toml"
-STAGES = ("refine", "warmup", "joint")
-#: What makes configs/smoke.toml small. `lifter_arguments` is one value: all of it stands here.
-SMALL = {
-    "pictures": 1,
-    "wild_batch": 16,
-    "data": {"synthetic": 512},
-    "model": {
-        "lifter_arguments": {"width": 32, "dropout": 0.1},
-        "refiner_hidden": 32,
-        "camera_hidden": 32,
-    },
-    **{stage: {"epochs": 1, "batch": 128} for stage in STAGES},
-    "adversary": {"batch": 16, "every": 1},
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,14 +71,6 @@ def no_graph(monkeypatch):
 
 def changed(settings, **differences):
     return config.update(settings, differences, "the test")
-
-
-def metrics(out):
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
-def weights(out):
-    return load_file(out / "checkpoint" / "model.safetensors")
 
 
 def same(a, b):
@@ -384,10 +361,6 @@ def start(out, mpii, dies_in="never"):
 def finish(process):
     said = process.communicate(timeout=300)[1]
     assert process.returncode == 0, said
-
-
-def saved(out):
-    return torch.load(out / "training.pt", weights_only=True)
 
 
 @pytest.mark.slow

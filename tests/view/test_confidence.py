@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from drawing import grey_image, people
+from helpers.drawing import grey_image, people
 
 from camerapose.view.confidence import draw_keypoints
 from camerapose.view.rows import Row

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import people
-from fakes import write_video
+from helpers.drawing import people
+from helpers.fakes import write_video
 from PIL import Image
 
 from camerapose import Poses

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import SIZE, grey_image, has_color, panel_texts, people, render
+from helpers.drawing import SIZE, grey_image, has_color, panel_texts, people, render
 
 from camerapose.core import formats
 from camerapose.view import style

@@ -1,6 +1,6 @@
 """Gallery of many images."""
 
-from drawing import grey_image, people, render
+from helpers.drawing import grey_image, people, render
 
 from camerapose.view.gallery import draw_gallery
 from camerapose.view.rows import Row

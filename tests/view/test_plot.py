@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import grey_image, panel_texts, people
+from helpers.drawing import grey_image, panel_texts, people
 
 from camerapose import Poses
 from camerapose.view.layout import save_figure

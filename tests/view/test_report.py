@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_motion import walk
+from helpers.clips import walk
 
 from camerapose.core.poses import Poses
 from camerapose.view.report import MOMENTS, angles, clock, report

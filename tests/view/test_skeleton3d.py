@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing import BODY
+from helpers.drawing import BODY
 from matplotlib.figure import Figure
 
 from camerapose.core import formats
