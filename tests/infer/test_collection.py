@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import fakes
 from helpers.fakes import PERSON, SIZE, Deadly
 
 from camerapose import Poses
@@ -238,9 +237,6 @@ def ray():
     pytest.importorskip("pyarrow")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv(
-            "PYTHONPATH", os.pathsep.join([str(Path(fakes.__file__).parents[1]), PYTHONPATH])
-        )
         ray = collection._ray()
         collection._start(ray, 2)
         yield ray
