@@ -1,4 +1,4 @@
-"""The files that docs/extending.md shows: each is taken from there, put in place and used."""
+"""The example files in docs/extending.md: each is installed as a plug-in and used."""
 
 import dataclasses
 import importlib
@@ -22,10 +22,10 @@ from camerapose.data.check import check_poses
 from camerapose.train.config import Config, Data
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
-#: Where each file goes, and its whole text.
+#: Path within the package and content of each file.
 FILES = dict(re.findall(r"`src/camerapose/([a-z_/]+\.py)`[^`]*```python\n(.*?)```", DOCUMENT, re.S))
 
-#: Folder of each kind of plug-in within the package.
+#: Directory of each kind of plug-in within the package.
 PLACES = {
     kind: package.removeprefix("camerapose.").replace(".", "/")
     for kind, package in plugins.KINDS.items()
@@ -34,7 +34,7 @@ PLACES = {
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """The files of the document, in folders as the package has them."""
+    """Write the example files, in the directory layout of the package."""
     folder = tmp_path_factory.mktemp("plugins")
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def put(folder, monkeypatch):
-    """Puts a file of the document beside the plug-ins of its kind."""
+    """Return a function that makes an example available as a plug-in."""
 
     def into_place(kind, name):
         package = importlib.import_module(plugins.KINDS[kind])
@@ -60,22 +60,22 @@ def blocks(language, start, end):
     return re.findall(rf"```{language}\n(.*?)```", section, re.S)
 
 
-def test_the_document_shows_one_file_of_each_kind():
+def test_there_is_one_example_of_each_kind():
     assert set(FILES) == {"models/lifters/plain.py", "data/datasets/my_lab.py", "detect/movenet.py"}
 
 
 # --- a lifter -----------------------------------------------------------------------------------
 
 
-def test_the_lifter_keeps_the_contract(put):
+def test_the_lifter_fulfils_the_contract(put):
     put("lifters", "plain")
     check_shape_and_root("plain", COCO_17)
     check_batch_sizes("plain")
     check_dropout("plain")
 
 
-def test_the_lifter_learns(put):
-    """With the settings of the command that the document shows."""
+def test_the_lifter_can_be_trained(put):
+    """Uses the settings of the documented command."""
     put("lifters", "plain")
     from camerapose.data.datasets import synthetic
     from camerapose.models.camerapose import build
@@ -102,7 +102,7 @@ def test_the_lifter_learns(put):
 
 @pytest.fixture
 def recordings(tmp_path, monkeypatch):
-    """A folder `recordings` in the current one, as the file's docstring describes it."""
+    """Create the directory that the docstring of the example describes, in the working directory."""
     folder = tmp_path / "recordings"
     folder.mkdir()
     look_along_y = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]  # z of the world is up
@@ -122,7 +122,7 @@ def recordings(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_data_set_is_right(put, recordings):
+def test_the_data_set_is_consistent(put, recordings):
     poses = put("datasets", "my_lab").load(recordings)
     assert len(poses) == 16 and poses.pose2d.dtype == np.float32
     assert (poses.reprojection_error < 1e-3).all()
@@ -131,20 +131,20 @@ def test_the_data_set_is_right(put, recordings):
     assert poses.labels["action"].tolist() == ["run"] * 8 + ["walk"] * 8
 
 
-def test_the_data_set_says_what_is_wrong(put, recordings):
+def test_the_data_set_reports_invalid_files(put, recordings):
     module = put("datasets", "my_lab")
     np.savez(recordings / "walk.npz", joints=np.zeros((5, 17, 3)))
-    with pytest.raises(ValueError, match=r"walk\.npz holds joints of shape \(5, 17, 3\)"):
+    with pytest.raises(ValueError, match=r"walk\.npz has joints of shape \(5, 17, 3\)"):
         module.load(recordings)
     (recordings / "walk.npz").unlink()
     (recordings / "run.npz").unlink()
-    with pytest.raises(FileNotFoundError, match="no .npz in"):
+    with pytest.raises(FileNotFoundError, match="no .npz file in"):
         module.load(recordings)
 
 
 def test_the_commands_on_the_data_set(put, recordings, capsys):
     put("datasets", "my_lab")
-    prepare, *_ = blocks("bash", "Prepare it, let it be checked", "`check` tells")
+    prepare, *_ = blocks("bash", "Prepare, check and look at it", "`check` projects")
     commands = [line.split() for line in prepare.strip().splitlines()]
     assert [c[2] for c in commands] == ["prepare", "check", "show"]
     for command in commands:
@@ -155,7 +155,7 @@ def test_the_commands_on_the_data_set(put, recordings, capsys):
     assert main(["data", "list"]) == 0 and "my_lab" in capsys.readouterr().out
 
 
-def test_the_data_set_is_learned_from(put, recordings):
+def test_the_data_set_is_used_for_training(put, recordings):
     put("datasets", "my_lab")
     from camerapose.train.data import load
 
@@ -175,7 +175,7 @@ def test_the_data_set_is_learned_from(put, recordings):
 
 def test_the_python_on_the_data_set(put, recordings, capsys):
     put("datasets", "my_lab")
-    (block,) = blocks("python", "In Python, measured by a model", "## A detector")
+    (block,) = blocks("python", "Measure a model on it in Python", "## A detector")
     exec(compile(block, "extending.md", "exec"), {})
     assert "mpjpe" in capsys.readouterr().out
 
@@ -184,7 +184,7 @@ def test_the_python_on_the_data_set(put, recordings, capsys):
 
 
 class Interpreter:
-    """In the place of LiteRT's: a network that finds joints where it says in the square image."""
+    """Replaces the interpreter of LiteRT; returns fixed joints in the square input image."""
 
     answer = np.full((17, 3), 0.5, np.float32)  # y, x, score
 
@@ -220,7 +220,7 @@ def movenet(put, tmp_path, monkeypatch):
     return put("detectors", "movenet").Detector(str(tmp_path / "movenet.tflite"))
 
 
-def test_the_detector_finds_joints_in_pixels(movenet, monkeypatch):
+def test_the_detector_returns_pixels(movenet, monkeypatch):
     image = np.zeros((100, 200, 3), np.uint8)
     image[:, 150:] = 255
     corners = np.array([[0.25, 0.0, 0.9], [0.75, 1.0, 0.9]], np.float32)  # of the image
@@ -236,11 +236,11 @@ def test_the_detector_finds_joints_in_pixels(movenet, monkeypatch):
     movenet.reset()
 
 
-def test_the_detector_says_what_is_wrong(movenet, tmp_path):
+def test_the_detector_reports_invalid_arguments(movenet, tmp_path):
     detector = type(movenet)
     with pytest.raises(FileNotFoundError, match="no model file .*nothing.tflite"):
         detector(str(tmp_path / "nothing.tflite"))
-    with pytest.raises(ValueError, match="finds one person; max_people is 2"):
+    with pytest.raises(ValueError, match="one person, got max_people=2"):
         detector(str(tmp_path / "movenet.tflite"), max_people=2)
 
 
