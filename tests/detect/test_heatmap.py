@@ -1,13 +1,13 @@
-"""A heatmap network of the user's: crops, decoding, settings, and the errors of each."""
+"""Heatmap networks: crops, decoding, settings and errors."""
 
 import numpy as np
 import pytest
-from helpers.detectors import Finder, blobs
+from helpers.detectors import BoxDetector, blobs
 
-from camerapose.detect import heatmap
-from camerapose.detect.heatmap import Detector, decode
+from camerapose.detect._settings import read_settings
+from camerapose.detect.heatmap import Detector, Settings, decode
 
-#: Heatmaps of a network for 96 x 128 input: red, green and blue by turns, averaged over cells.
+#: A network for 96 x 128 input: heatmaps alternate red, green and blue, averaged over cells.
 GRAPH = """
 <ir_version: 8, opset_import: ["": 17]>
 colours (float[1,3,128,96] image) => (float[1,17,32,24] heatmaps)
@@ -30,40 +30,40 @@ def network(tmp_path_factory):
     return path
 
 
-def test_joints_are_found_to_a_fraction_of_a_cell(network):
+def test_joints_have_subcell_accuracy(network):
     places = np.array([[210.3, 90.2], [180.6, 150.7], [225.1, 199.4]])
-    finder = Finder((170, 80, 240, 210))
-    found = Detector(network, finder=finder)(blobs(places))
-    assert len(found) == 1 and found[0].skeleton == "coco_17"
+    boxes = BoxDetector((170, 80, 240, 210))
+    found = Detector(network, person_detector=boxes)(blobs(places))
+    assert len(found) == 1
     expected = places[np.arange(17) % 3]
-    # a cell is some seven pixels wide here
+    # a cell is about seven pixels wide here
     np.testing.assert_allclose(found[0].keypoints, expected, atol=0.6)
     assert (found[0].confidence > 0.8).all() and found[0].score <= 1
     np.testing.assert_allclose(found[0].box, [180.6, 90.2, 225.1, 199.4], atol=0.6)
 
 
-def test_people_keep_their_numbers_and_empty_boxes_are_nobody(network):
+def test_people_keep_their_identities_and_empty_boxes_are_rejected(network):
     places = [(320, 100), (330, 150), (310, 200)]
-    finder = Finder((20, 20, 80, 120), (290, 90, 350, 210))
-    detector = Detector(network, finder=finder, max_people=2)
+    boxes = BoxDetector((20, 20, 80, 120), (290, 90, 350, 210))
+    detector = Detector(network, person_detector=boxes, max_people=2)
     found = detector(blobs(places), track=True)
     assert [person.person for person in found] == [1]
     detector.reset()
-    assert finder.resets == 1
+    assert boxes.resets == 1
 
 
-def test_a_person_at_the_border(network):
+def test_person_at_the_border(network):
     places = np.array([[6.0, 60.0], [15.0, 100.0], [9.0, 140.0]])
-    found = Detector(network, finder=Finder((0, 50, 20, 150)))(blobs(places))
+    found = Detector(network, person_detector=BoxDetector((0, 50, 20, 150)))(blobs(places))
     np.testing.assert_allclose(found[0].keypoints[:3], places, atol=1.5)
 
 
-def test_normalisation_and_blue_first(network):
+def test_normalisation_and_bgr(network):
     network.with_suffix(".toml").write_text(
         "mean = [0.0, 0.5, 0.0]\nstd = [2.0, 1.0, 1.0]\nbgr = true\n"
     )
     try:
-        detector = Detector(network, finder=Finder())
+        detector = Detector(network, person_detector=BoxDetector())
     finally:
         network.with_suffix(".toml").write_text(PLAIN)
     image = np.zeros((128, 96, 3), np.uint8)
@@ -73,7 +73,7 @@ def test_normalisation_and_blue_first(network):
 
 
 class TestDecode:
-    def test_a_gaussian_anywhere(self):
+    def test_gaussian_at_any_position(self):
         random = np.random.default_rng(0)
         truth = random.uniform(3, 20, (40, 2))
         y, x = np.mgrid[0:32, 0:24] + 0.5
@@ -82,7 +82,7 @@ class TestDecode:
         np.testing.assert_allclose(places, truth, atol=0.01)
         assert (confidence <= 0.7001).all() and (confidence > 0.6).all()
 
-    def test_borders_flat_and_negative(self):
+    def test_borders_flat_and_negative_heatmaps(self):
         maps = np.zeros((4, 8, 6), np.float32)
         maps[0, 0, 0], maps[1, 7, 5], maps[3] = 0.9, 2.0, -1.0
         places, confidence = decode(maps)
@@ -91,33 +91,31 @@ class TestDecode:
         assert np.isfinite(places).all()
 
 
-class TestRefused:
-    def test_no_file_and_no_graph(self, tmp_path):
-        with pytest.raises(ValueError, match="there is no network at"):
+class TestErrors:
+    def test_missing_file_and_invalid_graph(self, tmp_path):
+        with pytest.raises(ValueError, match="no such file"):
             Detector(tmp_path / "none.onnx")
         (tmp_path / "bad.onnx").write_bytes(b"no graph")
-        with pytest.raises(ValueError, match="no ONNX graph that can be run"):
+        with pytest.raises(ValueError, match="cannot be read as an ONNX graph"):
             Detector(tmp_path / "bad.onnx")
 
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("skeleton = 'mpii_16'", r"gives \(1, 16, h, w\)"),
+            ("skeleton = 'mpii_16'", r"expected .*\(1, 16, h, w\)"),
             ("skeleton = 'coco_71'", "unknown skeleton"),
-            ("means = [1, 2, 3]", "it has means; known are skeleton, mean"),
-            ("std = [1.0, 0.0, 1.0]", "std above 0"),
-            ("skeleton = ", "can't be used"),
+            ("means = [1, 2, 3]", "unknown: means; known: skeleton, mean"),
+            ("std = [1.0, 0.0, 1.0]", "three above 0 as std"),
+            ("skeleton = ", "invalid settings"),
         ],
     )
     def test_settings(self, network, text, reason):
         network.with_suffix(".toml").write_text(text)
         try:
             with pytest.raises(ValueError, match=reason):
-                Detector(network, finder=Finder())
+                Detector(network, person_detector=BoxDetector())
         finally:
             network.with_suffix(".toml").write_text(PLAIN)
 
-    def test_defaults_are_imagenets(self, tmp_path):
-        assert (
-            heatmap.settings_beside(tmp_path / "none.onnx", heatmap.Settings) == heatmap.Settings()
-        )
+    def test_defaults_without_file(self, tmp_path):
+        assert read_settings(tmp_path / "none.onnx", Settings) == Settings()

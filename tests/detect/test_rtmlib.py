@@ -1,18 +1,18 @@
-"""RTMPose and RTMO in MMPose's layout, on small graphs that answer by colours in the picture."""
+"""RTMPose and RTMO in MMPose's layout, with small graphs whose results depend on colours."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.detectors import Finder, blobs
+from helpers.detectors import BoxDetector, blobs
 
 from camerapose.detect import rtmlib as plugin
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("rtmlib")
 
-#: 96 x 128 crops to SimCC of 17 joints, two bins a pixel: where each colour is brightness, by rows
-#: and by columns; RTMPose's normalisation is undone first.
+#: 96 x 128 crops to SimCC of 17 joints, two bins per pixel: maxima of a colour over rows and
+#: columns, after undoing RTMPose's normalisation.
 RTMPOSE = """
 <ir_version: 8, opset_import: ["": 17]>
 simcc (float[1,3,128,96] input) => (float[1,JOINTS,192] simcc_x, float[1,JOINTS,256] simcc_y)
@@ -32,7 +32,7 @@ simcc (float[1,3,128,96] input) => (float[1,JOINTS,192] simcc_x, float[1,JOINTS,
   simcc_y = Resize <MODE> (row, , twice)
 }
 """
-#: 64 x 64 pictures to two people and a doubtful third; all surer, the more blue there is.
+#: 64 x 64 images to two people and a third of low score; all scores grow with blue.
 RTMO = """
 <ir_version: 8, opset_import: ["": 17]>
 rtmo (float[1,3,64,64] input) => (float[1,3,5] dets, float[1,3,17,3] keypoints)
@@ -86,34 +86,39 @@ PLACES = np.array([[210.3, 90.2], [180.6, 150.7], [225.1, 199.4]])
 
 
 class TestRtmpose:
-    def test_joints_of_the_people_that_are_found(self, folder):
+    def test_joints_of_detected_people(self, folder):
         """Red, green and blue blobs; blue is the network's first channel."""
-        finder = Finder((170, 80, 240, 210))
-        detector = plugin.Detector(folder / "rtmpose.onnx", finder=finder)
+        boxes = BoxDetector((170, 80, 240, 210))
+        detector = plugin.Detector(folder / "rtmpose.onnx", person_detector=boxes)
         (found,) = detector(blobs(PLACES))
-        assert detector.skeleton == found.skeleton == "coco_17"
+        assert detector.skeleton == "coco_17"
         expected = PLACES[2 - np.arange(17) % 3]
         np.testing.assert_allclose(found.keypoints, expected, atol=1.5)
         assert (found.confidence > 0.8).all() and found.score <= 1
 
-    def test_nobody(self, folder):
-        assert plugin.Detector(folder / "rtmpose.onnx", finder=Finder())(blobs(PLACES)) == []
+    def test_no_person(self, folder):
+        assert (
+            plugin.Detector(folder / "rtmpose.onnx", person_detector=BoxDetector())(blobs(PLACES))
+            == []
+        )
 
     def test_joint_formats(self, folder):
-        halpe = plugin.Detector(folder / "halpe.onnx", finder=Finder((170, 80, 240, 210)))
+        halpe = plugin.Detector(
+            folder / "halpe.onnx", person_detector=BoxDetector((170, 80, 240, 210))
+        )
         assert halpe.skeleton == "halpe_26" and len(halpe(blobs(PLACES))[0].keypoints) == 26
-        with pytest.raises(ValueError, match="finds 7 joints, and which these are is not known"):
-            plugin.Detector(folder / "odd.onnx", finder=Finder())
+        with pytest.raises(ValueError, match="7 joints of an unknown format"):
+            plugin.Detector(folder / "odd.onnx", person_detector=BoxDetector())
         (folder / "rtmpose.toml").write_text("skeleton = 'mpii_16'")
         with pytest.raises(ValueError, match="17 joints, but mpii_16 has 16"):
-            plugin.Detector(folder / "rtmpose.onnx", finder=Finder())
+            plugin.Detector(folder / "rtmpose.onnx", person_detector=BoxDetector())
         (folder / "rtmpose.toml").write_text("people = 'yolox.onnx'")
-        with pytest.raises(ValueError, match="yolox.onnx, which is not there"):
+        with pytest.raises(ValueError, match="no such file: .*yolox.onnx"):
             plugin.Detector(folder / "rtmpose.onnx")
         (folder / "rtmpose.toml").unlink()
 
-    def test_yolox_finds_the_people(self, folder):
-        """An exported YOLOX with its own suppression: boxes and scores."""
+    def test_yolox_detects_the_people(self, folder):
+        """An exported YOLOX with non-maximum suppression: boxes and scores."""
         text = """
             <ir_version: 8, opset_import: ["": 17]>
             yolox (float[1,3,200,200] input) => (float[1,2,5] dets) {
@@ -124,64 +129,66 @@ class TestRtmpose:
         (folder / "halpe.toml").write_text("people = 'yolox.onnx'")
         detector = plugin.Detector(folder / "halpe.onnx", max_people=3)
         (folder / "halpe.toml").unlink()
-        (found,) = detector(blobs(PLACES))  # 400 pixels wide, so boxes are doubled
+        (found,) = detector(blobs(PLACES))  # 400 pixels wide: boxes are doubled
         np.testing.assert_allclose(found.keypoints, PLACES[2 - np.arange(26) % 3], atol=1.5)
 
 
 class TestRtmo:
     @pytest.fixture
-    def picture(self):
-        """Twice as wide as high, so half as large in the network: all blue."""
+    def blue(self):
+        """Return a blue image, twice as wide as high: half as large in the network."""
         image = np.zeros((64, 128, 3), np.uint8)
         image[..., 2] = 255
         return image
 
-    def test_several_people(self, folder, picture):
-        found = plugin.Detector(folder / "rtmo.onnx", max_people=5)(picture)
+    def test_several_people(self, folder, blue):
+        found = plugin.Detector(folder / "rtmo.onnx", max_people=5)(blue)
         assert [person.person for person in found] == [0, 1]
         corners = sorted(person.box[:2].tolist() for person in found)
         np.testing.assert_allclose(corners, [[8.5, 16.5], [60.5, 16.5]])
         assert all(person.keypoints.shape == (17, 2) for person in found)
-        assert len(plugin.Detector(folder / "rtmo.onnx")(picture)) == 1
+        assert len(plugin.Detector(folder / "rtmo.onnx")(blue)) == 1
 
-    def test_nobody(self, folder, picture):
-        assert plugin.Detector(folder / "rtmo.onnx")(picture[..., ::-1]) == []  # red
+    def test_no_person(self, folder, blue):
+        assert plugin.Detector(folder / "rtmo.onnx")(blue[..., ::-1]) == []  # red
 
-    def test_who_was_there_goes_first(self, folder, picture):
+    def test_tracked_people_come_first(self, folder, blue):
         detector = plugin.Detector(folder / "rtmo.onnx")
-        detector._before = [np.array([60.0, 16.0, 94.0, 50.0])]
-        (found,) = detector(picture, track=True)
+        detector._previous = [np.array([60.0, 16.0, 94.0, 50.0])]
+        (found,) = detector(blue, track=True)
         assert found.box[0] == pytest.approx(60.5)
         detector.reset()
-        assert detector._before == []
+        assert detector._previous == []
 
 
-class TestRefused:
-    def test_no_such_model(self):
-        with pytest.raises(ValueError, match="no model rtmpose-huge; give rtmpose-lightweight"):
+class TestErrors:
+    def test_unknown_model(self):
+        with pytest.raises(ValueError, match="unknown model rtmpose-huge; .*rtmpose-lightweight"):
             plugin.Detector("rtmpose-huge")
-        with pytest.raises(ValueError, match="max_people is 0"):
+        with pytest.raises(ValueError, match="max_people=0"):
             plugin.Detector(max_people=0)
 
-    def test_another_graph(self, tmp_path):
+    def test_other_graph(self, tmp_path):
         text = """
             <ir_version: 8, opset_import: ["": 17]>
             other (float[1,3,8,8] input) => (float[1,3,8,8] same) { same = Identity (input) }"""
-        with pytest.raises(ValueError, match="RTMO gives boxes"):
+        with pytest.raises(ValueError, match="boxes .* of RTMO"):
             plugin.Detector(save(text, tmp_path / "other.onnx"))
 
-    def test_a_model_that_cannot_be_fetched(self, monkeypatch):
+    def test_failed_download(self, monkeypatch):
         import rtmlib
 
         def unreachable(**_):
             raise OSError("no route to host")
 
         monkeypatch.setattr(rtmlib, "Body", unreachable)
-        with pytest.raises(ValueError, match="rtmo-balanced can't be fetched .no route to host"):
+        with pytest.raises(
+            ValueError, match="cannot download the model rtmo-balanced .no route to host"
+        ):
             plugin.Detector("rtmo-balanced")
 
     def test_models_by_name(self, folder, monkeypatch):
-        """As rtmlib makes them once it has fetched the files."""
+        """As rtmlib creates them once the files are downloaded."""
         import rtmlib
 
         def body(pose, mode, backend):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 
-class Finder:
+class BoxDetector:
     """Says where people are."""
 
     def __init__(self, *boxes):

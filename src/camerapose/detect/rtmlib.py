@@ -1,66 +1,78 @@
-"""RTMPose and RTMO by the package rtmlib: several people in an image, by models of MMPose.
+"""RTMPose and RTMO of MMPose by the package rtmlib: several people in an image.
 
     camerapose predict street.mp4 --out result --detector rtmlib --max-people 4
     camerapose predict street.mp4 --out result --detector rtmlib --model rtmo-s.onnx
 
-Jiang et al., "RTMPose", 2023; Lu et al., "RTMO", CVPR 2024. The model is a name, of which rtmlib
-fetches the files once, or an .onnx file in MMPose's layout: an RTMO (boxes and keypoints of all
-people at once), or an RTMPose (one person's crop to SimCC rows and columns), which needs somebody
-to find the people. That, and what else there is to know, stands in a file of the same name ending
-in .toml; these are the defaults:
+Jiang et al., "RTMPose", 2023; Lu et al., "RTMO", CVPR 2024. The model is a name, whose files rtmlib
+downloads once, or an .onnx file in MMPose's layout: RTMO (boxes and keypoints of all people), or
+RTMPose (a crop of one person to SimCC rows and columns), which needs another network that detects
+people. A .toml file with the name of the model changes these default settings:
 
-    skeleton = ""      # joint format; without it coco_17 for 17 joints, halpe_26 for 26
-    people = ""        # an .onnx file of YOLOX beside it that finds people; without it BlazePose
+    skeleton = ""      # joint format; by default coco_17 for 17 joints, halpe_26 for 26
+    people = ""        # .onnx file of YOLOX, next to it, that detects people; by default BlazePose
 """
 
 import contextlib
 import io
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from camerapose.core import formats
-from camerapose.detect.blazepose import Detection
-from camerapose.detect.heatmap import open_graph, settings_beside
+from camerapose.core import formats, plugins
+from camerapose.detect import _base
+from camerapose.detect._base import Detection
+from camerapose.detect._settings import read_settings
+from camerapose.io.runtime import onnx_session
 from camerapose.track.tracking import overlap
 
-#: Models that rtmlib fetches by itself: the class of its, and the arguments.
+#: Models that rtmlib downloads: family and mode of rtmlib.
 NAMES = {
     f"{family}-{mode}": (family, mode)
     for family in ("rtmpose", "rtmo")
     for mode in ("lightweight", "balanced", "performance")
 }
-#: Joint formats by number of joints, where no .toml says it.
+#: Joint formats by number of joints, without a .toml file.
 FORMATS = {17: "coco_17", 26: "halpe_26"}
-#: People whose joints are less sure than this on average are not reported.
-LEAST_SCORE = 0.2
-#: Score of an RTMO box from which somebody is there; what is less sure may continue a track.
-LEAST_BOX = 0.3
+#: Minimum mean confidence of the joints of a person.
+MIN_SCORE = 0.2
+#: Minimum score of an RTMO box.
+MIN_BOX_SCORE = 0.3
+#: Overlap (IoU) above which a person counts as detected in the last frame.
+SAME_PERSON = 0.3
+
+#: From a BGR image, and whether it follows the last one, to keypoints (n, joints, 2) and scores
+#: (n, joints).
+PoseNetwork = Callable[[np.ndarray, bool], tuple[np.ndarray, np.ndarray]]
+#: From the same to boxes of people.
+BoxNetwork = Callable[[np.ndarray, bool], Sequence]
 
 
 class Settings(NamedTuple):
-    """What the .toml beside a model says."""
+    """Settings in the .toml file next to a model, see the module's documentation."""
 
     skeleton: str = ""
     people: str = ""
 
 
 class Detector:
-    """Finds people and their joints with RTMPose or RTMO.
+    """Detect people and their joints with RTMPose or RTMO.
 
     Args:
-        model: a name of `NAMES`, or an .onnx file.
-        max_people: how many to report. Those seen in the frame before come first, then the most
-            prominent.
-        threads: of ONNX Runtime; None takes the processor's cores.
-        finder: what finds and tracks people's boxes for an RTMPose file; None: what the .toml
-            says.
+        model: a name in `NAMES`, or an .onnx file.
+        max_people: number of people to return: first those detected in the last frame, then the
+            most prominent.
+        threads: of ONNX Runtime; None uses all processor cores.
+        device: a key of `camerapose.io.runtime.DEVICES`.
+        person_detector: detects and tracks the boxes of people for an RTMPose file; None for that
+            of its settings.
 
     Raises:
-        ValueError: rtmlib is missing, a model cannot be had or is none of these.
+        ValueError: rtmlib is not installed, a model cannot be downloaded or has another layout,
+            invalid settings, or a device that is not available.
     """
 
     def __init__(
@@ -69,177 +81,203 @@ class Detector:
         *,
         max_people: int = 1,
         threads: int | None = None,
-        finder: Any = None,
+        device: str = "cpu",
+        person_detector: Any = None,
     ):
-        if max_people < 1:
-            raise ValueError(f"max_people is {max_people}; it must be 1 or more.")
-        self.max_people, self._before = max_people, []
-        self._find, self.skeleton = _network(str(model), max_people, threads, finder)
+        _base.check_max_people(max_people)
+        self.max_people = max_people
+        self._previous: list[np.ndarray] = []
+        try:
+            import rtmlib  # noqa: F401
+        except ModuleNotFoundError:
+            raise ValueError(
+                "the detector rtmlib requires the package rtmlib; run "
+                'pip install "camerapose[people]"'
+            ) from None
+        open_session = _SessionOptions(threads, device)
+        if str(model) in NAMES:
+            self._network, self.skeleton = _named_model(str(model), open_session), "coco_17"
+        else:
+            path = Path(model)
+            self._network, self.skeleton = _model_file(
+                path, open_session, max_people, person_detector
+            )
 
     def reset(self) -> None:
-        """Forget the people of the frame before."""
-        self._before = []
+        """Forget the people of the last frame; call it before another video."""
+        self._previous = []
 
     def __call__(self, image: np.ndarray, *, track: bool = False) -> list[Detection]:
-        """People in one image, uint8 (height, width, 3) RGB."""
-        found = []
-        # rtmlib takes images as OpenCV has them, blue first, and counts the middle of the first
-        # pixel as 0
-        keypoints, scores = self._find(np.ascontiguousarray(image[..., ::-1]), track)
-        for points, sure in zip(keypoints + 0.5, np.clip(scores, 0, 1), strict=True):
-            score = float(sure.mean())
-            if score >= LEAST_SCORE and np.isfinite(points).all():
-                points, sure = points.astype(np.float32), sure.astype(np.float32)
-                box = np.concatenate([points.min(0), points.max(0)])
-                found.append(Detection(points, sure, box, score, 0, self.skeleton))
-        found.sort(key=self._prominence, reverse=True)
-        found = [person._replace(person=i) for i, person in enumerate(found[: self.max_people])]
-        self._before = [person.box for person in found] if track else []
-        return found
+        """Detect people in one image.
+
+        Args:
+            image: uint8 (height, width, 3) RGB.
+            track: return people of the last frame first.
+        """
+        _base.check_image(image)
+        detections = []
+        # rtmlib takes BGR images, and the centre of its first pixel is 0.
+        keypoints, scores = self._network(np.ascontiguousarray(image[..., ::-1]), track)
+        for points, confidence in zip(keypoints + 0.5, np.clip(scores, 0, 1), strict=True):
+            score = float(confidence.mean())
+            if score >= MIN_SCORE and np.isfinite(points).all():
+                points, confidence = points.astype(np.float32), confidence.astype(np.float32)
+                box = _base.keypoint_box(points)
+                detections.append(Detection(points, confidence, box, score))
+        detections.sort(key=self._prominence, reverse=True)
+        detections = [replace(d, person=i) for i, d in enumerate(detections[: self.max_people])]
+        self._previous = [d.box for d in detections] if track else []
+        return detections
 
     def _prominence(self, person: Detection) -> tuple[bool, float]:
-        """Who was there a frame before goes first; then size counts, and how sure it is."""
-        known = any(overlap(person.box, box) > 0.3 for box in self._before)
-        return known, float(np.prod(person.box[2:] - person.box[:2])) * person.score
+        """Return the order of a person: first whether tracked, then area times score."""
+        tracked = any(overlap(person.box, box) > SAME_PERSON for box in self._previous)
+        return tracked, float(np.prod(person.box[2:] - person.box[:2])) * person.score
 
 
-#: From an image (blue first), and whether it follows on the one before, to keypoints (n, joints, 2)
-#: and scores (n, joints); to people's boxes.
-Find = Callable[[np.ndarray, bool], tuple[np.ndarray, np.ndarray]]
-Boxes = Callable[[np.ndarray, bool], Sequence]
+class _SessionOptions(NamedTuple):
+    """Open ONNX graphs with the same options."""
+
+    threads: int | None
+    device: str
+
+    def __call__(self, path: str | os.PathLike) -> Any:
+        return onnx_session(path, device=self.device, threads=self.threads)
 
 
-def _network(model: str, max_people: int, threads: int | None, finder: Any) -> tuple[Find, str]:
-    """What finds people in an image, and the joint format in which it tells them."""
-    try:
-        import rtmlib
-    except ModuleNotFoundError:
-        raise ValueError(
-            'the detector rtmlib needs that package; pip install "camerapose[people]" installs it'
-        ) from None
-    if model in NAMES:
-        family, mode = NAMES[model]
-        pose = "rtmo" if family == "rtmo" else None
-        body = _quietly(lambda: rtmlib.Body(pose=pose, mode=mode, backend="onnxruntime"), model)
-        tools = [body.pose_model] + ([] if body.one_stage else [body.det_model])
-        for tool in tools:
-            tool.session = open_graph(tool.onnx_model, threads)
-        if body.one_stage:
-            return _rtmo(body.pose_model), "coco_17"
-        return _top_down(body.pose_model, _boxes_of(body.det_model)), "coco_17"
-    path = Path(model)
-    if not path.is_file():
-        raise ValueError(
-            f"there is no model {model}; give {', '.join(NAMES)}, or the path of an .onnx file of "
-            "RTMPose or RTMO with --model"
-        )
-    session = open_graph(path, threads)
-    shapes = [output.shape for output in session.get_outputs()]
-    size = session.get_inputs()[0].shape[2:]
-    if not all(isinstance(side, int) for side in size):
-        raise ValueError(f"{path} takes pictures of any size {size}; export it with a fixed one")
-    if len(shapes) == 2 and len(shapes[0]) == 3 and len(shapes[1]) == 4:
-        name, joints = "RTMO", shapes[1][2]
-    elif len(shapes) == 2 and len(shapes[0]) == len(shapes[1]) == 3:
-        name, joints = "RTMPose", shapes[0][1]
-    else:
-        raise ValueError(
-            f"{path} gives {shapes}; RTMO gives boxes (1, n, 5) and keypoints (1, n, joints, 3), "
-            "RTMPose (1, joints, 2 x width) and (1, joints, 2 x height)"
-        )
-    settings = settings_beside(path, Settings)
-    skeleton = _format(path, settings, joints)
-    width_height = (size[1], size[0])
-    kind = rtmlib.RTMO if name == "RTMO" else rtmlib.RTMPose
-    given = tuple(size) if name == "RTMO" else width_height
-    tool = _quietly(lambda: kind(str(path), model_input_size=given, backend="onnxruntime"), model)
-    tool.session = session
-    if name == "RTMO":
-        return _rtmo(tool), skeleton
-    return _top_down(tool, _boxes(path, settings, max_people, threads, finder)), skeleton
-
-
-def _rtmo(tool: Any) -> Find:
-    def find(image: np.ndarray, track: bool) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            keypoints, scores = tool(image, score_thr=LEAST_BOX)
-        except IndexError:  # rtmlib stumbles over a graph that proposes nobody at all
-            return np.zeros((0, 1, 2)), np.zeros((0, 1))
-        return keypoints, scores
-
-    return find
-
-
-def _top_down(tool: Any, boxes: Boxes) -> Find:
-    def find(image: np.ndarray, track: bool) -> tuple[np.ndarray, np.ndarray]:
-        people = boxes(image, track)
-        if not len(people):  # rtmlib would take the whole picture for somebody
-            return np.zeros((0, 1, 2)), np.zeros((0, 1))
-        return tool(image, bboxes=people)
-
-    return find
-
-
-def _boxes_of(tool: Any) -> Boxes:
-    return lambda image, track: [box for box in tool(image) if np.prod(box[2:] - box[:2]) > 0]
-
-
-def _boxes(
-    path: Path, settings: Settings, max_people: int, threads: int | None, finder: Any
-) -> Boxes:
-    """What finds people for an RTMPose file: YOLOX, else BlazePose."""
+def _named_model(name: str, open_session: _SessionOptions) -> PoseNetwork:
+    """Load a model of `NAMES`, downloaded by rtmlib."""
     import rtmlib
 
-    if finder is None and settings.people:
-        other = path.parent / settings.people
-        if not other.is_file():
-            raise ValueError(f"{path.with_suffix('.toml')} names {other}, which is not there")
-        session = open_graph(other, threads)
-        size = tuple(session.get_inputs()[0].shape[2:])
-        tool = _quietly(
-            lambda: rtmlib.YOLOX(str(other), model_input_size=size, backend="onnxruntime"),
-            str(other),
+    family, mode = NAMES[name]
+    pose = "rtmo" if family == "rtmo" else None
+    body = _create(lambda: rtmlib.Body(pose=pose, mode=mode, backend="onnxruntime"), name)
+    for tool in [body.pose_model] + ([] if body.one_stage else [body.det_model]):
+        tool.session = open_session(tool.onnx_model)
+    if body.one_stage:
+        return _rtmo(body.pose_model)
+    return _top_down(body.pose_model, _box_network(body.det_model))
+
+
+def _model_file(
+    path: Path, open_session: _SessionOptions, max_people: int, person_detector: Any
+) -> tuple[PoseNetwork, str]:
+    """Load an .onnx file; return it with its joint format."""
+    import rtmlib
+
+    if not path.is_file():
+        raise ValueError(
+            f"unknown model {path}; pass an .onnx file of RTMPose or RTMO with --model, or one of "
+            f"{', '.join(NAMES)}"
         )
-        tool.session = session
-        return _boxes_of(tool)
-    if finder is None:
-        from camerapose.detect import blazepose
+    session = open_session(path)
+    kind, joints, size = _layout(session, path)
+    settings = read_settings(path, Settings)
+    skeleton = _joint_format(path, settings, joints)
+    # rtmlib takes height and width for RTMO, width and height for RTMPose.
+    size = size if kind == "RTMO" else size[::-1]
+    make = getattr(rtmlib, kind)
+    tool = _create(lambda: make(str(path), model_input_size=size, backend="onnxruntime"), str(path))
+    tool.session = session
+    if kind == "RTMO":
+        return _rtmo(tool), skeleton
+    if person_detector is None and settings.people:
+        boxes = _yolox(path, settings.people, open_session)
+    else:
+        boxes = _detector_boxes(
+            person_detector
+            or plugins.load("detectors", "blazepose").Detector(
+                "full", max_people=max_people, threads=open_session.threads
+            )
+        )
+    return _top_down(tool, boxes), skeleton
 
-        finder = blazepose.Detector("full", max_people=max_people, threads=threads)
 
-    def boxes(image: np.ndarray, track: bool) -> list[np.ndarray]:
-        """Around the landmarks, and what of a body lies beyond them."""
-        found = []
-        for person in finder(np.ascontiguousarray(image[..., ::-1]), track=track):
-            beyond = 0.1 * np.max(person.box[2:] - person.box[:2])
-            found.append(person.box + beyond * np.array([-1, -2, 1, 1]))
-        return found
+def _layout(session: Any, path: Path) -> tuple[str, Any, tuple[int, int]]:
+    """Return the kind of a graph (RTMO or RTMPose), its joints, and height and width."""
+    shapes = [output.shape for output in session.get_outputs()]
+    size = tuple(session.get_inputs()[0].shape[2:])
+    if not all(isinstance(side, int) for side in size):
+        raise ValueError(f"{path} has a variable input size {size}; export it with a fixed one")
+    if [len(shape) for shape in shapes] == [3, 4]:
+        return "RTMO", shapes[1][2], size
+    if [len(shape) for shape in shapes] == [3, 3]:
+        return "RTMPose", shapes[0][1], size
+    raise ValueError(
+        f"{path} has outputs {shapes}; expected boxes (1, n, 5) and keypoints (1, n, joints, 3) "
+        "of RTMO, or (1, joints, 2 x width) and (1, joints, 2 x height) of RTMPose"
+    )
 
-    return boxes
 
-
-def _format(path: Path, settings: Settings, joints: Any) -> str:
+def _joint_format(path: Path, settings: Settings, joints: Any) -> str:
+    """Return the name of the joint format of a graph."""
     name = settings.skeleton or FORMATS.get(joints, "")
+    hint = f'write skeleton = "..." to {path.with_suffix(".toml").name}'
     if not name:
-        raise ValueError(
-            f"{path} finds {joints} joints, and which these are is not known; say it in "
-            f'{path.with_suffix(".toml").name}: skeleton = "..."'
-        )
-    if isinstance(joints, int) and formats.get(name).n_joints != joints:
-        raise ValueError(
-            f"{path} finds {joints} joints, but {name} has {formats.get(name).n_joints}; say "
-            f'another in {path.with_suffix(".toml").name}: skeleton = "..."'
-        )
+        raise ValueError(f"{path} returns {joints} joints of an unknown format; {hint}")
+    expected = formats.get(name).n_joints
+    if isinstance(joints, int) and expected != joints:
+        raise ValueError(f"{path} returns {joints} joints, but {name} has {expected}; {hint}")
     return name
 
 
-def _quietly(make: Callable[[], Any], model: str) -> Any:
-    """What rtmlib makes, without what it prints; its troubles in fetching in one line."""
+def _rtmo(tool: Any) -> PoseNetwork:
+    def run(image: np.ndarray, track: bool) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return tool(image, score_thr=MIN_BOX_SCORE)
+        except IndexError:  # rtmlib fails if the graph returns no boxes at all
+            return np.zeros((0, 1, 2)), np.zeros((0, 1))
+
+    return run
+
+
+def _top_down(tool: Any, boxes: BoxNetwork) -> PoseNetwork:
+    def run(image: np.ndarray, track: bool) -> tuple[np.ndarray, np.ndarray]:
+        people = boxes(image, track)
+        if not len(people):  # rtmlib would use the whole image as a box
+            return np.zeros((0, 1, 2)), np.zeros((0, 1))
+        return tool(image, bboxes=people)
+
+    return run
+
+
+def _box_network(tool: Any) -> BoxNetwork:
+    return lambda image, track: [box for box in tool(image) if np.prod(box[2:] - box[:2]) > 0]
+
+
+def _yolox(model: Path, name: str, open_session: _SessionOptions) -> BoxNetwork:
+    """Load the YOLOX file that the settings of a model name."""
+    import rtmlib
+
+    path = model.parent / name
+    if not path.is_file():
+        raise ValueError(f"no such file: {path}, named in {model.with_suffix('.toml')}")
+    session = open_session(path)
+    size = tuple(session.get_inputs()[0].shape[2:])
+    tool = _create(
+        lambda: rtmlib.YOLOX(str(path), model_input_size=size, backend="onnxruntime"), str(path)
+    )
+    tool.session = session
+    return _box_network(tool)
+
+
+def _detector_boxes(person_detector: Any) -> BoxNetwork:
+    """Return the body boxes of another detector."""
+
+    def run(image: np.ndarray, track: bool) -> list[np.ndarray]:
+        people = person_detector(np.ascontiguousarray(image[..., ::-1]), track=track)
+        return [_base.body_box(person.box) for person in people]
+
+    return run
+
+
+def _create(make: Callable[[], Any], model: str) -> Any:
+    """Create an object of rtmlib without its output; report a failed download in one line."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             return make()
     except OSError as error:
         raise ValueError(
-            f"the model {model} can't be fetched ({error}). Fetch it elsewhere, and give the path "
-            "of its .onnx file with --model"
+            f"cannot download the model {model} ({error}); download it elsewhere and pass its "
+            ".onnx file with --model"
         ) from error
