@@ -1,12 +1,18 @@
 """The documentation: generated tables, length, numbers and commands."""
 
+import ast
+import dataclasses
 import importlib.util
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
+from camerapose.cli.main import main
 from camerapose.core import formats
+from camerapose.train.config import Weights
 
 ROOT = Path(__file__).parents[1]
 #: Pages for users; the API reference is generated from docstrings.
@@ -54,3 +60,72 @@ def test_user_documentation_is_short():
 def test_python_in_the_documentation_compiles(page):
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
         compile(block, str(page), "exec")
+
+
+README = ROOT / "README.md"
+TEXTS = {page.name: page.read_text(encoding="utf-8") for page in (*PAGES, README)}
+
+
+def documented_commands():
+    """Return each distinct (command, options) in the shell code of the documentation."""
+    commands = set()
+    for text in TEXTS.values():
+        for block in re.findall(r"```bash\n(.*?)```", text, re.S):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if "camerapose" in words and "pip" not in words:
+                    _, *words = words[words.index("camerapose") :]
+                    name = words[:2] if words[0] == "data" else words[:1]
+                    options = {word for word in words if re.match("-[-a-z]", word)}
+                    commands.add((" ".join(name), " ".join(sorted(options))))
+    return sorted(commands)
+
+
+@pytest.mark.parametrize("command, options", documented_commands())
+def test_documented_options_exist(command, options, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as exit:
+        sys.exit(main([*command.split(), "--help"]))
+    assert not exit.value.code
+    printed = capsys.readouterr().out
+    for option in options.split():
+        assert re.search(rf"{re.escape(option)}\b", printed), option
+
+
+def test_documented_paths_of_functions_exist():
+    """Checks `models/losses.py:camera_loss` and `core/camera.py:Camera.project`."""
+    references = re.findall(r"`([a-z0-9_/]+\.py):([A-Za-z0-9_.]+)`", TEXTS["paper.md"])
+    assert len(references) > 40
+    for path, name in references:
+        body = ast.parse((ROOT / "src" / "camerapose" / path).read_text(encoding="utf-8")).body
+        for part in name.split("."):
+            body = next((node for node in body if getattr(node, "name", None) == part), None)
+            assert body is not None, f"{path}:{name}"
+            body = body.body
+
+
+def test_documented_loss_weights_are_the_defaults():
+    table = TEXTS["paper.md"].split("| setting | default | paper |")[1].split("\n\n")[0]
+    documented = {
+        name: float(default)
+        for names, default in re.findall(r"^\| (`.*?`) \| ([\d.]+) \|", table, re.M)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    weights = dataclasses.asdict(Weights())
+    assert documented == {name: weights[name] for name in documented}
+    assert {name for name, value in weights.items() if not isinstance(value, bool)} == {*documented}
+
+
+def test_the_numbers_in_the_readme_are_measured(hooks):
+    text = TEXTS["README.md"]
+    columns = [c for c in hooks.COLUMNS if f"| {c[0]} |" in text]
+    assert len(columns) >= 4
+    for label, row in hooks.ROWS:
+        tests = hooks.measured(row)["tests"]
+        cells = [
+            " / ".join(f"{tests[test][measure]:.1f}" for measure in measures)
+            for _, test, measures in columns
+        ]
+        assert f"| {label} weights | {' | '.join(cells)} |" in text
+    for label, clean, detected in hooks.PEERS:
+        assert f"| {label} | {clean} | {detected} |" in text

@@ -102,7 +102,7 @@ def test_the_lifter_can_be_trained(put):
 
 @pytest.fixture
 def recordings(tmp_path, monkeypatch):
-    """Create the directory that the docstring of the example describes, in the working directory."""
+    """Create the directory that the docstring of the example describes."""
     folder = tmp_path / "recordings"
     folder.mkdir()
     look_along_y = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]  # z of the world is up
