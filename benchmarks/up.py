@@ -19,12 +19,12 @@ from real_detections import CAMERAS, detections, triangulate
 from walked_distance import DOCUMENT, height, put
 
 from camerapose import Predictor
+from camerapose.core.anatomy import ANKLE_HEIGHT
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.data.datasets.human36m import cameras
 from camerapose.evaluate import protocols
-from camerapose.infer.clip import motion
-from camerapose.infer.clip.ground import ANKLE, ground
+from camerapose.infer import clip
 
 #: The world's up, in the worlds of both calibrations.
 UP = np.array([0.0, 0.0, 1.0])
@@ -76,15 +76,15 @@ def real_video(predictor: Predictor) -> list[tuple[str, np.ndarray]]:
             points[..., :2], points[..., 2], image_size=tuple(view["size"]),
             skeleton="blazepose_33", focal=float(view["focal"].mean()),
         )  # fmt: skip
-        poses = motion.with_height(poses, tall)
-        high = -(view["rotation"].T @ view["translation"])[2] - soles + ANKLE * tall
+        poses = clip.set_height(poses, tall)
+        high = -(view["rotation"].T @ view["translation"])[2] - soles + ANKLE_HEIGHT * tall
         found.append((name, errors(poses, view["rotation"], high)))
     return found
 
 
 def errors(poses: Poses, rotation: np.ndarray, camera_height: float) -> np.ndarray:
     """Degrees up is off, degrees the image's up is, centimetres the camera's height is."""
-    up, floor = rotation @ UP, ground(poses)
+    up, floor = rotation @ UP, clip.estimate_ground(poses)
     off = [np.degrees(np.arccos(np.clip(way @ up, -1, 1))) for way in (floor.axes[1], [0, -1, 0])]
     return np.array([*off, 100 * abs(floor.camera_height - camera_height)])
 

@@ -31,9 +31,12 @@ from real_detections import (
     triangulate,
 )
 
+from camerapose.core.anatomy import LIMB_LENGTHS
 from camerapose.core.camera import normalize
 from camerapose.core.formats import BLAZEPOSE_33
-from camerapose.infer.clip import motion
+from camerapose.core.translation import solve_translation
+from camerapose.infer.clip.camera import MIN_CONFIDENCE
+from camerapose.infer.clip.rts import rts_smooth
 from camerapose.infer.pipeline import predict
 from camerapose.io import media
 
@@ -137,14 +140,14 @@ def put(text: str, document: Path, name: str) -> None:
 
 
 def height(world: np.ndarray) -> float:
-    """Body height that the triangulated limbs tell, as `motion.body_height` reckons it, metres."""
+    """Body height that the triangulated limbs tell, as `body_height` reckons it, metres."""
     total = 0.0
-    for joint in motion.HEIGHT_BONES:
+    for joint in LIMB_LENGTHS:
         above = {"knee": "hip", "ankle": "knee", "elbow": "shoulder", "wrist": "elbow"}[joint]
         for side in ("left", "right"):
             ends = [world[:, LIMBS.index(f"{side}_{end}")] for end in (above, joint)]
             total += float(np.nanmedian(np.linalg.norm(ends[0] - ends[1], axis=-1)))
-    return total / 2 / sum(motion.HEIGHT_BONES.values())
+    return total / 2 / sum(LIMB_LENGTHS.values())
 
 
 def hips(points: np.ndarray) -> np.ndarray:
@@ -160,19 +163,19 @@ def placed(world: np.ndarray, view: dict[str, np.ndarray]) -> np.ndarray:
     points = normalize(view["points"][:, chosen, :2].astype(float), view["size"])
     camera = camera_of(view)
     focal, center = (np.broadcast_to(c, (len(body), 2)) for c in (camera.focal, camera.center))
-    weight = np.maximum(view["points"][:, chosen, 2], motion.LEAST_CONFIDENCE)
-    return motion.fit_translation(body - pelvis[:, None], points, weight, focal, center)
+    weight = np.maximum(view["points"][:, chosen, 2], MIN_CONFIDENCE)
+    return solve_translation(body - pelvis[:, None], points, weight, focal, center)
 
 
 def way(places: np.ndarray, times: np.ndarray) -> float:
     """Length of a way without what is faster than walking, metres."""
-    calm = motion.smoothed(places, times, WALKING)
+    calm = rts_smooth(places, times, WALKING)
     return float(np.linalg.norm(np.diff(calm, axis=0), axis=1).sum())
 
 
 def line(places: np.ndarray, times: np.ndarray) -> float:
     """From the first place to the last, metres."""
-    calm = motion.smoothed(places, times, WALKING)
+    calm = rts_smooth(places, times, WALKING)
     return float(np.linalg.norm(calm[-1] - calm[0]))
 
 

@@ -13,13 +13,13 @@ from helpers.mpii import person, write_json
 from torch import nn
 
 from camerapose.cli.main import main
+from camerapose.core.anatomy import body_height
 from camerapose.core.formats import H36M_16, SMPL_24
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import human36m, synthetic
 from camerapose.evaluate import protocols
 from camerapose.evaluate.run import COLUMNS, evaluate, lift, measure, table
-from camerapose.infer.clip import motion
-from camerapose.models import losses
+from camerapose.infer import clip
 from camerapose.models.camerapose import CameraPose, Lifted, build
 from camerapose.models.checkpoint import load_model, save_model
 
@@ -129,7 +129,7 @@ class TestMeasure:
         # of its 31 thresholds the first is 0 mm, which nothing is below
         torch.testing.assert_close(found.pop("auc"), torch.full((24,), 30 / 31))
         assert found.pop("reprojection_error").max() < 1e-2  # pixels
-        torch.testing.assert_close(found.pop("height"), losses.height(poses.pose3d, H36M_16))
+        torch.testing.assert_close(found.pop("height"), body_height(poses.pose3d, H36M_16))
         assert all(value.max() < 1e-5 for value in found.values())
 
     def test_errors_are_root_relative_but_for_the_roots(self, poses):
@@ -143,7 +143,7 @@ class TestMeasure:
     def test_a_camera_that_is_told_puts_the_root_right(self, poses):
         """The model takes the focal length for a tenth longer, and people stand farther away."""
         told = poses.to_numpy()
-        wrong = motion.refit(told, told.camera.focal * 1.1, told.camera.center).to_torch()
+        wrong = clip.replace_camera(told, told.camera.focal * 1.1, told.camera.center).to_torch()
         found = measure(Perfect(wrong), poses)
         assert found["root_error"].min() > 0.1
         assert found["root_error_calibrated"].max() < 1e-4

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from camerapose.core.anatomy import ANKLE_HEIGHT, body_height
 from camerapose.core.camera import Camera
 from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
-from camerapose.infer.clip.ground import ANKLE, ground
-from camerapose.infer.clip.motion import body_height
+from camerapose.infer import clip
 from camerapose.io.export import movements
 
 #: Joints of somebody who stands, metres: to the right, up, towards the viewer.
@@ -52,7 +52,7 @@ def seen(points, pitch=0.0, roll=0.0, height=1.6):
 @pytest.mark.parametrize("pitch, roll", [(0, 0), (25, 0), (-15, 0), (0, 20), (20, -30), (88, 10)])
 def test_the_camera_s_turn_is_found(pitch, roll):
     poses = seen(people(), pitch, roll)
-    found = ground(poses)
+    found = clip.estimate_ground(poses)
     assert found.pitch == pytest.approx(pitch, abs=2)
     if pitch < 80:
         assert found.roll == pytest.approx(roll, abs=2)
@@ -64,9 +64,9 @@ def test_the_camera_s_turn_is_found(pitch, roll):
 def test_who_keeps_still_stands_as_he_did():
     points = people(sway=0)
     poses = seen(points, pitch=18, roll=7)
-    found = ground(poses)
+    found = clip.estimate_ground(poses)
     back = found.points(poses.pose3d)
-    sole = ANKLE * np.median(body_height(poses))
+    sole = ANKLE_HEIGHT * np.median(body_height(poses.pose3d, poses.skeleton))
     np.testing.assert_allclose(back, points + [0, sole - 0.07, 0], atol=1e-4)
 
 
@@ -81,16 +81,18 @@ def test_who_bends_does_not_tell_up():
         points[i, trunk] = bend.apply(points[i, trunk] - pelvis) + pelvis
     for i in range(30, 40):
         points[i] = Rotation.from_euler("z", 90, degrees=True).apply(points[i])
-    found = ground(seen(points, pitch=20))
+    found = clip.estimate_ground(seen(points, pitch=20))
     assert found.pitch == pytest.approx(20, abs=2) and found.roll == pytest.approx(0, abs=2)
 
 
 def test_files_stand_on_the_floor():
     points = people(sway=0)
     poses = seen(points, pitch=18)
-    flat = movements(poses, ground=ground(poses))[0].points
+    flat = movements(poses, ground=clip.estimate_ground(poses))[0].points
     ankles = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
-    assert flat[:, ankles, 1].min() == pytest.approx(ANKLE * body_height(poses)[0], abs=1e-4)
+    assert flat[:, ankles, 1].min() == pytest.approx(
+        ANKLE_HEIGHT * body_height(poses.pose3d, poses.skeleton)[0], abs=1e-4
+    )
     np.testing.assert_allclose(flat[..., [0, 2]], points[..., [0, 2]], atol=1e-4)
     leaning = movements(poses)[0].points
     assert np.ptp(leaning[:, ankles, 1]) > 0.3
@@ -99,7 +101,7 @@ def test_files_stand_on_the_floor():
 def test_refused():
     poses = seen(people(3))
     with pytest.raises(ValueError, match="no pose"):
-        ground(poses[:0])
+        clip.estimate_ground(poses[:0])
     legless = poses.to(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
     with pytest.raises(ValueError, match="bust has no left_ankle"):
-        ground(legless)
+        clip.estimate_ground(legless)

@@ -16,10 +16,10 @@ from PIL import Image
 
 from camerapose import Poses, Predictor
 from camerapose.core import formats
+from camerapose.core.anatomy import DEFAULT_HEIGHT, body_height
 from camerapose.core.camera import denormalize
+from camerapose.infer import clip
 from camerapose.infer import pipeline as prediction
-from camerapose.infer.clip import motion
-from camerapose.infer.clip.ground import ground as find_ground
 from camerapose.infer.pipeline import predict
 from camerapose.infer.predictor import PoseWarning
 from camerapose.io import media, results
@@ -315,10 +315,10 @@ class TestFiles:
         replace(given, labels=labels).save(tmp_path / "k.npz")
         guess, lines = run(tmp_path / "k.npz", tmp_path / "guess", graph), []
         poses = run(tmp_path / "k.npz", tmp_path / "out", graph, height=None, say=lines.append)
-        heights = motion.body_height(poses)
-        assert np.median(heights) == pytest.approx(motion.USUAL_HEIGHT)
-        middle = np.median(motion.body_height(guess))
-        scale = motion.USUAL_HEIGHT / middle
+        heights = body_height(poses.pose3d, poses.skeleton)
+        assert np.median(heights) == pytest.approx(DEFAULT_HEIGHT)
+        middle = np.median(body_height(guess.pose3d, guess.skeleton))
+        scale = DEFAULT_HEIGHT / middle
         np.testing.assert_allclose(poses.pose3d, scale * guess.pose3d, rtol=1e-4)
         np.testing.assert_allclose(poses.reprojection, guess.reprojection, atol=1e-4)
         (said,) = [line for line in lines if "how tall" in line]
@@ -328,7 +328,7 @@ class TestFiles:
         given = predictor(np.stack([PERSON, PERSON + 5]), image_size=SIZE)
         given.save(tmp_path / "k.npz")
         tall = run(tmp_path / "k.npz", tmp_path / "tall", graph, height=2.0)
-        assert np.median(motion.body_height(tall)) == pytest.approx(2.0, abs=0.02)
+        assert np.median(body_height(tall.pose3d, tall.skeleton)) == pytest.approx(2.0, abs=0.02)
         near = run(tmp_path / "k.npz", tmp_path / "near", graph, focal=320.0)
         assert near.camera.in_pixels(near.image_size).focal == pytest.approx(np.full((2, 2), 320))
         assert (near.root_position[:, 2] < 0.6 * given.root_position[:, 2]).all()
@@ -401,7 +401,7 @@ class TestFiles:
         """What is said of the camera is what the file's points were turned by."""
         video, lines = write_video(tmp_path / "walk.mp4"), []
         poses = run(video, tmp_path, graph, export=("csv",), ground=True, say=lines.append)
-        floor = find_ground(poses)
+        floor = clip.estimate_ground(poses)
         (said,) = [line for line in lines if "upright" in line]
         assert f"by {abs(round(floor.pitch))} degrees" in said and "above the floor" in said
         written = np.genfromtxt(tmp_path / "poses.csv", delimiter=",", names=True)

@@ -15,7 +15,7 @@ from helpers.clips import walk
 
 from camerapose.core import plugins
 from camerapose.core.poses import Poses
-from camerapose.infer.clip import motion
+from camerapose.infer import clip
 from camerapose.io.export import _rig, bvh, gltf, movements
 
 FPS = 25.0
@@ -26,7 +26,7 @@ def poses():
     """A calm walk at 25 frames a second that begins at 2 s; frames 10 to 13 unseen."""
     truth, _ = walk(frames=40, fps=FPS)
     labels = truth.labels | {"time": truth.labels["time"] + 2.0}
-    truth = motion.smooth(replace(truth, labels=labels))
+    truth = clip.smooth(replace(truth, labels=labels))
     return truth[np.r_[0:10, 14:40]]
 
 
@@ -91,7 +91,7 @@ class TestMovement:
         np.testing.assert_array_equal(lacking, np.arange(49, 58))  # 48 and 58 were seen
 
     def test_filled_frames_are_marked(self, poses):
-        whole = movements(motion.filled(poses, 1.0))[0]
+        whole = movements(clip.fill_gaps(poses, 1.0))[0]
         assert whole.seen.all()
         np.testing.assert_array_equal(np.flatnonzero(~whole.measured), [10, 11, 12, 13])
 
@@ -111,7 +111,7 @@ def test_csv(written, movement):
 def bridged(poses, tmp_path_factory):
     """The same with its gap filled in, as CSV, C3D and glTF."""
     folder = tmp_path_factory.mktemp("bridged")
-    movement, paths = movements(motion.filled(poses, 1.0))[0], {}
+    movement, paths = movements(clip.fill_gaps(poses, 1.0))[0], {}
     for name in ("csv", "c3d", "gltf"):
         paths[name] = folder / f"poses{plugins.load('exports', name).EXTENSION}"
         plugins.load("exports", name).write(paths[name], movement)

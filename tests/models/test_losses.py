@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from camerapose.core import anatomy
 from camerapose.core.formats import FORMATS, H36M_16, MPII_16
 from camerapose.core.geometry import pose_from_bones
 from camerapose.core.skeleton import Skeleton
@@ -189,16 +190,16 @@ def adult(skeleton: Skeleton, n: int = 4, **changed: float) -> torch.Tensor:
 
 def test_bone_prior_is_zero_for_people_of_any_size():
     body = adult(H36M_16)
-    tall = losses.height(body, H36M_16)
+    tall = losses.prior_height(body, H36M_16)
     assert torch.allclose(tall, tall[:1]) and 1.6 < tall[0] < 1.8
     for size in (0.7, 1.0, 1.15):
         assert value(losses.bone_prior_loss(size * body, H36M_16)) < 1e-10
-        torch.testing.assert_close(losses.height(size * body, H36M_16), size * tall)
+        torch.testing.assert_close(losses.prior_height(size * body, H36M_16), size * tall)
 
 
 def test_bone_prior_knows_no_giants_and_no_dwarfs():
-    body, (low, high) = adult(H36M_16), losses.HEIGHT
-    unit = body / losses.height(body, H36M_16)[:, None, None]
+    body, (low, high) = adult(H36M_16), anatomy.HEIGHT_RANGE
+    unit = body / losses.prior_height(body, H36M_16)[:, None, None]
     for size, expected in ((10.0, (10 / high - 1) ** 2), (0.5, (1 - 0.5 / low) ** 2)):
         found = value(losses.bone_prior_loss(size * unit, H36M_16))
         assert found == pytest.approx(expected, rel=1e-3)
@@ -228,9 +229,9 @@ def test_bone_prior_has_no_opinion_on_the_size_of_people():
 
 def test_height_loss_is_zero_at_the_usual_height_alone():
     body = adult(H36M_16)
-    unit = body / losses.height(body, H36M_16)[:, None, None]
-    for tall in (1.0, losses.USUAL_HEIGHT, 3.4):
-        expected = (tall / losses.USUAL_HEIGHT - 1) ** 2
+    unit = body / losses.prior_height(body, H36M_16)[:, None, None]
+    for tall in (1.0, anatomy.DEFAULT_HEIGHT, 3.4):
+        expected = (tall / anatomy.DEFAULT_HEIGHT - 1) ** 2
         found = value(losses.height_loss(tall * unit, H36M_16))
         assert found == pytest.approx(expected, abs=1e-6)
 
@@ -245,9 +246,9 @@ def test_bone_prior_on_every_skeleton_and_degenerate_poses(skeleton):
 
 
 def test_the_published_proportions_are_in_order():
-    assert all(0 < low < high < 0.4 for low, high in losses.PROPORTIONS.values())
+    assert all(0 < low < high < 0.4 for low, high in anatomy.BONE_PROPORTIONS.values())
     bones = {ends for skeleton in (H36M_16, MPII_16) for ends in losses._ends(skeleton)}
-    assert bones <= set(losses.PROPORTIONS)
+    assert bones <= set(anatomy.BONE_PROPORTIONS)
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -5,7 +5,7 @@ import torch
 from camerapose.core.camera import Camera
 from camerapose.core.formats import H36M_16
 from camerapose.core.geometry import root_relative
-from camerapose.models.camera_branch import NEAREST_ROOT, CameraBranch, fit_translation
+from camerapose.models.camera_branch import CameraBranch
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.crop import VirtualCamera
 from camerapose.models.lifters.mlp import Lifter
@@ -53,21 +53,6 @@ def test_one_point_or_no_joint_gives_a_finite_virtual_camera():
     for confidence in (torch.ones(1, 16), torch.zeros(1, 16)):
         view = VirtualCamera.on(torch.full((1, 16, 2), 0.3), confidence)
         assert torch.isfinite(view.enter(torch.full((1, 16, 2), 0.3))).all()
-
-
-def test_fit_translation_finds_the_true_offset_of_an_exact_projection():
-    body, camera = bodies()
-    pose2d = camera.project(body + camera.translation[:, None])
-    found = fit_translation(body, pose2d, torch.ones(32, 16), camera.focal, camera.center)
-    assert torch.allclose(found, camera.translation, atol=2e-3)
-
-
-def test_fit_translation_of_a_point_is_finite_and_not_behind_the_camera():
-    found = fit_translation(
-        torch.zeros(1, 16, 3), torch.zeros(1, 16, 2), torch.zeros(1, 16),
-        torch.ones(1, 2), torch.zeros(1, 2),
-    )  # fmt: skip
-    assert torch.isfinite(found).all() and found[0, 2] >= NEAREST_ROOT
 
 
 def test_an_untrained_camera_branch_reprojects_near_the_person():

@@ -337,7 +337,7 @@ class TestWithLifted:
         found = with_lifted(model, pairs, wild, 10)
         bodies = root_relative(found.pose3d, H36M_16)
         known = root_relative(model.people.pose3d, H36M_16)
-        ratio = losses.height(pairs.pose3d, H36M_16) / losses.height(known, H36M_16)
+        ratio = losses.prior_height(pairs.pose3d, H36M_16) / losses.prior_height(known, H36M_16)
         torch.testing.assert_close(bodies[:10], (known * ratio[:, None, None])[:10])
         assert torch.equal(found.pose3d[10:], pairs.pose3d[10:]) and len(found) == len(pairs)
         torch.testing.assert_close(found.root_position, pairs.root_position)
@@ -349,8 +349,8 @@ class TestWithLifted:
         giants = Knowing(replace(people, pose3d=3 * people.pose3d))
         found, usual = (with_lifted(m, pairs, wild, 10) for m in (giants, Knowing(people)))
         torch.testing.assert_close(found.pose3d, usual.pose3d)
-        tall = losses.height(found.pose3d, H36M_16)
-        torch.testing.assert_close(tall, losses.height(pairs.pose3d, H36M_16))
+        tall = losses.prior_height(found.pose3d, H36M_16)
+        torch.testing.assert_close(tall, losses.prior_height(pairs.pose3d, H36M_16))
 
     @pytest.mark.parametrize("change", ["nobody", "long arm", "cut off"])
     def test_who_is_no_whole_human_is_not_taken(self, pairs, wild, change):

@@ -195,8 +195,11 @@ def focal_error(
 
 
 def implausible_bones(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
-    """Share (0 to 1) of a pose's bones outside human proportions (`losses.PROPORTIONS`, relative
-    to the whole of the bones, with its margin). Needs no truth."""
+    """Return the share (0 to 1) of a pose's bones with implausible lengths.
+
+    Relative to the sum of the bone lengths, outside `anatomy.BONE_PROPORTIONS` with its tolerance.
+    Needs no ground truth.
+    """
     excess, _ = bone_deviations(pose3d, skeleton)
     return (excess > 0).to(pose3d.dtype).mean(dim=-1)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from camerapose.core.anatomy import body_height
 from camerapose.core.camera import Camera, denormalize
 from camerapose.core.conversion import joint_weights
 from camerapose.core.geometry import root_relative
@@ -17,12 +18,11 @@ from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
 from camerapose.evaluate import metrics, protocols
 from camerapose.evaluate.protocols import TEST_SUBJECTS
+from camerapose.infer import clip
 from camerapose.infer import rotated_views as views
-from camerapose.infer.clip import motion
 from camerapose.infer.predictor import Predictor
 from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
-from camerapose.models import losses
 from camerapose.models.camerapose import CameraPose, Lifted
 from camerapose.models.checkpoint import load_model
 
@@ -141,7 +141,7 @@ def measure(
     found = {
         "implausible_bones": metrics.implausible_bones(predicted.pose3d, model.skeleton),
         "asymmetry": metrics.asymmetry(predicted.pose3d, model.skeleton),
-        "height": losses.height(predicted.pose3d, model.skeleton),
+        "height": body_height(predicted.pose3d, model.skeleton),
     }
     if poses.pose3d is not None:
         found["root_error_calibrated"] = _calibrated_root_error(predicted, poses)
@@ -166,7 +166,7 @@ def measure(
 def _calibrated_root_error(predicted: Poses, poses: Poses) -> Tensor:
     """Root error where the camera is told, as in a laboratory, instead of predicted."""
     told = poses.camera.map(lambda column: column.double().cpu().numpy())
-    placed = motion.refit(predicted.to_numpy(), told.focal, told.center).to(poses.skeleton)
+    placed = clip.replace_camera(predicted.to_numpy(), told.focal, told.center).to(poses.skeleton)
     pose3d = torch.as_tensor(placed.pose3d).to(poses.pose3d)
     return metrics.root_error(pose3d, poses.pose3d, poses.skeleton)
 

@@ -14,12 +14,13 @@ from jaxtyping import Bool
 from tqdm import tqdm
 
 from camerapose.core import formats, plugins
+from camerapose.core.anatomy import DEFAULT_HEIGHT
 from camerapose.core.camera import denormalize
+from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
-from camerapose.infer.clip import motion
-from camerapose.infer.clip.ground import Ground
-from camerapose.infer.clip.ground import ground as find_ground
+from camerapose.infer import clip
+from camerapose.infer.live import LiveSmoother
 from camerapose.infer.predictor import MIN_JOINTS, PoseWarning, Predictor, outside
 from camerapose.io import media, results
 from camerapose.io.export import movements
@@ -73,7 +74,7 @@ def predict(
     Writes `poses.npz` (see `Poses.load`), `poses.json` and pictures. Video is
     streamed. If the input breaks in the middle, or the user interrupts, what was done is written
     first and the error raised then. Of a webcam, which only an interruption ends, `poses.jsonl`
-    is written while people move, a line a pose, smoothed by `motion.Live`.
+    is written while people move, a line a pose, smoothed by `LiveSmoother`.
 
     Args:
         input: a path; a pattern, such as `photos/*.jpg`; several images; a webcam's number. See
@@ -87,18 +88,18 @@ def predict(
         max_people: in one frame.
         start, end, stride: which frames, as in `range`.
         height: of the people, metres: makes place and size metric. None: all are scaled alike, to
-            `motion.USUAL_HEIGHT` in the middle; 0: what the network guesses.
+            `anatomy.DEFAULT_HEIGHT` in the median; 0: what the network guesses.
         focal: of the camera, pixels, where it is known; of photos their EXIF is asked first.
         static_camera: the camera stands still: one focal length for all frames.
-        smooth: how strongly people's movement is smoothed (`motion.smooth`); 0 leaves every frame
+        smooth: how strongly people's movement is smoothed (`clip.smooth`); 0 leaves every frame
             by itself. None: 1 for a video and for keypoints with times, else 0: other keypoints
             may be of pictures that have nothing to do with each other.
         fill_gaps: absences of a person of at most so many seconds are filled in, with poses whose
-            label `filled` is true (`motion.filled`).
+            label `filled` is true (`clip.fill_gaps`).
         export: formats for other programs (`camerapose.io.export`): csv, trc, c3d, bvh, gltf; one
             file a person.
         ground: in these files people stand upright on a floor, whichever way the camera looks
-            (`camerapose.infer.clip.ground`); for a camera that keeps still.
+            (`clip.estimate_ground`); for a camera that keeps still.
         overlay: also write `overlay.mp4`, the video with the poses drawn on it.
         report: also write `report.html`: 3D to turn and play, and curves over time.
         picture: draw CameraPose's Fig. 8: of an image, of a folder's first images
@@ -151,35 +152,35 @@ def predict(
     poses = work.poses()
     clock = work.clock() if video else None
     if len(poses):
-        poses = motion.common_camera(poses)
+        poses = clip.average_camera(poses)
         if focal is None and kind in ("image", "folder"):
             focal = _told_focal(poses, media.folder_of(input), say)
         if focal is not None:
-            poses = motion.with_focal(poses, focal)
+            poses = clip.set_focal_length(poses, focal)
         elif static_camera:
-            poses = motion.static_camera(poses)
+            poses = clip.static_camera(poses)
         if fill_gaps > 0:
-            poses = _named(motion.filled(poses, fill_gaps, clock), input if video else None)
+            poses = _named(clip.fill_gaps(poses, fill_gaps, clock=clock), input if video else None)
         if smooth is None:
             smooth = 1.0 if video or "time" in poses.labels else 0.0
-        poses = motion.smooth(poses, strength=smooth)
+        poses = clip.smooth(poses, strength=smooth)
         if height is None:
-            guess = motion.middle_height(poses)
+            guess = clip.median_height(poses)
             if np.isfinite(guess):
                 say(
-                    f"nobody told how tall people are: {motion.USUAL_HEIGHT:.2f} m is assumed "
+                    f"nobody told how tall people are: {DEFAULT_HEIGHT:.2f} m is assumed "
                     f"(the network's guess is {guess:.2f} m); give a height"
                 )
-            poses = motion.with_usual_height(poses)
+            poses = clip.set_median_height(poses)
         elif height:
-            poses = motion.with_height(poses, height)
+            poses = clip.set_height(poses, height)
     for line in work.report(poses):
         say(line)
     files = [live.path] if live else []
     arrays, text = out / "poses.npz", out / "poses.json"
     files.append(_write(arrays, lambda: poses.save(arrays, **work.detected(poses))))
     files.append(_write(text, lambda: results.write_json(poses, text)))
-    floor = find_ground(poses) if ground and len(poses) else None
+    floor = clip.estimate_ground(poses) if ground and len(poses) else None
     if floor is not None:
         say(_stands(floor))
     files += _exported(poses, out, writers, floor)
@@ -234,7 +235,7 @@ class _Live:
 
     def __init__(self, path: Path, strength: float | None):
         self.path = path
-        self._smooth = motion.Live(1.0 if strength is None else strength)
+        self._smooth = LiveSmoother(1.0 if strength is None else strength)
         _write(path, lambda: path.write_text("", encoding="utf-8"))
 
     def __call__(self, poses: Poses) -> None:

@@ -17,8 +17,8 @@ from camerapose.core import conversion, formats
 from camerapose.core.camera import Camera, normalize
 from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
+from camerapose.infer import clip
 from camerapose.infer import rotated_views as views
-from camerapose.infer.clip import motion
 from camerapose.io.weights import find_weights
 
 OUTPUTS = ("refined2d", "pose3d", "focal", "center", "translation")
@@ -126,7 +126,7 @@ class Predictor:
                 f"{self.path} gives no finite 3D for {_rows(wrong)}; "
                 "the weights are damaged or of a training that broke down. Use other weights."
             )
-        return poses if focal is None else motion.with_focal(poses, focal, center)
+        return poses if focal is None else clip.set_focal_length(poses, focal, center)
 
     def prepare(
         self, keypoints: Any, confidence: Any, skeleton: str | Skeleton

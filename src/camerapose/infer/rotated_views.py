@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from camerapose.core.camera import Camera
 from camerapose.core.poses import Poses
-from camerapose.infer.clip import motion
+from camerapose.infer.clip.camera import reposition
 
 #: How far the cameras are turned: up, down, left and right.
 DEGREES = 5.0
@@ -36,7 +36,7 @@ def lift(predict: Callable[[Poses], Poses], poses: Poses) -> Poses:
         bodies.append(_body(turned) @ rotation)
         focals.append(np.log(turned.camera.focal))
     focal = np.exp(np.mean(focals, axis=0))
-    return motion.placed(first, np.mean(bodies, axis=0), focal, first.camera.center)
+    return reposition(first, np.mean(bodies, axis=0), focal, first.camera.center)
 
 
 def _rotations() -> Float[np.ndarray, "views 3 3"]:

@@ -8,12 +8,11 @@ from torch import Tensor, nn
 
 from camerapose.core.formats import H36M_16
 from camerapose.core.skeleton import Skeleton
+from camerapose.core.translation import solve_translation
 from camerapose.models.crop import VirtualCamera
 
 #: Where predicted focal lengths start from: the geometric middle of 1 (90 degrees) to 4 (28).
 PRIOR_FOCAL = 2.0
-#: A predicted root is never nearer than this, in metres.
-NEAREST_ROOT = 0.3
 
 
 class CameraParameters(NamedTuple):
@@ -31,7 +30,7 @@ class CameraBranch(nn.Module):
     can be seen from nothing else), the confidences and the lifted pose, through which no gradient
     flows back, and it answers with residuals around a prior. The prior for focal length and
     principal point is constant; that for the offset is the one that reprojects best
-    (`fit_translation`), so an untrained branch already puts the person in the right place.
+    (`solve_translation`), so an untrained branch already puts the person in the right place.
 
     Args:
         skeleton: the joints of its input.
@@ -84,37 +83,8 @@ class CameraBranch(nn.Module):
         focal = PRIOR_FOCAL * torch.exp(zoom + torch.cat([aspect, -aspect], dim=1))
         center = 0.5 * torch.tanh(raw[:, 2:4])
         pose3d = facing @ view.turn(focal, center).mT
-        fitted = fit_translation(pose3d.detach(), view.leave(person2d), confidence, focal, center)
+        fitted = solve_translation(pose3d.detach(), view.leave(person2d), confidence, focal, center)
         depth = fitted[:, 2:] * torch.exp(torch.tanh(raw[:, 6:]))
         direction = fitted[:, :2] / fitted[:, 2:] + 0.1 * raw[:, 4:6]
         translation = torch.cat([direction * depth, depth], dim=1)
         return pose3d, CameraParameters(focal, center, translation)
-
-
-def fit_translation(
-    pose3d: Float[Tensor, "n joints 3"],
-    pose2d: Float[Tensor, "n joints 2"],
-    confidence: Float[Tensor, "n joints"],
-    focal: Float[Tensor, "n 2"],
-    center: Float[Tensor, "n 2"],
-) -> Float[Tensor, "n 3"]:
-    """The offset of a root-relative pose whose projection falls on the given 2D: closed form.
-
-    With rays u = (x - c) / f, projection asks u (Z + t_z) = X + t_x (and so for y), which is
-    linear in t. Least squares over the joints, weighted by confidence (all joints alike where
-    none has any), gives t_z from the spread about the mean, then t_x and t_y.
-
-    Returns:
-        Metres; depth at least `NEAREST_ROOT`.
-    """
-    weight = torch.where(confidence.sum(1, keepdim=True) > 0, confidence, 1.0)[..., None]
-    weight = weight / weight.sum(1, keepdim=True)
-    rays = (pose2d - center[:, None]) / focal[:, None]
-    shift = rays * pose3d[..., 2:] - pose3d[..., :2]
-    ray_mean = (weight * rays).sum(1)
-    shift_mean = (weight * shift).sum(1)
-    ray_spread, shift_spread = rays - ray_mean[:, None], shift - shift_mean[:, None]
-    covariance = (weight * ray_spread * shift_spread).sum((1, 2))
-    variance = (weight * ray_spread.square()).sum((1, 2))
-    depth = (-covariance / variance.clamp(min=1e-8)).clamp(NEAREST_ROOT, 1000.0)[:, None]
-    return torch.cat([shift_mean + depth * ray_mean, depth], dim=1)

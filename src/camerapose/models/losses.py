@@ -7,9 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from camerapose.core.anatomy import (
+    BONE_PROPORTIONS,
+    DEFAULT_HEIGHT,
+    HEIGHT_RANGE,
+    PROPORTION_TOLERANCE,
+)
 from camerapose.core.geometry import bone_vectors, constant
 from camerapose.core.skeleton import Skeleton
-from camerapose.infer.clip.motion import USUAL_HEIGHT
 
 #: People smaller than this in the image (rms spread, normalised units) count as of this size.
 SMALLEST_PERSON = 0.01
@@ -27,31 +32,6 @@ FEEDBACK_GROUPS: tuple[dict[str, float], ...] = (
     {"knee": 2.0, "elbow": 2.0, "head": 1.0},
     {"ankle": 1.0, "wrist": 1.0},
 )
-#: Shortest and longest plausible bones, (child, parent) without side, as shares of body height.
-#: One end is the segment of Drillis and Contini (1966; Winter, "Biomechanics and motor control of
-#: human movement", Fig. 4.1), measured at the skin. The other is the same bone between the joint
-#: centres of motion capture (Human3.6M's bodies), which lie nearer together at hips, shoulders
-#: and head.
-PROPORTIONS: dict[tuple[str, str], tuple[float, float]] = {
-    ("hip", "pelvis"): (0.070, 0.0955),
-    ("knee", "hip"): (0.240, 0.260),
-    ("ankle", "knee"): (0.240, 0.260),
-    ("spine", "pelvis"): (0.125, 0.151),
-    ("thorax", "spine"): (0.137, 0.150),
-    ("thorax", "pelvis"): (0.262, 0.300),
-    ("head", "thorax"): (0.100, 0.182),
-    ("neck_nose", "thorax"): (0.050, 0.075),
-    ("head", "neck_nose"): (0.050, 0.130),
-    ("upper_neck", "thorax"): (0.040, 0.075),
-    ("head_top", "upper_neck"): (0.050, 0.150),
-    ("shoulder", "thorax"): (0.080, 0.129),
-    ("elbow", "shoulder"): (0.150, 0.186),
-    ("wrist", "elbow"): (0.136, 0.150),
-}
-#: How far beyond either end of `PROPORTIONS` people still lie (relative).
-PROPORTIONS_MARGIN = 0.15
-#: Body heights (metres) that people of unknown size are taken to have, children included.
-HEIGHT = (1.1, 2.1)
 
 
 def refinement_loss(
@@ -212,13 +192,13 @@ def bone_prior_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float
 
     For poses without 3D labels, where reprojection alone (Eq. 11) allows any depth, and a giant
     far away as well as a person nearby. The squares of both columns of `bone_deviations`, means
-    over bones, and the squared relative distance of the `height` beyond `HEIGHT`; summed, mean
-    over poses. Zero for a symmetric body of usual proportions and size; a skeleton with no listed
-    bone has the loss zero.
+    over bones, and the squared relative distance of the `prior_height` beyond `HEIGHT_RANGE`;
+    summed, mean over poses. Zero for a symmetric body of usual proportions and size; a skeleton
+    with no listed bone has the loss zero.
     """
     excess, difference = bone_deviations(pose3d, skeleton)
-    tall = height(pose3d, skeleton)
-    low, high = HEIGHT
+    tall = prior_height(pose3d, skeleton)
+    low, high = HEIGHT_RANGE
     beyond = (tall / high - 1).clamp(min=0) + (1 - tall / low).clamp(min=0)
     if excess.shape[1] == 0:
         beyond = torch.zeros_like(beyond)
@@ -226,18 +206,23 @@ def bone_prior_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float
 
 
 def height_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, ""]:
-    """Squared relative distance of the `height` from `USUAL_HEIGHT`, mean over poses.
+    """Squared relative distance of the `prior_height` from `DEFAULT_HEIGHT`, mean over poses.
 
     For poses without 3D labels: no picture tells whether somebody is small and near or tall and
     far, so the usual height is the best guess. Reprojection holds no size, and sizes drift with
     what else is learned. Zero for a skeleton with no listed bone.
     """
-    tall = height(pose3d, skeleton)
-    return _mean_square(tall / USUAL_HEIGHT - 1) if _listed_bones(skeleton) else 0.0 * tall.sum()
+    tall = prior_height(pose3d, skeleton)
+    return _mean_square(tall / DEFAULT_HEIGHT - 1) if _listed_bones(skeleton) else 0.0 * tall.sum()
 
 
-def height(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
-    """Body height that the lengths of the bones in `PROPORTIONS` tell, whatever the posture."""
+def prior_height(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
+    """Return the body height, metres, that fits all bones of the prior: the prior's unit of length.
+
+    The sum of the bones in `BONE_PROPORTIONS` relative to the sum of their central proportions, so
+    the gradient reaches every bone. To measure people, use `anatomy.body_height`, which takes the
+    limbs only; trained weights depend on this definition, which differs by about 2 per cent.
+    """
     bones = bone_vectors(pose3d, skeleton)
     listed = constant(_listed_bones, skeleton, bones.device, torch.long)
     middle = constant(_bounds, skeleton, bones.device, bones.dtype).mean(dim=-1)
@@ -249,8 +234,8 @@ def bone_deviations(
 ) -> tuple[Float[Tensor, "n listed"], Float[Tensor, "n pairs"]]:
     """How far bones are from human proportions, and left from right.
 
-    Each bone listed in `PROPORTIONS` is compared with the sum of the listed bones, so this has no
-    opinion on the person's size.
+    Each bone listed in `BONE_PROPORTIONS` is compared with the sum of the listed bones, so the
+    result does not depend on the person's size.
 
     Returns:
         The relative distance of each listed bone beyond the plausible range (0 within it); for
@@ -262,7 +247,7 @@ def bone_deviations(
     lengths = _lengths(bones, listed)
     middle = (low + high) / 2
     usual = lengths.sum(dim=-1, keepdim=True) / middle.sum() * middle
-    slack = (high - low) / 2 / middle + PROPORTIONS_MARGIN
+    slack = (high - low) / 2 / middle + PROPORTION_TOLERANCE
     excess = ((lengths / usual.clamp(min=1e-6) - 1).abs() - slack).clamp(min=0)
     lefts, rights = constant(_sides, skeleton, bones.device, torch.long)
     left, right = _lengths(bones, lefts), _lengths(bones, rights)
@@ -279,11 +264,11 @@ def _mean_square(values: Tensor) -> Tensor:
 
 
 def _listed_bones(skeleton: Skeleton) -> list[int]:
-    return [bone for bone, ends in enumerate(_ends(skeleton)) if ends in PROPORTIONS]
+    return [bone for bone, ends in enumerate(_ends(skeleton)) if ends in BONE_PROPORTIONS]
 
 
 def _bounds(skeleton: Skeleton) -> list[tuple[float, float]]:
-    return [PROPORTIONS[ends] for ends in _ends(skeleton) if ends in PROPORTIONS]
+    return [BONE_PROPORTIONS[ends] for ends in _ends(skeleton) if ends in BONE_PROPORTIONS]
 
 
 def _ends(skeleton: Skeleton) -> list[tuple[str, str]]:

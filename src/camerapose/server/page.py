@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from camerapose.infer.clip import motion
+from camerapose.infer import clip
 from camerapose.infer.pipeline import _detector, predict
 from camerapose.infer.predictor import Predictor
 from camerapose.io import media
@@ -267,7 +267,7 @@ class Desk:
         kind = self._checked(path)
         height = float(height) if height else None  # an empty field comes as 0
         if height is not None:
-            motion.check_height(height)
+            clip.check_height(height)
         out = self._place(visitor) / uuid.uuid4().hex / "camerapose"
         lines: list[str] = []
         video = kind == "video"

@@ -158,7 +158,8 @@ def with_lifted(model: nn.Module, pairs: Poses, wild: Poses, n: int) -> Poses:
     human = (excess.amax(1) == 0) & (difference.abs().amax(1) < SIDES_DIFFER)
     human &= (some.confidence > 0).all(1)
     few = pairs[:n]
-    scale = losses.height(few.pose3d, pairs.skeleton) / losses.height(lifted, pairs.skeleton)
+    scale = losses.prior_height(few.pose3d, pairs.skeleton)
+    scale = scale / losses.prior_height(lifted, pairs.skeleton)
     moved = lifted * scale[:, None, None] + few.root_position[:, None]
     pose3d = torch.where(human[:, None, None], moved, few.pose3d)
     pose2d = torch.where(human[:, None, None], few.camera.project(pose3d), few.pose2d)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from camerapose.core.anatomy import body_height
 from camerapose.core.poses import Poses
-from camerapose.infer.clip import motion
 from camerapose.io.files import write_text
 from camerapose.view.style import CAPTION, LEFT, PEOPLE, RIGHT, TEXT
 
@@ -136,9 +136,10 @@ def _summary(poses: Poses, people: np.ndarray) -> str:
     for person in people[:MOST_PEOPLE]:
         mine = poses[np.flatnonzero(numbers == person)]
         away = np.linalg.norm(mine.root_position, axis=1)
+        height = np.median(body_height(mine.pose3d, mine.skeleton))
         focal = np.median(mine.camera.in_pixels(mine.image_size).focal)
         lines.append(
-            (f"{int(person)}", f"{len(mine)}", f"{np.median(motion.body_height(mine)):.2f} m",
+            (f"{int(person)}", f"{len(mine)}", f"{height:.2f} m",
              _span(away), f"{focal:.0f} pixels",
              f"{mine.reprojection_error.mean():.1f} pixels")
         )  # fmt: skip

@@ -1,92 +1,67 @@
-"""Which way is up, and where the floor is, as the people of a video tell by how they stand.
+"""Estimation of the vertical and the floor from people who stand and walk.
 
-Poses are in the camera's frame, and cameras are seldom level. Whoever stands, walks or waits holds
-neck over ankles, give or take a few degrees that differ from moment to moment; so the direction in
-which most of the straight bodies agree is that of gravity (docs/results.md, "Up").
+Poses are in the frame of a camera, which is seldom level. People who stand or walk hold the neck
+above the ankles, within a few degrees that vary over time, so the direction in which most straight
+bodies agree is the vertical.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from camerapose.core.anatomy import ANKLE_HEIGHT, body_height
+from camerapose.core.bones import unit
+from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
-from camerapose.infer.clip.motion import body_height
+from camerapose.infer.clip.rows import check_poses
 
-#: Height of the ankle above the sole, as a share of body height (Drillis and Contini, 1966).
-ANKLE = 0.039
-#: Power of the share that a body is of its bones' length together: who bends hardly counts.
-STRAIGHT = 20
-#: Directions that are nearer to the answer than this (radians) count alike.
-NEAR = 0.05
-#: Share of the frames in which feet may be below the floor: what is wrong is not the floor.
-BELOW = 0.05
+#: Exponent of a body's straightness in its weight: bent bodies hardly count.
+_STRAIGHTNESS_POWER = 20
+#: Smallest distance in the geometric median, radians: it bounds the weight of a direction.
+_MIN_DISTANCE = 0.05
+#: Quantile of the foot heights that defines the floor; lower feet are treated as errors.
+_FLOOR_QUANTILE = 0.05
 
 
-class Ground(NamedTuple):
-    """A level frame on the floor below the camera: x to the right, y up, z towards the viewer.
+def estimate_ground(poses: Poses) -> Ground:
+    """Estimate the floor on which people stand in front of a static camera.
 
-    Attributes:
-        axes: its x, y and z as the camera sees them (camera frame, y down).
-        camera_height: of the camera above the floor, metres; below 0 if the floor is above it.
-    """
-
-    axes: Float[np.ndarray, "3 3"]
-    camera_height: float
-
-    def points(self, pose3d: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 3"]:
-        """Points of the camera's frame in this one."""
-        return pose3d @ self.axes.T + np.array([0.0, self.camera_height, 0.0])
-
-    @property
-    def pitch(self) -> float:
-        """Degrees by which the camera looks down."""
-        return float(np.degrees(np.arcsin(np.clip(-self.axes[1, 2], -1, 1))))
-
-    @property
-    def roll(self) -> float:
-        """Degrees by which the camera is turned clockwise, as who holds it sees it."""
-        return float(np.degrees(np.arctan2(-self.axes[1, 0], -self.axes[1, 1])))
-
-
-def ground(poses: Poses) -> Ground:
-    """The floor on which people stand before a camera that keeps still.
-
-    Up is the geometric median of the directions from the ankles to the thorax, each weighted by
-    how straight the body is. The floor is as low as their feet get, whoever stands higher.
+    The vertical is the geometric median of the directions from the ankles to the thorax, weighted
+    by the straightness of the body. The floor lies at a low quantile of the foot heights.
 
     Args:
-        poses: numpy, of one camera; with ankles, knees, pelvis and thorax.
+        poses: numpy, with 3D, of one camera; the skeleton needs ankles, knees, pelvis and thorax.
 
     Raises:
-        ValueError: there is no pose, or these joints lack.
+        ValueError: no poses, missing 3D, or missing joints.
     """
+    check_poses(poses, "pose3d")
     if len(poses) == 0:
-        raise ValueError("there is no pose to tell the floor from")
-    up = _up(poses)
+        raise ValueError("there are no poses to estimate the ground from; pass at least one")
+    up = _vertical(poses)
     back = np.array([0.0, 0.0, -1.0])
     level = back - (back @ up) * up
-    if np.linalg.norm(level) < 0.1:  # straight down or up: the image's bottom is towards the viewer
+    if np.linalg.norm(level) < 0.1:  # camera looks straight down or up: use the image's y axis
         level = np.array([0.0, 1.0, 0.0]) - up[1] * up
     z = level / np.linalg.norm(level)
     axes = np.stack([np.cross(up, z), up, z])
     feet = (_joints(poses, "ankle") @ up).min(axis=0)
-    ankle = ANKLE * float(np.median(body_height(poses)))
-    return Ground(axes, ankle - float(np.quantile(feet, BELOW)))
+    ankle = ANKLE_HEIGHT * float(np.median(body_height(poses.pose3d, poses.skeleton)))
+    return Ground(axes, ankle - float(np.quantile(feet, _FLOOR_QUANTILE)))
 
 
-def _up(poses: Poses) -> Float[np.ndarray, "3"]:
+def _vertical(poses: Poses) -> Float[np.ndarray, "3"]:
+    """Return the upward unit vector in the camera frame (Weiszfeld's algorithm)."""
     ankles, knees = _joints(poses, "ankle").mean(0), _joints(poses, "knee").mean(0)
     chain = np.stack([ankles, knees, _joint(poses, "pelvis"), _joint(poses, "thorax")])
-    whole = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
+    chain_length = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
     body = chain[-1] - chain[0]
     length = np.linalg.norm(body, axis=1)
-    weight = (length / np.maximum(whole, 1e-9)) ** STRAIGHT
+    weight = (length / np.maximum(chain_length, 1e-9)) ** _STRAIGHTNESS_POWER
     directions = body / np.maximum(length, 1e-9)[:, None]
-    up = _unit(weight @ directions)
+    up = unit(weight @ directions)
     for _ in range(20):
-        near = weight / np.maximum(np.linalg.norm(directions - up, axis=1), NEAR)
-        up = _unit(near @ directions)
+        distance = np.linalg.norm(directions - up, axis=1)
+        up = unit((weight / np.maximum(distance, _MIN_DISTANCE)) @ directions)
     return up
 
 
@@ -96,9 +71,7 @@ def _joints(poses: Poses, name: str) -> Float[np.ndarray, "2 n 3"]:
 
 def _joint(poses: Poses, name: str) -> Float[np.ndarray, "n 3"]:
     if name not in poses.skeleton.joints:
-        raise ValueError(f"{poses.skeleton.name} has no {name} to tell where the floor is")
-    return np.asarray(poses.pose3d[:, poses.skeleton.index(name)], float)
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+        raise ValueError(
+            f"{poses.skeleton.name} has no {name}; the ground needs ankles, knees, pelvis, thorax"
+        )
+    return np.asarray(poses.pose3d)[:, poses.skeleton.index(name)].astype(float)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
-from camerapose.infer.clip.ground import Ground
 
 
 class Movement(NamedTuple):
@@ -30,7 +30,7 @@ class Movement(NamedTuple):
         fps: frames a second.
         start: seconds from the beginning of the video to the first frame.
         guessed: (t,) frames in which the person was not seen and the points were filled in
-            (`camerapose.infer.clip.motion.filled`); None: none.
+            (`camerapose.infer.clip.fill_gaps`); None: none.
     """
 
     skeleton: Skeleton

@@ -1,0 +1,77 @@
+"""The closed-form translation: laws, and numpy against torch."""
+
+import numpy as np
+import pytest
+import torch
+
+from camerapose.core.camera import Camera
+from camerapose.core.translation import MIN_DEPTH, solve_translation
+
+
+def bodies(n=32, seed=0):
+    """Random bodies, about 1.7 m tall, some metres in front of random cameras; torch."""
+    rng = torch.Generator().manual_seed(seed)
+    body = 0.4 * torch.randn(n, 16, 3, generator=rng)
+    body = body - body[:, :1]
+    translation = torch.cat(
+        [torch.randn(n, 2, generator=rng) * 0.5, 3 + 3 * torch.rand(n, 1, generator=rng)], dim=1
+    )
+    camera = Camera(
+        focal=(1 + 3 * torch.rand(n, 1, generator=rng)).expand(-1, 2),
+        center=0.05 * torch.randn(n, 2, generator=rng),
+        translation=translation,
+    )
+    return body, camera
+
+
+def test_recovers_the_translation_of_an_exact_projection():
+    body, camera = bodies()
+    pose2d = camera.project(body + camera.translation[:, None])
+    found = solve_translation(body, pose2d, torch.ones(32, 16), camera.focal, camera.center)
+    assert torch.allclose(found, camera.translation, atol=2e-3)
+
+
+def test_minimises_the_linearised_error():
+    """Against the normal equations of u (Z + t_z) = X + t_x, solved by numpy.linalg.lstsq."""
+    body, camera = bodies(4)
+    pose2d = camera.project(body + camera.translation[:, None]) + 0.02 * torch.randn(4, 16, 2)
+    weight = torch.rand(4, 16)
+    columns = (body, pose2d, weight, camera.focal, camera.center)
+    columns = [column.double().numpy() for column in columns]
+    found = solve_translation(*columns)
+    for i in range(4):
+        relative, points, weights, focal, center = (column[i] for column in columns)
+        u = (points - center) / focal
+        rows, targets = [], []
+        for axis in (0, 1):
+            row = np.zeros((16, 3))
+            row[:, axis], row[:, 2] = 1, -u[:, axis]
+            root = np.sqrt(weights)
+            rows.append(root[:, None] * row)
+            targets.append(root * (u[:, axis] * relative[:, 2] - relative[:, axis]))
+        expected = np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets), rcond=None)[0]
+        np.testing.assert_allclose(found[i], expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("zero_weight", [False, True])
+def test_numpy_and_torch_agree(zero_weight):
+    body, camera = bodies()
+    pose2d = camera.project(body + camera.translation[:, None])
+    weight = torch.zeros(32, 16) if zero_weight else torch.rand(32, 16)
+    columns = [c.double() for c in (body, pose2d, weight, camera.focal, camera.center)]
+    expected = solve_translation(*columns)
+    found = solve_translation(*(column.numpy() for column in columns))
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-10)
+
+
+def test_a_single_point_gives_a_finite_result_in_front_of_the_camera():
+    found = solve_translation(
+        torch.zeros(1, 16, 3), torch.zeros(1, 16, 2), torch.zeros(1, 16),
+        torch.ones(1, 2), torch.zeros(1, 2),
+    )  # fmt: skip
+    assert torch.isfinite(found).all() and found[0, 2] >= MIN_DEPTH
+
+
+def test_no_poses():
+    zero = [np.zeros(shape) for shape in ((0, 16, 3), (0, 16, 2), (0, 16), (0, 2), (0, 2))]
+    assert solve_translation(*zero).shape == (0, 3)
