@@ -22,7 +22,7 @@ from camerapose import Predictor
 from camerapose.core.anatomy import ANKLE_HEIGHT
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
-from camerapose.data.datasets.human36m import cameras
+from camerapose.data.datasets.human36m.calibration import cameras
 from camerapose.evaluate import protocols
 from camerapose.infer import clip
 

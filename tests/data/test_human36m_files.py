@@ -8,6 +8,7 @@ from camerapose.core.camera import denormalize
 from camerapose.core.formats import H36M_17
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m
+from camerapose.data.datasets.human36m.calibration import cameras
 
 cdflib = pytest.importorskip("cdflib")
 h5py = pytest.importorskip("h5py")
@@ -62,7 +63,7 @@ def test_the_official_files_give_what_videopose3d_makes_of_them(official, as_npz
 def test_options_go_with_the_official_files(official):
     some = human36m.load(official, subjects=("S1",), actions=["Walking"], frame_step=2)
     assert len(some) == 4 * 3 and some.labels["frame"][:3].tolist() == [0, 2, 4]
-    with pytest.raises(ValueError, match=r"no subject 'S5' in .*official; it holds S1, S11"):
+    with pytest.raises(ValueError, match=r"no subject 'S5' in .*official; it has S1, S11"):
         human36m.load(official, subjects=("S5",))
     with pytest.raises(ValueError, match="no action 'Flying'"):
         human36m.load(official, subjects=("S1",), actions=["Flying"])
@@ -107,19 +108,19 @@ def damage(path, how):
 def test_damaged_cdf(official, how):
     path = official / "S11/MyPoseFeatures/D3_Positions/Sitting.cdf"
     damage(path, how)
-    with pytest.raises(ValueError, match=r"Sitting\.cdf can't be read as a CDF with Pose \(.+\)"):
+    with pytest.raises(ValueError, match=r"Sitting\.cdf cannot be read as a CDF with Pose \(.+\)"):
         human36m.load(official, subjects=("S11",))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p[:, :17], r"got Pose of float32 and shape \(1, 6, 51\); it should be .* 96"),
+        (lambda p: p[:, :17], r"got Pose of float32 and shape \(1, 6, 51\), expected .* 96"),
         (lambda p: np.where(np.arange(32)[:, None] == 3, np.nan, p), "not all finite"),
-        (lambda p: p * 1000, "within 100 m; they should be metres"),
+        (lambda p: p * 1000, "within 100 m; expected metres"),
     ],
 )
-def test_cdf_unlike_the_layout(official, change, message):
+def test_unexpected_cdf(official, change, message):
     path = official / "S11/MyPoseFeatures/D3_Positions/Sitting.cdf"
     path.unlink()
     write_cdf(path, change(world(0, 6)))
@@ -131,7 +132,7 @@ def test_cdf_of_something_else(official):
     path = official / "S11/MyPoseFeatures/D3_Positions/Sitting.cdf"
     path.unlink()
     write_cdf(path, world(0, 6), name="Angles")
-    with pytest.raises(ValueError, match=r"Sitting\.cdf can't be read as a CDF with Pose"):
+    with pytest.raises(ValueError, match=r"Sitting\.cdf cannot be read as a CDF with Pose"):
         human36m.load(official, subjects=("S11",))
 
 
@@ -157,7 +158,7 @@ def test_h36m_fetch(fetched):
     assert (poses.reprojection_error < 0.1).all()
     np.testing.assert_allclose(poses.camera.focal[:3, 0], 2.290, atol=1e-3)
     walking = poses[poses.labels["action"] == "Walking 1"]
-    first = human36m.cameras("S1")[0][:1].to_camera(world(1, 3))
+    first = cameras("S1")[0][:1].to_camera(world(1, 3))
     np.testing.assert_allclose(walking.pose3d[:3, 0], first[:, 0], atol=1e-5)
 
 
@@ -166,7 +167,7 @@ def test_h36m_fetch_by_steps_actions_and_parts(fetched, tmp_path):
     assert some.labels["frame"].tolist() == [0, 64] * 4
     kept = cached(human36m.load, fetched, cache_dir=tmp_path / "cache", subjects=("S1", "S11"))
     assert len(kept) == 36
-    with pytest.raises(ValueError, match="go with no detections"):
+    with pytest.raises(ValueError, match="do not match detections"):
         human36m.load(fetched, detections="det")
 
 
@@ -177,12 +178,12 @@ def test_h36m_fetch_by_steps_actions_and_parts(fetched, tmp_path):
         ("pose/3d", np.zeros((11, 32, 3)), r"got pose/3d of float64 and shape \(11, 32, 3\)"),
         ("pose/3d", None, "it has no pose/3d"),
         ("pose/3d", np.full((12, 32, 3), np.nan), "row 0: pose/3d is not finite"),
-        ("pose/3d", np.full((12, 32, 3), 2e5), "row 0: pose/3d .* should be millimetres"),
+        ("pose/3d", np.full((12, 32, 3), 2e5), "row 0: pose/3d .*expected millimetres"),
         ("camera", np.full(12, 5), "unknown camera 5; Human3.6M has 54138969, 55011271"),
         ("frame", np.full(12, b"a"), r"got frame of \|S1"),
     ],
 )
-def test_h5_unlike_the_layout(fetched, name, column, message):
+def test_unexpected_h5(fetched, name, column, message):
     columns = annotations("S11", 4)
     columns[name] = column
     columns = {name: column for name, column in columns.items() if column is not None}
@@ -194,7 +195,7 @@ def test_h5_unlike_the_layout(fetched, name, column, message):
 @pytest.mark.parametrize("how", ["truncated", "empty", "another file"])
 def test_damaged_h5(fetched, how):
     damage(fetched / "processed/S11/Eating-1/annot.h5", how)
-    with pytest.raises(ValueError, match=r"annot\.h5 can't be read as an annot\.h5 \(.+\)"):
+    with pytest.raises(ValueError, match=r"annot\.h5 cannot be read as an annot\.h5 \(.+\)"):
         human36m.load(fetched, subjects=("S11",))
 
 

@@ -9,6 +9,7 @@ from helpers.human36m import tree_3d
 from helpers.paths import HUMAN36M, needs_human36m
 
 from camerapose.data.datasets import human36m
+from camerapose.data.datasets.human36m.calibration import cameras
 from camerapose.evaluate import protocols
 from camerapose.evaluate.protocols import UNLIKE_SIZES, load, unlike_cameras
 
@@ -58,7 +59,7 @@ def test_bodies_keep_their_shape_and_stay_upright(many):
             span, np.linalg.norm(many.pose3d - many.root_position[:, None], axis=-1), atol=1e-5
         )
     # the world's up, as a camera of pitch p sees it, points up and, looking down, at the viewer
-    above = human36m.cameras("S1")[0]
+    above = cameras("S1")[0]
     up_of_source = above.rotation[many.labels["camera"]] @ [0, 0, 1]
     body = replace(
         many,

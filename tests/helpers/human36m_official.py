@@ -3,7 +3,7 @@
 import numpy as np
 
 from camerapose.core.camera import denormalize
-from camerapose.data.datasets import human36m
+from camerapose.data.datasets.human36m.calibration import INTRINSICS, cameras
 
 
 def world(seed, frames):
@@ -33,7 +33,7 @@ FRAMES = np.array([0, 7, 64])
 
 def annotations(subject, seed, action=14, subaction=1):
     """Columns of an annot.h5: rows go by camera; frames are counted from 1."""
-    camera, size = human36m.cameras(subject)
+    camera, size = cameras(subject)
     body = world(seed, len(FRAMES))
     pose3d = np.concatenate([camera[i : i + 1].to_camera(body) for i in range(4)])
     pose2d = [
@@ -42,7 +42,7 @@ def annotations(subject, seed, action=14, subaction=1):
     n = 4 * len(FRAMES)
     return {
         "pose/2d": np.concatenate(pose2d), "pose/3d": pose3d * 1000, "pose/3d-univ": pose3d * 990,
-        "camera": np.repeat(human36m.SERIALS, len(FRAMES)), "frame": np.tile(FRAMES + 1, 4),
+        "camera": np.repeat(list(INTRINSICS), len(FRAMES)), "frame": np.tile(FRAMES + 1, 4),
         "subject": np.full(n, int(subject[1:])), "action": np.full(n, action),
         "subaction": np.full(n, subaction),
         "intrinsics/54138969": np.array([1145.0, 512.5, 1143.8, 515.5]),

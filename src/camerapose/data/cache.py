@@ -11,6 +11,7 @@ import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -124,14 +125,21 @@ def _parts(load: Callable, root: Any, options: dict[str, Any]) -> list | None:
 def _key(load: Callable, root: str | Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """All that the result depends on."""
     adapter = sys.modules[load.__module__]
-    sources = [m.__file__ for m in (adapter, camera, conversion, formats, poses, skeleton)]
+    own = [Path(m.__file__) for m in (camera, conversion, formats, poses, skeleton)]
+    sources = [*_sources(adapter), *own]
     return {
         "adapter": load.__module__,
         "version": camerapose.__version__,
-        "sources": [hashlib.sha256(Path(s).read_bytes()).hexdigest() for s in sources],
+        "sources": [hashlib.sha256(s.read_bytes()).hexdigest() for s in sources],
         "options": {name: _plain(value) for name, value in _all_options(load, options).items()},
         "files": [_fingerprint(path) for path in _files(adapter, root, options)],
     }
+
+
+def _sources(adapter: ModuleType) -> list[Path]:
+    """Return the source files of an adapter, which may be a package."""
+    path = Path(adapter.__file__)
+    return sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]
 
 
 def _all_options(load: Callable, options: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m, humaneva, mpi_inf_3dhp, mpii, pw3d, ski_pose
+from camerapose.data.datasets.human36m.calibration import cameras
 
 #: Cameras of `unlike_cameras`: focal length (normalised units, log-uniform), distance (metres),
 #: pitch (degrees, positive looks down), and how far off the middle the root stands, as a share of
@@ -235,7 +236,7 @@ def _upright(poses: Poses) -> np.ndarray:
     relative = poses.pose3d - poses.root_position[:, None]
     upright = np.empty(relative.shape)
     for subject in np.unique(poses.labels["subject"]):
-        rotation = human36m.cameras(str(subject))[0].rotation
+        rotation = cameras(str(subject))[0].rotation
         rows = np.flatnonzero(poses.labels["subject"] == subject)
         upright[rows] = relative[rows] @ rotation[poses.labels["camera"][rows]]
     return upright

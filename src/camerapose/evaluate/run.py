@@ -256,7 +256,7 @@ def _scored(test: protocols.TestSet) -> str:
 
 
 def _summary(values: dict[str, np.ndarray], actions: np.ndarray | None) -> dict[str, Any]:
-    from camerapose.data.datasets.human36m import action_name
+    from camerapose.data.datasets.human36m.recordings import action_name
 
     def means(rows: Any) -> dict[str, float]:
         return {n: float(v[rows].mean() * COLUMNS[n][2]) for n, v in values.items()}
