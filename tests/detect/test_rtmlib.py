@@ -97,10 +97,8 @@ class TestRtmpose:
         assert (found.confidence > 0.8).all() and found.score <= 1
 
     def test_no_person(self, folder):
-        assert (
-            plugin.Detector(folder / "rtmpose.onnx", person_detector=BoxDetector())(blobs(PLACES))
-            == []
-        )
+        detector = plugin.Detector(folder / "rtmpose.onnx", person_detector=BoxDetector())
+        assert detector(blobs(PLACES)) == []
 
     def test_joint_formats(self, folder):
         halpe = plugin.Detector(
@@ -182,9 +180,7 @@ class TestErrors:
             raise OSError("no route to host")
 
         monkeypatch.setattr(rtmlib, "Body", unreachable)
-        with pytest.raises(
-            ValueError, match="cannot download the model rtmo-balanced .no route to host"
-        ):
+        with pytest.raises(ValueError, match="download .* rtmo-balanced .no route to host"):
             plugin.Detector("rtmo-balanced")
 
     def test_models_by_name(self, folder, monkeypatch):

@@ -1,4 +1,4 @@
-"""Stand-ins for person detectors and their images."""
+"""A person detector with fixed boxes, and images for joint detectors."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class BoxDetector:
-    """Says where people are."""
+    """Return the same boxes for every image."""
 
     def __init__(self, *boxes):
         self.boxes, self.resets = boxes, 0
@@ -19,7 +19,7 @@ class BoxDetector:
 
 
 def blobs(places, size=(400, 300), spread=9.0):
-    """An image with a soft blob of each colour."""
+    """Return an image with a Gaussian blob in each channel."""
     y, x = np.mgrid[0 : size[1], 0 : size[0]] + 0.5
     image = [np.exp(-((x - a) ** 2 + (y - b) ** 2) / 2 / spread**2) for a, b in places]
     return np.uint8(np.round(255 * np.stack(image, axis=-1)))

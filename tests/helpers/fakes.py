@@ -31,7 +31,7 @@ class Detector:
 
     skeleton = "coco_17"
 
-    def __init__(self, model="full", max_people=1, threads=None, fallback=False):
+    def __init__(self, model="full", max_people=1, threads=None, device="cpu", fallback=False):
         self.max_people = max_people
 
     def __call__(self, image, *, track=False):
