@@ -31,8 +31,8 @@ from camerapose.core.formats import BLAZEPOSE_33
 from camerapose.detect.blazepose import Detector
 from camerapose.evaluate import metrics
 from camerapose.infer.predictor import Predictor
-from camerapose.io import media
 from camerapose.io.assets import cache_dir
+from camerapose.io.source import Source
 
 PACKAGE = "pose2sim==0.10.49"
 INSIDE = "Pose2Sim/Demo_SinglePerson/"
@@ -96,7 +96,7 @@ def _detect(video: Path) -> np.ndarray:
     """All 33 landmarks in pixels and their confidence; zeros where nobody is seen."""
     detector = Detector("heavy")
     rows = []
-    for frame in tqdm(media.frames(video), desc=video.name):
+    for frame in tqdm(Source.open(video).frames(), desc=video.name):
         people = detector(frame.image, track=True)
         rows.append(np.zeros((33, 3)))
         if people:

@@ -38,7 +38,7 @@ from camerapose.core.translation import solve_translation
 from camerapose.infer.clip.camera import MIN_CONFIDENCE
 from camerapose.infer.clip.rts import rts_smooth
 from camerapose.infer.pipeline import predict
-from camerapose.io import media
+from camerapose.io.source import Source
 
 DOCUMENT = Path(__file__).parents[1] / "dev/results.md"
 #: Faster movement of the pelvis (hertz) is no walking.
@@ -74,7 +74,7 @@ def measure(
     rows = {}
     for name in CAMERAS:
         video = cache_dir() / "pose2sim-0.10.49" / INSIDE / f"videos/{name}.mp4"
-        view, fps = views[name], media.probe(video).fps
+        view, fps = views[name], Source.open(video).info().fps
         truth = view["rotation"] @ hips(world)[..., None]
         truth = truth[..., 0] + view["translation"]
         poses = predict(

@@ -82,17 +82,17 @@ class TestDesk:
         cut = tmp_path / "cut.mkv"
         cut.write_bytes(whole[: len(whole) // 2])
         found = desk().look(str(cut))
-        assert "**cut.mkv is damaged or cut off" in found.words and found.files
+        assert "**cut.mkv is damaged or truncated" in found.words and found.files
 
     @pytest.mark.parametrize(
         ("name", "content", "said"),
         [
             ("a.mp4", b"#EXTM3U\n#EXTINF:1,\nfile:///home/other/private.ts\n", "holds text"),
             ("a.mp4", b"\0\1\2\3" * 200, "cannot be read as a video"),
-            ("a.mp4", b"", "It is empty"),
+            ("a.mp4", b"", "the file is empty"),
             ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(99), "cannot be read as an image"),
             ("a.json", b"[]", "neither a photo nor a video"),
-            ("a.txt", b"hello", "neither image"),
+            ("a.txt", b"hello", "neither an image"),
         ],
     )
     def test_what_cannot_be_read(self, desk, tmp_path, name, content, said):

@@ -22,10 +22,12 @@ from camerapose.core.skeleton import Skeleton
 from camerapose.infer import clip
 from camerapose.infer.live import LiveSmoother
 from camerapose.infer.predictor import MIN_JOINTS, PoseWarning, Predictor, outside
-from camerapose.io import media, results
+from camerapose.io import results
 from camerapose.io.export import movements
+from camerapose.io.frames import Frame, SourceInfo
 from camerapose.io.keypoints import reader as keypoint_files
 from camerapose.io.resize import shrink
+from camerapose.io.source import Input, Source
 from camerapose.track import tracking
 
 __all__ = ["Predictor", "predict"]
@@ -43,7 +45,7 @@ LARGEST = 4096
 
 
 def predict(
-    input: media.Source,
+    input: Input,
     out: str | os.PathLike,
     *,
     weights: str | os.PathLike = "default",
@@ -78,7 +80,7 @@ def predict(
 
     Args:
         input: a path; a pattern, such as `photos/*.jpg`; several images; a webcam's number. See
-            `camerapose.io.media.kind`.
+            `camerapose.io.source.Source.open`.
         out: a folder; made if it is not there.
         weights: see `Predictor`.
         detector: the plug-in that finds 2D keypoints; not used for keypoints.
@@ -116,26 +118,24 @@ def predict(
     """
     out = Path(out)
     writers = [plugins.load("exports", name) for name in export]
-    kind = media.kind(input)
-    video = kind in ("video", "camera")
+    source = Source.open(input)
+    kind, video = source.kind, source.is_video
     if overlay and kind != "video":
-        raise ValueError(
-            f"an overlay is made of a video, and {media.title_of(input)} is none; leave it out"
-        )
+        raise ValueError(f"an overlay is made of a video, and {source.title} is none; leave it out")
     if ground and not writers:
         raise ValueError("ground says how files for other programs stand; export some, such as bvh")
-    info = media.probe(input) if kind not in ("keypoints", "camera") else None
+    info = source.info()
     predictor = Predictor(weights, threads=threads)
     _make_folder(out)
-    live = _Live(out / "poses.jsonl", smooth) if kind == "camera" else None
+    live = _Live(out / "poses.jsonl", smooth) if kind == "webcam" else None
     work = _Work(predictor, live, video=kind == "video")
     album = _Album()
     trouble = None
     try:
         if kind == "keypoints":
-            _lift_keypoints(Path(input), work, skeleton, image_size, slice(start, end, stride))
+            _lift_keypoints(source.path, work, skeleton, image_size, slice(start, end, stride))
         else:
-            shots = media.frames(input, start=start, end=end, stride=stride)
+            shots = source.frames(start=start, end=end, stride=stride)
             finder = _detector(detector, model, max_people, video, threads)
             rate = info.fps / stride if info and info.fps else None
             who = tracking.identities(max_people, rate) if video else None
@@ -146,7 +146,7 @@ def predict(
     except BaseException as error:
         if not work.frames:  # broken from the start: nothing to save
             raise
-        ended = kind == "camera" and isinstance(error, KeyboardInterrupt)
+        ended = kind == "webcam" and isinstance(error, KeyboardInterrupt)
         trouble = None if ended else error
         work.finish()
     poses = work.poses()
@@ -188,25 +188,25 @@ def predict(
         from camerapose.view.report import report as write_report
 
         page = out / "report.html"
-        files.append(_write(page, lambda: write_report(poses, page, media.title_of(input))))
+        files.append(_write(page, lambda: write_report(poses, page, source.title)))
     if overlay:
         from camerapose.view.overlay import overlay as draw_over
 
         path = out / "overlay.mp4"
         part = dict(start=start, end=end, stride=stride, progress=progress)
-        files.append(_write(path, lambda: draw_over(poses, input, path, **part)))
+        files.append(_write(path, lambda: draw_over(poses, source, path, **part)))
     if picture and len(poses):
-        files += _draw(poses, kind, input, out, album)
+        files += _draw(poses, source, out, album)
     say("wrote " + ", ".join(str(file) for file in files))
     if trouble is not None:
         raise trouble
     return poses
 
 
-def _told_focal(poses: Poses, folder: Path, say: Callable[[str], None]) -> Any:
+def _told_focal(poses: Poses, source: Source, say: Callable[[str], None]) -> Any:
     """Focal lengths (n, 2) in pixels that photos tell, where they don't the predicted; or None."""
     names = poses.labels["image"]
-    told = {str(name): media.focal_length(folder / str(name)) for name in np.unique(names)}
+    told = {str(name): source.focal_length(str(name)) for name in np.unique(names)}
     known = {name: value for name, value in told.items() if value}
     if not known:
         return None
@@ -219,14 +219,14 @@ def _told_focal(poses: Poses, folder: Path, say: Callable[[str], None]) -> Any:
     return focal
 
 
-def _named(poses: Poses, video: media.Source | None) -> Poses:
+def _named(poses: Poses, video: Source | None) -> Poses:
     """With image names of the frames in the rows that were filled in."""
     filled = np.flatnonzero(poses.labels["filled"])
     if video is None or not len(filled):
         return poses
     names = poses.labels["image"].astype(object)
     frames = poses.labels["frame"][filled]
-    names[filled] = [media.frame_name(video, int(frame)) for frame in frames]
+    names[filled] = [video.frame_name(int(frame)) for frame in frames]
     return replace(poses, labels={**poses.labels, "image": names.astype(str)})
 
 
@@ -264,7 +264,7 @@ class _Work:
         self._format = ""
 
     def add(
-        self, frame: media.Frame, people: Sequence[Any], numbers: Sequence[int], skeleton: str,
+        self, frame: Frame, people: Sequence[Any], numbers: Sequence[int], skeleton: str,
         video: bool, scale: float = 1.0,
     ) -> None:  # fmt: skip
         """The people that a detector found in a frame shrunk by `scale`, and their numbers."""
@@ -412,7 +412,7 @@ class _Album:
         self.images: dict[int, np.ndarray] = {}
         self._most, self._step, self._count = most, 1, 0
 
-    def offer(self, frame: media.Frame) -> None:
+    def offer(self, frame: Frame) -> None:
         if self._count % self._step == 0:
             self.images[frame.index] = shrink(frame.image, KEPT_PIXELS)
         self._count += 1
@@ -483,23 +483,23 @@ def _detector(name: str, model: str, max_people: int, video: bool, threads: int 
     return plugins.load("detectors", name).Detector(**arguments)
 
 
-def _count(info: media.Info | None, start: int | None, end: int | None, stride: int) -> int | None:
-    if info is None or info.count is None:
+def _count(info: SourceInfo | None, start: int | None, end: int | None, stride: int) -> int | None:
+    if info is None or info.n_frames is None:
         return None if end is None else len(range(start or 0, end, stride))
-    return len(range(start or 0, min(end or info.count, info.count), stride))
+    return len(range(start or 0, min(end or info.n_frames, info.n_frames), stride))
 
 
 # --- results ------------------------------------------------------------------------------------
 
 
-def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Album) -> list[Path]:
+def _draw(poses: Poses, source: Source, out: Path, album: _Album) -> list[Path]:
     """The pictures of a run; their paths."""
     from camerapose.view.frames import draw_frames
     from camerapose.view.layout import save_figure
     from camerapose.view.rows import Row, time_label
 
     frames = poses.labels["frame"]
-    if kind in ("video", "camera"):
+    if source.is_video:
         shown = [index for index in album.images if (frames == index).any()]
         rows = [
             Row(
@@ -509,15 +509,15 @@ def _draw(poses: Poses, kind: str, source: media.Source, out: Path, album: _Albu
             for index in _spread(shown)
         ]  # fmt: skip
         pages = {out / "poses.png": rows}
-    elif kind == "keypoints":
+    elif source.kind == "keypoints":
         rows = [Row(poses[frames == i], None, _name(poses, i)) for i in
                 _spread(np.unique(frames).tolist())]  # fmt: skip
         pages = {out / "poses.png": rows}
     else:
-        folder, pages = media.folder_of(source), {}
+        pages = {}
         for index in np.unique(frames)[:MOST_PICTURES]:
             name = str(poses.labels["image"][frames == index][0])
-            image = media.read_image(folder / name)
+            image = source.read(name)
             path = out / f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_poses.png"
             pages[path] = [Row(poses[frames == index], shrink(image, KEPT_PIXELS), name)]
     return [

@@ -22,7 +22,8 @@ from PIL import Image
 from camerapose.infer import clip
 from camerapose.infer.pipeline import _detector, predict
 from camerapose.infer.predictor import Predictor
-from camerapose.io import media
+from camerapose.io.frames import IncompleteInput
+from camerapose.io.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Source
 
 #: What is written for downloading, besides poses.json, poses.npz and pictures.
 EXPORTS = ("trc", "c3d", "bvh", "gltf", "csv")
@@ -198,7 +199,7 @@ def build(desk: "Desk") -> Any:
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):
                 file = gradio.File(
-                    label="Photo or video", file_types=sorted(media.IMAGES | media.VIDEOS),
+                    label="Photo or video", file_types=sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES),
                     elem_id="upload", height=180,
                 )  # fmt: skip
                 people = gradio.Slider(1, MOST_PEOPLE, 1, step=1, label="People to look for")
@@ -281,7 +282,7 @@ class Desk:
                 end=end, export=EXPORTS, overlay=video, report=True, picture=True, say=lines.append,
                 **self._options,
             )  # fmt: skip
-        except media.IncompleteInput as error:  # what could be read is written
+        except IncompleteInput as error:  # what could be read is written
             lines.append(f"**{self.without_folder(str(error))}**")
         return self._found(out, [line for line in lines if not line.startswith("wrote ")])
 
@@ -327,7 +328,7 @@ class Desk:
         """What the upload is: "image" or "video", of a size that may be."""
         if not path.is_file():
             raise ValueError("The file was deleted meanwhile; upload it again.")
-        kind = media.kind(path)
+        kind = Source.open(path).kind
         if kind not in ("image", "video"):
             raise ValueError(f"{path.name} is neither a photo nor a video.")
         size = path.stat().st_size / 1e6
@@ -346,7 +347,7 @@ class Desk:
         return kind
 
     def _check_pixels(self, path: Path) -> None:
-        """Before they are unpacked; what Pillow can't open, `media` will explain."""
+        """Before they are unpacked; what Pillow can't open, `Source` will explain."""
         try:
             with Image.open(path) as image:
                 width, height = image.size
@@ -360,13 +361,14 @@ class Desk:
 
     def _last_frame(self, path: Path) -> tuple[int, str]:
         """The frame to stop before, and what to tell a visitor whose video is longer."""
-        info = media.probe(path)
+        info = Source.open(path).info()
+        assert info is not None  # a video
         rate = min(info.fps or 30.0, MOST_FPS)
         end = max(1, round(self.limits.seconds * rate))
-        if info.count is None or info.count <= end:
+        if info.n_frames is None or info.n_frames <= end:
             return end, ""
         return end, (
-            f"**The video is {info.count / (info.fps or 30.0):.0f} s long; this page takes the "
+            f"**The video is {info.n_frames / (info.fps or 30.0):.0f} s long; this page takes the "
             f"first {end / (info.fps or 30.0):.0f}.** `camerapose predict` takes all of it."
         )
 

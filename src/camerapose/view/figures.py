@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from camerapose.core.poses import Poses
-from camerapose.io import media
 from camerapose.io import results as result_files
 from camerapose.io.resize import shrink
+from camerapose.io.source import Source
 from camerapose.view.comparison import draw_two_models
 from camerapose.view.confidence import draw_keypoints
 from camerapose.view.frames import draw_frames
@@ -55,7 +55,7 @@ def draw_results(
     _check(kind, results, max_frames)
     poses = [result_files.read(path) for path in results]
     shown = _choose_frames(poses[0], frames, max_frames or KINDS[kind])
-    images = {} if source is None else _read_images(poses[0], Path(source), shown)
+    images = {} if source is None else _read_images(poses[0], Source.open(source), shown)
     rows = [
         Row(people, images.get(frame), frame_title(people))
         for frame in shown
@@ -108,25 +108,25 @@ def _choose_frames(poses: Poses, frames: Sequence[int], count: int) -> list[int]
     return list(frames) or spread(available.tolist(), count)
 
 
-def _read_images(poses: Poses, source: Path, frames: Sequence[int]) -> dict[int, Any]:
+def _read_images(poses: Poses, source: Source, frames: Sequence[int]) -> dict[int, Any]:
     """Read the images of the frames, shrunk to the resolution of a figure."""
-    kind = media.kind(source)
-    if kind == "keypoints":
-        raise ValueError(f"{source} contains keypoints, not images; omit --input")
+    if source.kind == "keypoints":
+        raise ValueError(f"{source.path} contains keypoints, not images; omit --input")
     images = {}
-    if kind == "video":
-        for frame in media.frames(source, start=min(frames), end=max(frames) + 1):
+    if source.is_video:
+        for frame in source.frames(start=min(frames), end=max(frames) + 1):
             if frame.index in frames:
                 images[frame.index] = shrink(frame.image, IMAGE_PIXELS)
     else:
         names = poses.labels.get("image")
         for number in frames:
             name = "" if names is None else str(names[poses.labels["frame"] == number][0])
-            path = source / Path(name).name if kind == "folder" else source
-            if name and path.is_file():
-                images[number] = shrink(media.read_image(path), IMAGE_PIXELS)
+            if name and source.kind == "image":  # it may have been renamed
+                name = source.frame_name(0)
+            if name and (source.folder / name).is_file():
+                images[number] = shrink(source.read(name), IMAGE_PIXELS)
     if not images:
-        raise ValueError(f"{source} contains none of the images of the results")
+        raise ValueError(f"{source.path} contains none of the images of the results")
     return images
 
 

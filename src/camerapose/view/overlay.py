@@ -14,8 +14,8 @@ from tqdm import tqdm
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
-from camerapose.io import media
 from camerapose.io.files import AtomicFile
+from camerapose.io.source import Source
 from camerapose.view.style import LEFT, PEOPLE, RIGHT
 
 #: Longer side, pixels: larger videos are shrunk.
@@ -28,7 +28,7 @@ PALE, RIM, DETECTED = "#F0F0F0", "#20242C", "#3CDC3C"
 
 def overlay(
     poses: Poses,
-    video: str | os.PathLike,
+    source: Source,
     path: str | os.PathLike,
     *,
     start: int | None = None,
@@ -43,20 +43,22 @@ def overlay(
 
     Args:
         poses: numpy, with label frame.
-        video: what they were found in; the same start, end and stride as then.
+        source: the video that the poses are of.
+        start, end, stride: frames that the poses were predicted from.
         path: of the .mp4; whole or not at all.
     """
     import av
 
     path = Path(path)
-    info = media.probe(video)
-    rate = Fraction((info.fps or 30.0) / stride).limit_denominator(60000)
+    info = source.info()
+    fps = info.fps if info else None
+    rate = Fraction((fps or 30.0) / stride).limit_denominator(60000)
     rows: dict[int, list[int]] = {}
     for row, frame in enumerate(poses.labels["frame"].tolist() if len(poses) else []):
         rows.setdefault(frame, []).append(row)
     bones = _pixels(poses, poses.reprojection) if len(poses) else None
     dots = _pixels(poses, poses.pose2d) if len(poses) else None
-    frames = media.frames(video, start=start, end=end, stride=stride)
+    frames = source.frames(start=start, end=end, stride=stride)
     with (
         AtomicFile(path) as temporary,
         av.open(str(temporary), "w", format="mp4") as file,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from camerapose.core.poses import Poses
-from camerapose.io.media import read_image
+from camerapose.io.images import read_image
 from camerapose.view.rows import Row
 
 #: Maximum number of characters in a title.
