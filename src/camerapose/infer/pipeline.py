@@ -185,7 +185,7 @@ def predict(
         say(_stands(floor))
     files += _exported(poses, out, writers, floor)
     if report and len(poses):
-        from camerapose.view.report import report as write_report
+        from camerapose.view.report import write_report
 
         page = out / "report.html"
         files.append(_write(page, lambda: write_report(poses, page, source.title)))
