@@ -11,7 +11,8 @@ from camerapose.detect._base import Detection, keypoint_box
 from camerapose.detect.blazepose import networks
 from camerapose.detect.blazepose.crop import Roi
 from camerapose.detect.blazepose.landmarks import Pose
-from camerapose.io import assets, media
+from camerapose.io import assets
+from camerapose.io.source import Source
 
 RNG = np.random.default_rng(0)
 
@@ -148,7 +149,7 @@ def detector():
 @pytest.fixture(scope="module")
 def man():
     """Return an image of a man, facing the camera, on a wall whose top is at about y = 460."""
-    return next(media.frames(assets.cache_dir() / "demo.mp4")).image
+    return next(Source.open(assets.cache_dir() / "demo.mp4").frames()).image
 
 
 @pytest.mark.skipif(

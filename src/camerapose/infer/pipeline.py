@@ -153,14 +153,14 @@ def predict(
     clock = work.clock() if video else None
     if len(poses):
         poses = clip.average_camera(poses)
-        if focal is None and kind in ("image", "folder"):
-            focal = _told_focal(poses, media.folder_of(input), say)
+        if focal is None and kind in ("image", "images"):
+            focal = _told_focal(poses, source, say)
         if focal is not None:
             poses = clip.set_focal_length(poses, focal)
         elif static_camera:
             poses = clip.static_camera(poses)
         if fill_gaps > 0:
-            poses = _named(clip.fill_gaps(poses, fill_gaps, clock=clock), input if video else None)
+            poses = _named(clip.fill_gaps(poses, fill_gaps, clock=clock), source if video else None)
         if smooth is None:
             smooth = 1.0 if video or "time" in poses.labels else 0.0
         poses = clip.smooth(poses, strength=smooth)
