@@ -19,6 +19,7 @@ from camerapose.core.poses import Poses
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m, humaneva, mpi_inf_3dhp, mpii, pw3d, ski_pose
 from camerapose.data.datasets.human36m.calibration import cameras
+from camerapose.data.datasets.mpi_inf_3dhp.published import VALID_FRAMES
 
 #: Cameras of `unlike_cameras`: focal length (normalised units, log-uniform), distance (metres),
 #: pitch (degrees, positive looks down), and how far off the middle the root stands, as a share of
@@ -130,7 +131,7 @@ def _mpi_inf_3dhp(asked: _Asked) -> TestSet:
         mpi_inf_3dhp.load, asked.root, split="test", annotation="univ_annot3",
         frame_step=asked.frame_step, skeleton=asked.joints(*names),
     )  # fmt: skip
-    published = sum(mpi_inf_3dhp.VALID_FRAMES.values())
+    published = sum(VALID_FRAMES.values())
     protocol = f"MPI-INF-3DHP, TS1 to TS6, {_of(poses, published, asked, 'valid frames')}"
     protocol += ", univ_annot3, neck as thorax, head's top as head"
     if official:
