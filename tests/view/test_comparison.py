@@ -54,7 +54,7 @@ def test_arrows_mark_differences_of_two_models():
     tip, tail = np.array(arrows[2][0].xy), np.array(arrows[2][0].xyann)
     assert tip[0] - tail[0] == pytest.approx(0.2, abs=0.01) and abs(tip - tail)[1] < 0.01
     texts = panel_texts(figure)
-    assert "25 mm apart (mean)" in texts and "roots 100 cm apart" in texts
+    assert "mean difference 25 mm" in texts and "root distance 100 cm" in texts
 
 
 def test_equal_poses_have_no_arrows():

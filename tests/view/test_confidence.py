@@ -22,7 +22,7 @@ def test_keypoints_and_bars_show_confidence():
     bars = [patch.get_width() for patch in axes[1].patches][1::2]
     np.testing.assert_allclose(np.array(bars) / bars[-1], confidence, atol=1e-6)
     texts = [text.get_text() for text in axes[1].texts]
-    assert texts[:2] == ["pelvis", "not seen"] and "15 of 16 joints seen" in texts[-1]
+    assert texts[:2] == ["pelvis", "not visible"] and "15 of 16 joints visible" in texts[-1]
 
 
 def test_crosses_mark_joints_moved_by_refinement():

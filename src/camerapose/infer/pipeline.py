@@ -190,11 +190,11 @@ def predict(
         page = out / "report.html"
         files.append(_write(page, lambda: write_report(poses, page, source.title)))
     if overlay:
-        from camerapose.view.overlay import overlay as draw_over
+        from camerapose.view.overlay import write_overlay
 
         path = out / "overlay.mp4"
         part = dict(start=start, end=end, stride=stride, progress=progress)
-        files.append(_write(path, lambda: draw_over(poses, source, path, **part)))
+        files.append(_write(path, lambda: write_overlay(poses, source, path, **part)))
     if picture and len(poses):
         files += _draw(poses, source, out, album)
     say("wrote " + ", ".join(str(file) for file in files))

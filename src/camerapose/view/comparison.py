@@ -32,7 +32,7 @@ def draw_against_ground_truth(truth: Poses, predicted: Poses) -> Figure:
     truth, predicted = truth.to_numpy(), predicted.to_numpy()
     assert len(truth) == len(predicted) and len(truth) > 0, "one prediction per pose"
     skeleton = predicted.skeleton
-    titles = ("2D and its reprojection", "3D, seen by the camera", "3D, seen from the side")
+    titles = ("2D and reprojection", "3D, camera view", "3D, side view")
     figure, grid = panel_grid(len(truth), titles, 9.0, 1.0)
     root = skeleton.root_index
     for i, axes in enumerate(grid):
@@ -52,7 +52,7 @@ def draw_against_ground_truth(truth: Poses, predicted: Poses) -> Figure:
             draw_poses(ax, view, bodies, skeleton)
         caption(axes[0], error_text(replace(
             pose, pose2d=true.pose2d, confidence=true.confidence)))  # fmt: skip
-    side_legend(figure, several=False, extra=[("truth", GROUND_TRUTH)])
+    side_legend(figure, several=False, extra=[("ground truth", GROUND_TRUTH)])
     return figure
 
 
@@ -87,9 +87,9 @@ def draw_two_models(rows: Sequence[tuple[Row, Poses]], names: tuple[str, str]) -
         farthest = skeleton.joints[int(distance.argmax())].replace("_", " ")
         roots = 100 * np.linalg.norm(first.root_position - second.root_position)
         caption(axes[0], row.title)
-        caption(axes[2], f"{distance.mean():.0f} mm apart (mean)")
-        caption(axes[3], f"most: {farthest}, {distance.max():.0f} mm")
-        caption(axes[4], f"roots {roots:.0f} cm apart")
+        caption(axes[2], f"mean difference {distance.mean():.0f} mm")
+        caption(axes[3], f"maximum: {farthest}, {distance.max():.0f} mm")
+        caption(axes[4], f"root distance {roots:.0f} cm")
     color_legend(figure, [
         ("left", LEFT), ("right", RIGHT), ("trunk", TRUNK), (names[0], GROUND_TRUTH),
         (f"more than {100 * MIN_DIFFERENCE:.0f} cm apart", ARROW),

@@ -41,12 +41,12 @@ def draw_keypoints(rows: Sequence[Row]) -> Figure:
         visible = poses.confidence[0] > 0
         if visible.any():
             mean, count = poses.confidence[0][visible].mean(), visible.sum()
-            caption(bars, f"mean {mean:.2f}, {count} of {len(visible)} joints seen")
+            caption(bars, f"mean {mean:.2f}, {count} of {len(visible)} joints visible")
     handles = [Line2D([], [], ls="", marker="o", ms=8, mew=1.2, mec="white",
                       color=CONFIDENCE(value)) for value in (0.1, 0.5, 0.9)]  # fmt: skip
     labels = ["confidence 0.1", "0.5", "0.9"]
     if any(row.poses.refined2d is not None for row in rows):
         handles.append(Line2D([], [], ls="", marker="x", ms=6, mew=1.6, color=TEXT))
-        labels.append("where the refinement network puts it")
+        labels.append("position after refinement")
     legend(figure, handles, labels)
     return figure

@@ -32,7 +32,7 @@ def draw_frames(
         titles: of the first and the last column.
     """
     assert rows, "no rows"
-    columns = (titles[0], "3D, seen by the camera", "3D, seen from the side", titles[1])
+    columns = (titles[0], "3D, camera view", "3D, side view", titles[1])
     figure, grid = panel_grid(len(rows), columns, WIDTH, panel_aspect(rows))
     several = max(len(row.poses) for row in rows) > 1
     for axes, row in zip(grid, rows, strict=True):
@@ -55,7 +55,7 @@ def draw_samples(rows: Sequence[Row]) -> Figure:
     """Draw samples of a data set: as `draw_frames` or, without 3D, the 2D of four per row."""
     assert rows, "no rows"
     if all(row.poses.pose3d is not None and row.poses.camera is not None for row in rows):
-        return draw_frames(rows, titles=("2D", "2D over projected 3D"))
+        return draw_frames(rows, titles=("2D", "2D and projected 3D"))
     columns = min(4, len(rows))
     figure, grid = panel_grid(-(-len(rows) // columns), [""] * columns, WIDTH, panel_aspect(rows))
     panels = [ax for line in grid for ax in line]

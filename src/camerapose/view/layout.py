@@ -106,7 +106,7 @@ def distance_text(poses: Poses) -> str:
     depth = sorted(poses.root_position[:, 2].tolist())
     if len(depth) == 1:
         return f"{depth[0]:.1f} m from the camera"
-    return f"{depth[0]:.1f} to {depth[-1]:.1f} m from the camera" if depth else "nobody"
+    return f"{depth[0]:.1f} to {depth[-1]:.1f} m from the camera" if depth else "no person"
 
 
 def error_text(poses: Poses) -> str:

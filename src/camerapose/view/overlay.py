@@ -1,11 +1,13 @@
-"""The video again, with what was found drawn over it: for a look at every frame.
+"""Video overlay: the input video with the poses drawn on every frame.
 
-Drawn with Pillow, frame by frame, and encoded as H.264: memory does not grow with the length.
+Drawn with Pillow and encoded as H.264 frame by frame; memory does not depend on the length.
 """
 
 import os
+from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,15 +20,16 @@ from camerapose.io.files import AtomicFile
 from camerapose.io.source import Source
 from camerapose.view.style import LEFT, PEOPLE, RIGHT
 
-#: Longer side, pixels: larger videos are shrunk.
-LONGEST = 1280
-#: Ticks a second of the video's clock, as in MPEG.
+#: Maximum of the longer side, pixels; larger videos are shrunk.
+MAX_SIDE = 1280
+#: Clock ticks per second, as in MPEG.
 CLOCK = 90000
-#: Colours of the trunk and of writing, of what rims them, and of detected joints.
-PALE, RIM, DETECTED = "#F0F0F0", "#20242C", "#3CDC3C"
+DEFAULT_FPS = 30.0
+#: Colours of the trunk and of text, of outlines, and of detected joints.
+TRUNK, OUTLINE, DETECTED = "#F0F0F0", "#20242C", "#3CDC3C"
 
 
-def overlay(
+def write_overlay(
     poses: Poses,
     source: Source,
     path: str | os.PathLike,
@@ -36,101 +39,127 @@ def overlay(
     stride: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Write an mp4: bones of the 3D pose seen by its camera, dots where joints were detected.
+    """Write an mp4 with the projected bones of the 3D poses, and rings at the detected joints.
 
-    Each frame is shown when the video shows it, also where the frame rate changes. Bones of poses
-    that were filled in are thin.
+    Frames keep their times, also if the frame rate varies. Poses that fill gaps (label `filled`)
+    have thin bones.
 
     Args:
-        poses: numpy, with label frame.
-        source: the video that the poses are of.
-        start, end, stride: frames that the poses were predicted from.
-        path: of the .mp4; whole or not at all.
+        poses: numpy arrays with the label `frame`.
+        source: the video of the poses.
+        start, end, stride: frames from which the poses were predicted.
+        path: .mp4 file, written atomically.
+        progress: show a progress bar.
+
+    Raises:
+        OSError: the file cannot be written.
+        IncompleteInput: part of the video cannot be read.
     """
     import av
 
     path = Path(path)
     info = source.info()
-    fps = info.fps if info else None
-    rate = Fraction((fps or 30.0) / stride).limit_denominator(60000)
-    rows: dict[int, list[int]] = {}
-    for row, frame in enumerate(poses.labels["frame"].tolist() if len(poses) else []):
-        rows.setdefault(frame, []).append(row)
-    bones = _pixels(poses, poses.reprojection) if len(poses) else None
-    dots = _pixels(poses, poses.pose2d) if len(poses) else None
+    fps = Fraction(((info and info.fps) or DEFAULT_FPS) / stride).limit_denominator(60000)
+    rows: defaultdict[int, list[int]] = defaultdict(list)
+    for row, index in enumerate(poses.labels["frame"].tolist() if len(poses) else []):
+        rows[index].append(row)
+    bones = _clipped_pixels(poses, poses.reprojection) if len(poses) else None
+    joints = _clipped_pixels(poses, poses.pose2d) if len(poses) else None
     frames = source.frames(start=start, end=end, stride=stride)
-    with (
-        AtomicFile(path) as temporary,
-        av.open(str(temporary), "w", format="mp4") as file,
-    ):
-        stream, began, last = None, None, -1
-        for frame in tqdm(frames, unit="frame", desc=path.name,
-                          disable=None if progress else True):  # fmt: skip
-            image, scale = _shrunk(frame.image)
+    with AtomicFile(path) as temporary, av.open(str(temporary), "w", format="mp4") as file:
+        encoder = _Encoder(file, fps)
+        for frame in tqdm(frames, unit="frame", desc=path.name, disable=None if progress else True):
+            image, scale = _shrink(frame.image)
             draw = ImageDraw.Draw(image)
-            for row in rows.get(frame.index, []):
-                _person(draw, poses, row, bones[row] * scale, dots[row] * scale)
-            if stream is None:
-                stream = file.add_stream(
-                    "libx264", rate=rate, options={"crf": "23", "preset": "veryfast"}
-                )
-                stream.width, stream.height = image.size
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = Fraction(1, CLOCK)
-            if image.size != (stream.width, stream.height):  # a video that changes its size
-                image = image.resize((stream.width, stream.height))
-            began = frame.time if began is None else began
-            last = max(last + 1, round((frame.time - began) * CLOCK))
-            shown = av.VideoFrame.from_image(image)
-            shown.pts, shown.time_base = last, Fraction(1, CLOCK)
-            file.mux(stream.encode(shown))
-        if stream is not None:
-            file.mux(stream.encode())
+            for row in rows[frame.index]:
+                _draw_person(draw, poses, row, bones[row] * scale, joints[row] * scale)
+            encoder.write(image, frame.time)
+        encoder.finish()
     return path
 
 
-def _shrunk(array: np.ndarray) -> tuple[Image.Image, float]:
-    """The frame no larger than `LONGEST`, sides even as H.264 wants them; and its scale."""
+class _Encoder:
+    """Encode images with their times as H.264.
+
+    Args:
+        file: PyAV container.
+        fps: nominal frame rate.
+    """
+
+    def __init__(self, file: Any, fps: Fraction):
+        self._file, self._fps = file, fps
+        self._stream: Any = None
+        self._start, self._last = 0.0, -1
+
+    def write(self, image: Image.Image, time: float) -> None:
+        """Encode an image; `time` is in seconds."""
+        import av
+
+        if self._stream is None:
+            self._open_stream(image.size)
+            self._start = time
+        size = self._stream.width, self._stream.height
+        if image.size != size:  # the video changes its size
+            image = image.resize(size)
+        self._last = max(self._last + 1, round((time - self._start) * CLOCK))
+        frame = av.VideoFrame.from_image(image)
+        frame.pts, frame.time_base = self._last, Fraction(1, CLOCK)
+        self._file.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Write the frames that the codec has kept back."""
+        if self._stream is not None:
+            self._file.mux(self._stream.encode())
+
+    def _open_stream(self, size: tuple[int, int]) -> None:
+        options = {"crf": "23", "preset": "veryfast"}
+        self._stream = self._file.add_stream("libx264", rate=self._fps, options=options)
+        self._stream.width, self._stream.height = size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, CLOCK)
+
+
+def _shrink(array: np.ndarray) -> tuple[Image.Image, float]:
+    """Return the frame with sides of at most `MAX_SIDE`, even as H.264 requires, and its scale."""
     height, width = array.shape[:2]
-    scale = min(1.0, LONGEST / max(height, width))
-    size = [max(2, round(side * scale / 2) * 2) for side in (width, height)]
+    scale = min(1.0, MAX_SIDE / max(height, width))
+    size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
     image = Image.fromarray(array)
-    return (image if image.size == tuple(size) else image.resize(size)), size[0] / width
+    return (image if image.size == size else image.resize(size)), size[0] / width
 
 
-def _person(
-    draw: ImageDraw.ImageDraw, poses: Poses, row: int, bones: np.ndarray, dots: np.ndarray
+def _draw_person(
+    draw: ImageDraw.ImageDraw, poses: Poses, row: int, bones: np.ndarray, joints: np.ndarray
 ) -> None:
-    thick = max(3, round(np.ptp(bones[:, 1]) / 70))
-    number = int(poses.labels["person"][row]) if "person" in poses.labels else 0
-    several = "person" in poses.labels and len(np.unique(poses.labels["person"])) > 1
+    """Draw one pose with its distance from the camera; points are pixels of the drawn image."""
+    thickness = max(3, round(np.ptp(bones[:, 1]) / 70))
+    people = poses.labels.get("person", np.zeros(len(poses), int))
+    person, several = int(people[row]), len(np.unique(people)) > 1
     filled = "filled" in poses.labels and poses.labels["filled"][row]
-    colours = _colours(poses.skeleton, PEOPLE[number % len(PEOPLE)] if several else None)
+    colors = _bone_colors(poses.skeleton, PEOPLE[person % len(PEOPLE)] if several else None)
     lines = [[tuple(bones[parent]), tuple(bones[child])] for child, parent in poses.skeleton.bones]
-    width = max(1, thick // 3) if filled else thick
-    for line in lines:  # a rim, so that bones stand out from any image
-        draw.line(line, fill=RIM, width=width + 2)
-    for line, colour in zip(lines, colours, strict=True):
-        draw.line(line, fill=colour, width=width)
-    ring = thick + 1
-    for (x, y), seen in zip(dots, poses.confidence[row] > 0, strict=True):
-        if seen:
-            draw.ellipse([x - ring, y - ring, x + ring, y + ring], outline=DETECTED)
-    metres = float(np.linalg.norm(poses.root_position[row]))
-    label = f"{number}: {metres:.1f} m" if several else f"{metres:.1f} m"
-    size = max(16, 5 * thick)
+    width = max(1, thickness // 3) if filled else thickness
+    for line in lines:  # outlines first, which separate bones from any image
+        draw.line(line, fill=OUTLINE, width=width + 2)
+    for line, color in zip(lines, colors, strict=True):
+        draw.line(line, fill=color, width=width)
+    radius = thickness + 1
+    for x, y in joints[poses.confidence[row] > 0]:
+        draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=DETECTED)
+    distance = f"{float(np.linalg.norm(poses.root_position[row])):.1f} m"
+    size = max(16, 5 * thickness)
     place = float(bones[:, 0].min()), float(bones[:, 1].min()) - 1.5 * size
-    draw.text(np.maximum(place, 3).tolist(), label, fill=PALE, font_size=size, stroke_width=2,
-              stroke_fill=RIM)  # fmt: skip
+    draw.text(np.maximum(place, 3).tolist(), f"{person}: {distance}" if several else distance,
+              fill=TRUNK, font_size=size, stroke_width=2, stroke_fill=OUTLINE)  # fmt: skip
 
 
-def _colours(skeleton: Skeleton, person: str | None) -> list[str]:
-    """Each bone's: the person's or, of one person alone, by its side."""
+def _bone_colors(skeleton: Skeleton, person: str | None) -> list[str]:
+    """Return the colour of each bone: that of the person or, for one person, of its side."""
     sides = {"left": LEFT, "right": RIGHT}
-    return [person or sides.get(name.partition("_")[0], PALE) for name in skeleton.bone_names]
+    return [person or sides.get(name.partition("_")[0], TRUNK) for name in skeleton.bone_names]
 
 
-def _pixels(poses: Poses, points: np.ndarray) -> np.ndarray:
-    """Pixels, kept near the picture: drawing far away takes time and shows nothing."""
+def _clipped_pixels(poses: Poses, points: np.ndarray) -> np.ndarray:
+    """Return pixels near the image: drawing far outside takes time and is not visible."""
     size = poses.image_size[:, None]
     return np.clip(denormalize(points, poses.image_size), -size, 2 * size)

@@ -139,7 +139,7 @@ def draw_confidence_bars(ax: Axes, poses: Poses) -> None:
         if value:
             ax.text(high + 0.02, y, f"{value:.2f}", ha="left", color=TEXT, **text)
         else:
-            ax.text(low + 0.02, y, "not seen", ha="left", color=CAPTION, **text)
+            ax.text(low + 0.02, y, "not visible", ha="left", color=CAPTION, **text)
 
 
 def _opacity(confidence: float | np.floating) -> float | np.floating:
