@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camerapose.core.camera import NEAREST, Camera, denormalize, normalize
+from camerapose.core.camera import MIN_DEPTH, Camera, denormalize, normalize
 
 sizes = st.tuples(st.integers(16, 8000), st.integers(16, 8000))
 
@@ -110,7 +110,7 @@ def test_distortion_against_a_hand_computed_point():
 
 def test_points_at_or_behind_the_camera_stay_finite():
     camera = camera_of(1)
-    points = np.array([[[1.0, 1.0, 0.0], [1.0, 1.0, -3.0], [1.0, 1.0, NEAREST]]])
+    points = np.array([[[1.0, 1.0, 0.0], [1.0, 1.0, -3.0], [1.0, 1.0, MIN_DEPTH]]])
     seen = camera.project(points)
     assert np.isfinite(seen).all()
     np.testing.assert_allclose(seen[:, :2], seen[:, 2:].repeat(2, axis=1))

@@ -38,7 +38,7 @@ def test_a_new_file_is_a_new_plugin(tmp_path, monkeypatch):
 
 
 def test_unknown_names_list_the_known():
-    with pytest.raises(ValueError, match=r"unknown dataset 'human3m'; there are .*human36m.*mpii"):
+    with pytest.raises(ValueError, match=r"unknown dataset 'human3m'; available: .*human36m.*mpii"):
         plugins.load("datasets", "human3m")
     with pytest.raises(ValueError, match="did you mean 'human36m'"):
         plugins.load("datasets", "human3m")

@@ -1,4 +1,7 @@
-"""Poses: columns that stay together, on numpy and torch, in memory and on disk."""
+"""Poses: consistent columns, numpy and torch, in memory and on disk."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,17 +166,17 @@ def test_bad_files(tmp_path):
     with pytest.raises(FileNotFoundError):
         Poses.load(path)
     path.write_text("not an npz")
-    with pytest.raises(ValueError, match=r"poses\.npz can't be read as an \.npz of poses"):
+    with pytest.raises(ValueError, match=r"poses\.npz cannot be read as an \.npz of poses"):
         Poses.load(path)
     poses_of().save(path)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ValueError, match="can't be read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         Poses.load(path)
     np.savez(path, pose2d=np.zeros((1, 16, 2)))
-    with pytest.raises(ValueError, match="without confidence, skeleton; it holds pose2d"):
+    with pytest.raises(ValueError, match="without confidence, skeleton; it contains pose2d"):
         Poses.load(path)
     np.savez(path, skeleton="h36m_16", pose2d=np.array([{}]), confidence=np.zeros((1, 16)))
-    with pytest.raises(ValueError, match="can't be read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         Poses.load(path)
     np.savez(path, skeleton="h36m", pose2d=np.zeros((1, 16, 2)), confidence=np.zeros((1, 16)))
     with pytest.raises(ValueError, match="unknown skeleton 'h36m'"):
@@ -190,5 +193,131 @@ def test_bad_files(tmp_path):
 def test_files_whose_columns_do_not_fit(tmp_path, column, shape):
     columns = {"pose2d": np.zeros((3, 16, 2)), "confidence": np.zeros((3, 16))}
     np.savez(tmp_path / "p.npz", skeleton="h36m_16", **(columns | {column: np.zeros(shape)}))
-    with pytest.raises(ValueError, match="of shape .* poses of h36m_16 have"):
+    with pytest.raises(ValueError, match="of shape .* poses of h36m_16 need"):
         Poses.load(tmp_path / "p.npz")
+
+
+class TestIndexing:
+    def test_an_integer_gives_poses_of_length_one(self):
+        poses = poses_of()
+        assert len(poses[0]) == 1 and poses[0].pose3d.shape == (1, 16, 3)
+        assert poses[-1] == poses[5] == poses[np.int64(5)] == poses[torch.tensor(5)] == poses[[5]]
+        assert poses[2].labels["image"].tolist() == ["2.jpg"]
+        assert len(poses.camera[3]) == 1
+
+    def test_iteration_yields_single_poses(self):
+        poses = poses_of()
+        items = list(poses)
+        assert len(items) == 6 and all(type(p) is Poses for p in items)
+        assert items[4] == poses[4]
+
+    def test_empty_list_and_torch_columns(self):
+        poses = poses_of()
+        assert len(poses[[]]) == 0
+        assert poses.to_torch()[1] == poses[1] and poses.to_torch()[1:3] == poses[1:3]
+        assert poses[torch.tensor([1, 2])] == poses[1:3]
+
+    @pytest.mark.parametrize("index", [6, -7])
+    def test_out_of_range(self, index):
+        with pytest.raises(IndexError, match=f"index {index} is out of range for length 6"):
+            poses_of()[index]
+
+    @pytest.mark.parametrize("index", ["pose3d", 1.0, True, None, (0, 1), np.zeros((2, 2), int)])
+    def test_other_types(self, index):
+        with pytest.raises(TypeError, match="expected an integer, slice, mask"):
+            poses_of()[index]
+
+
+class TestComparison:
+    def test_equal_values(self):
+        assert poses_of() == poses_of() and poses_of().camera == poses_of().camera
+        assert poses_of() == poses_of().to_torch() == poses_of()
+        assert poses_of() != poses_of(seed=1) and poses_of() != poses_of()[:5]
+        assert poses_of() != "poses" and poses_of().camera != 1
+        assert poses_of().camera != poses_of(seed=1).camera
+
+    @pytest.mark.parametrize("name", ["pose3d", "camera", "image_size"])
+    def test_missing_columns_differ(self, name):
+        poses = poses_of()
+        assert replace(poses, **{name: None}) != poses
+
+    def test_skeleton_and_labels_are_compared(self):
+        poses = poses_of()
+        assert replace(poses, skeleton=replace(H36M_16, name="other")) != poses
+        assert replace(poses, labels={}) != poses
+        assert replace(poses, labels={**poses.labels, "frame": np.arange(1, 7)}) != poses
+
+    def test_nan_equals_nan(self):
+        poses = poses_of()
+        undefined = replace(poses, pose3d=np.full_like(poses.pose3d, np.nan))
+        assert undefined == replace(poses, pose3d=np.full_like(poses.pose3d, np.nan))
+
+    def test_not_hashable(self):
+        for value in (poses_of(), poses_of().camera):
+            with pytest.raises(TypeError, match="unhashable"):
+                hash(value)
+
+
+def test_repr_is_short():
+    poses = poses_of(n=1000)
+    assert repr(poses) == (
+        "Poses(n=1000, skeleton='h36m_16', columns=[pose2d, confidence, pose3d, camera], "
+        "image_size=640x480, labels=[frame, image])"
+    )
+    assert "device='cpu'" in repr(poses.to_torch())
+    sizes = poses.image_size.copy()
+    sizes[0] = 100
+    assert "image_size=2 sizes" in repr(replace(poses, image_size=sizes))
+    assert repr(poses.camera) == (
+        "Camera(n=1000, columns=[focal, center, translation, distortion])"
+    )
+    assert repr(poses[:0])
+
+
+def test_conversion_by_name():
+    poses = poses_of()
+    assert poses.to("coco_17") == poses.to(COCO_17)
+    with pytest.raises(ValueError, match="did you mean 'coco_17'"):
+        poses.to("coco17")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("confidence", r"confidence has shape \(5, 16\).*\(6, 16\)"),
+        ("image_size", "image_size has shape"),
+        ("camera", "camera has 5 rows; 6 poses"),
+        ("labels", "label frame has 5 rows; 6 poses"),
+    ],
+)
+def test_columns_must_fit(name, message):
+    """Checked without jaxtyping, which tests enable and users do not."""
+    poses, short = poses_of(), poses_of()[:5]
+    object.__setattr__(poses, name, getattr(short, name))
+    with pytest.raises(ValueError, match=message):
+        poses.__post_init__()
+
+
+def test_concatenating_nothing():
+    with pytest.raises(ValueError, match="no poses to concatenate"):
+        Poses.cat([])
+
+
+def test_save_by_suffix(tmp_path):
+    poses = replace(poses_of(), refined2d=poses_of().pose2d)
+    poses.save(tmp_path / "poses.JSON")
+    content = json.loads((tmp_path / "poses.JSON").read_text())
+    assert content == poses.to_dict() and len(content["poses"]) == 6
+    with pytest.raises(ValueError, match=r"extra arrays \(note\) need an .npz"):
+        poses.save(tmp_path / "poses.json", note=1)
+
+
+def test_to_dict_is_plain_python():
+    poses = replace(poses_of(), refined2d=poses_of().pose2d)
+    content = poses.to_torch().to_dict()
+    assert json.loads(json.dumps(content)) == content and content["skeleton"] == "h36m_16"
+
+
+def test_plot_returns_a_figure():
+    figure = poses_of()[0].plot()
+    assert figure.get_size_inches().min() > 1

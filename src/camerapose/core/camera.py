@@ -1,11 +1,11 @@
-"""Cameras in normalised image coordinates, for numpy arrays and torch tensors alike.
+"""Cameras and normalised image coordinates, for numpy arrays and torch tensors.
 
-A pixel (u, v) of an image of width w and height h stands at (2u/w - 1, 2v/w - h/w): x runs from
--1 to 1, the aspect is kept, and a focal length of 1 is a field of view of 90 degrees across.
-Camera frame: x right, y down, z forward, metres.
+A pixel (u, v) of an image of width w and height h has the normalised coordinates
+(2u/w - 1, 2v/w - h/w): x runs from -1 to 1, the aspect ratio is kept, and a focal length of 1 is a
+horizontal field of view of 90 degrees. Camera frame: x right, y down, z forward, metres.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,25 +13,20 @@ import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 from jaxtyping import Float
 
-#: Points nearer than this (metres), or behind the camera, are projected as if they were here.
-NEAREST = 0.05
+from camerapose.core.values import equal, row_index, take_rows, to_numpy
 
-
-def _image_size(image_size: Any, like: Any) -> Any:
-    """Image sizes as an array of shape (..., 1, 2) beside points of shape (..., joints, 2)."""
-    xp = array_namespace(like)
-    size = xp.asarray(image_size, dtype=like.dtype)
-    size = size.to(like.device) if is_torch_array(size) else size
-    return size[..., None, :]
+#: Smallest depth in projections, metres: closer points, and points behind the camera, are projected
+#: as if they had this depth.
+MIN_DEPTH = 0.05
 
 
 def normalize(
     keypoints: Float[Any, "*batch joints 2"], image_size: Any
 ) -> Float[Any, "*batch joints 2"]:
-    """Pixels to normalised image coordinates.
+    """Convert pixels to normalised image coordinates.
 
     Args:
-        image_size: (width, height) of all images, or one row a pose.
+        image_size: (width, height) of all images, or one row per pose.
     """
     size = _image_size(image_size, keypoints)
     return (keypoints * 2 - size) / size[..., :1]
@@ -40,21 +35,32 @@ def normalize(
 def denormalize(
     pose2d: Float[Any, "*batch joints 2"], image_size: Any
 ) -> Float[Any, "*batch joints 2"]:
-    """Normalised image coordinates to pixels: the inverse of `normalize`."""
+    """Convert normalised image coordinates to pixels: the inverse of `normalize`."""
     size = _image_size(image_size, pose2d)
     return (pose2d * size[..., :1] + size) / 2
 
 
-@dataclass(frozen=True)
+def _image_size(image_size: Any, like: Any) -> Any:
+    """Return image sizes as an array of shape (..., 1, 2) for points (..., joints, 2)."""
+    xp = array_namespace(like)
+    size = xp.asarray(image_size, dtype=like.dtype)
+    size = size.to(like.device) if is_torch_array(size) else size
+    return size[..., None, :]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Camera:
-    """N cameras, column by column.
+    """N cameras, column by column; numpy arrays or torch tensors.
+
+    `len`, indexing and `==` work as for `Poses`: an integer gives a `Camera` of length one, and
+    cameras are compared by value.
 
     Attributes:
         focal: f_x, f_y in normalised units (CameraPose, Eq. 5).
-        center: principal point c_x, c_y in normalised units (0, 0 is the image's middle).
-        translation: x_cam = R x + t, metres. For a predicted camera x is the root-relative pose,
-            so t is where the root stands (Eq. 6).
-        rotation: world to camera; None where poses live in the camera frame already.
+        center: principal point c_x, c_y in normalised units; (0, 0) is the image centre.
+        translation: t in x_cam = R x + t, metres. For a predicted camera, x is the root-relative
+            pose, so t is the position of the root joint (Eq. 6).
+        rotation: world to camera; None if poses are in the camera frame.
         distortion: k1, k2, k3 (radial), p1, p2 (tangential) of Brown and Conrady; None: pinhole.
     """
 
@@ -68,18 +74,31 @@ class Camera:
         return self.focal.shape[0]
 
     def __getitem__(self, index: Any) -> "Camera":
-        return self.map(lambda column: column[index])
+        """Return the cameras of an integer (length one), a slice, a mask or an index array."""
+        index = row_index(index, len(self))
+        return self.map(lambda column: take_rows(column, index))
 
-    def map(self, function) -> "Camera":
-        """A camera whose every column went through `function`."""
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Camera):
+            return NotImplemented
+        return all(equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        names = [f.name for f in fields(self) if getattr(self, f.name) is not None]
+        return f"Camera(n={len(self)}, columns=[{', '.join(names)}])"
+
+    def map(self, function: Callable[[Any], Any]) -> "Camera":
+        """Return a camera with a function applied to every column."""
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
         return Camera(**{k: v if v is None else function(v) for k, v in columns.items()})
 
     @staticmethod
     def cat(cameras: Sequence["Camera"]) -> "Camera":
-        """All cameras in one; a column stays only where every camera has it.
+        """Concatenate cameras; the rotation is kept only if every camera has it.
 
-        Distortion is the exception: a camera without one has the distortion zero.
+        A camera without distortion gets the distortion zero if another one has distortion.
         """
         xp = array_namespace(cameras[0].focal)
         if any(c.distortion is not None for c in cameras):
@@ -96,50 +115,50 @@ class Camera:
         return Camera(**columns)
 
     def to_camera(self, world: Float[Any, "n joints 3"]) -> Float[Any, "n joints 3"]:
-        """World to camera frame, x_cam = R x + t."""
+        """Transform points from the world to the camera frame: x_cam = R x + t."""
         if self.rotation is not None:
             world = world @ array_namespace(world).matrix_transpose(self.rotation)
         return world + self.translation[:, None, :]
 
     def to_world(self, points: Float[Any, "n joints 3"]) -> Float[Any, "n joints 3"]:
-        """Camera frame to world, x = R^T (x_cam - t)."""
+        """Transform points from the camera frame to the world: x = R^T (x_cam - t)."""
         points = points - self.translation[:, None, :]
         return points if self.rotation is None else points @ self.rotation
 
     def project(self, points: Float[Any, "n joints 3"]) -> Float[Any, "n joints 2"]:
         """Project points of the camera frame to normalised image coordinates.
 
-        Depth is clamped to `NEAREST`, so points behind the camera give finite, wrong places.
+        Depth is clamped to `MIN_DEPTH`, so points behind the camera give finite but wrong results.
 
         Source: CameraPose, Eq. 7 (pinhole); Brown (1966) for the distortion.
         """
         xp = array_namespace(points)
-        xy = points[..., :2] / xp.clip(points[..., 2:], min=NEAREST)
+        xy = points[..., :2] / xp.clip(points[..., 2:], min=MIN_DEPTH)
         if self.distortion is not None:
             xy = _distort(xy, self.distortion)
         return xy * self.focal[:, None, :] + self.center[:, None, :]
 
     def in_pixels(self, image_size: Any) -> "Camera":
-        """The same cameras with focal lengths and principal points in pixels of the image.
+        """Return the cameras with focal lengths and principal points in pixels.
 
         Args:
-            image_size: (width, height) of all images, or one row a camera.
+            image_size: (width, height) of all images, or one row per camera.
         """
         size = _image_size(image_size, self.focal)[..., 0, :]
         width = size[..., :1]
         return replace(self, focal=self.focal * width / 2, center=(self.center * width + size) / 2)
 
     @property
-    def matrix(self) -> np.ndarray:
-        """Intrinsic matrices (n, 3, 3) of Eq. 5, in the unit of focal and center (numpy)."""
-        matrix = np.zeros((len(self), 3, 3))
-        matrix[:, 0, 0], matrix[:, 1, 1] = self.focal[:, 0], self.focal[:, 1]
-        matrix[:, :2, 2], matrix[:, 2, 2] = self.center, 1.0
+    def matrix(self) -> Float[np.ndarray, "n 3 3"]:
+        """Intrinsic matrices of Eq. 5, numpy (n, 3, 3), in the unit of focal and center."""
+        focal, matrix = to_numpy(self.focal), np.zeros((len(self), 3, 3))
+        matrix[:, 0, 0], matrix[:, 1, 1] = focal[:, 0], focal[:, 1]
+        matrix[:, :2, 2], matrix[:, 2, 2] = to_numpy(self.center), 1.0
         return matrix
 
 
 def _distort(xy: Any, distortion: Any) -> Any:
-    """Brown-Conrady distortion of points on the plane at depth one."""
+    """Apply Brown-Conrady distortion to points on the plane at depth one."""
     k1, k2, k3, p1, p2 = (distortion[:, None, i] for i in range(5))
     x, y = xy[..., 0], xy[..., 1]
     r2 = x * x + y * y

@@ -1,11 +1,16 @@
-"""Plug-ins are files: `models/lifters/semgcn.py` is the lifter `semgcn`. No registry is kept."""
+"""Dynamic loading: plug-ins by file name, and functions of higher layers that `core` calls.
+
+A plug-in is a file: `models/lifters/semgcn.py` is the lifter `semgcn`. There is no registry.
+"""
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from difflib import get_close_matches
 from types import ModuleType
+from typing import Any
 
-#: Kinds of plug-ins and the packages that hold them.
+#: Kinds of plug-ins and the packages that contain them.
 KINDS = {
     "lifters": "camerapose.models.lifters",
     "datasets": "camerapose.data.datasets",
@@ -15,9 +20,12 @@ KINDS = {
 
 
 def available(kind: str) -> tuple[str, ...]:
-    """Names of the plug-ins of a kind (a key of `KINDS`), sorted.
+    """Return the names of the plug-ins of a kind, sorted, without importing them.
 
-    Nothing is imported but the folder; files whose name begins with `_` are no plug-ins.
+    Files whose name begins with `_` are not plug-ins.
+
+    Args:
+        kind: a key of `KINDS`.
     """
     assert kind in KINDS, kind
     folder = importlib.import_module(KINDS[kind])
@@ -26,10 +34,14 @@ def available(kind: str) -> tuple[str, ...]:
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """The module of a plug-in, imported now.
+    """Import a plug-in and return its module.
+
+    Args:
+        kind: a key of `KINDS`.
+        name: name of the plug-in: its file name without `.py`.
 
     Raises:
-        ValueError: there is none of this name; the message lists those that are there.
+        ValueError: unknown name; the message lists the known ones.
         ImportError: the plug-in needs a package that is not installed.
     """
     names = available(kind)
@@ -37,5 +49,17 @@ def load(kind: str, name: str) -> ModuleType:
         near = get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         one = kind.removesuffix("s")
-        raise ValueError(f"unknown {one} {name!r}; there are {', '.join(names) or 'none'}{hint}")
+        raise ValueError(f"unknown {one} {name!r}; available: {', '.join(names) or 'none'}{hint}")
     return importlib.import_module(f"{KINDS[kind]}.{name}")
+
+
+def load_function(module: str, name: str) -> Callable[..., Any]:
+    """Import a module of the package and return one of its functions.
+
+    For methods of values in `core` that call a higher layer, which `core` does not import.
+
+    Args:
+        module: name of the module without `camerapose.`, such as "io.export".
+        name: name of the function.
+    """
+    return getattr(importlib.import_module(f"camerapose.{module}"), name)

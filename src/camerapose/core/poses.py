@@ -1,10 +1,8 @@
-"""`Poses`: N poses, column by column. A data set is a big one, a batch a small one."""
+"""`Poses`: N poses, column by column; a data set, a clip or a batch."""
 
-import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +10,50 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
 from jaxtyping import Float
 
-from camerapose.core import conversion, formats
+from camerapose.core import archive, conversion, formats
 from camerapose.core.camera import Camera, denormalize
+from camerapose.core.plugins import load_function
 from camerapose.core.skeleton import Skeleton
+from camerapose.core.values import constant, equal, row_index, take_rows, to_numpy
+
+#: Columns with one row per pose, and the shape of a row ("joints": of the skeleton).
+_SHAPES: dict[str, tuple[int | str, ...]] = {
+    "pose2d": ("joints", 2),
+    "confidence": ("joints",),
+    "pose3d": ("joints", 3),
+    "image_size": (2,),
+    "refined2d": ("joints", 2),
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Poses:
-    """N poses: 2D, and what is known of 3D and of the camera.
+    """N poses with 2D, and optionally 3D and cameras; numpy arrays or torch tensors.
+
+    `len`, iteration and indexing work on poses: an integer gives `Poses` of length one; slices,
+    masks and index arrays give several. `==` compares skeleton, columns and labels by value and
+    returns a bool; NaN equals NaN, and numpy arrays equal torch tensors of the same values. Poses
+    are not hashable.
 
     Attributes:
-        skeleton: names the joints of every column.
-        pose2d: normalised image coordinates (see `camerapose.core.camera`).
-        confidence: 0 not seen (its coordinates are finite and mean nothing) to 1 certain.
-        pose3d: camera frame, metres, absolute; None for 2D alone.
-        camera: None where it is not known.
-        image_size: width and height in pixels.
-        refined2d: 2D after the refinement network, where it ran.
-        labels: further columns, one value a pose: subject, action, frame, person, ...
+        skeleton: joint format of all columns.
+        pose2d: normalised image coordinates (`camerapose.core.camera`).
+        confidence: 0 (not visible; coordinates are finite but meaningless) to 1 (certain).
+        pose3d: camera frame, metres, absolute; None for 2D poses.
+        camera: None if unknown.
+        image_size: width and height, pixels; None if unknown.
+        refined2d: output of the refinement network; None if it did not run.
+        labels: further columns (numpy), one value per pose: subject, action, frame, person, ...
+
+    Raises:
+        ValueError: columns whose shapes do not fit the skeleton or each other.
+
+    Examples:
+        >>> poses = Poses(formats.COCO_17, np.zeros((3, 17, 2)), np.ones((3, 17)))
+        >>> len(poses), len(poses[0]), len(poses[1:]), poses[0] == poses[-1]
+        (3, 1, 2, True)
+        >>> poses.to("h36m_16")
+        Poses(n=3, skeleton='h36m_16', columns=[pose2d, confidence])
     """
 
     skeleton: Skeleton
@@ -42,57 +66,102 @@ class Poses:
     labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.pose2d.shape[1] != self.skeleton.n_joints:
+        joints, shape = self.skeleton.n_joints, tuple(self.pose2d.shape)
+        if len(shape) == 3 and shape[1] != joints:
             raise ValueError(
-                f"pose2d has {self.pose2d.shape[1]} joints but {self.skeleton.name} has "
-                f"{self.skeleton.n_joints}; name the skeleton that the poses are in "
-                f"(known: {', '.join(formats.FORMATS)})"
+                f"pose2d has {shape[1]} joints but {self.skeleton.name} has {joints}; give the "
+                f"skeleton of the poses (known: {', '.join(formats.FORMATS)})"
             )
-        for name, column in self.labels.items():
-            assert len(column) == len(self), f"label {name} has {len(column)} of {len(self)} rows"
+        n = shape[0] if shape else 0
+        for name in self._arrays():
+            expected = (n, *(joints if size == "joints" else size for size in _SHAPES[name]))
+            if tuple(getattr(self, name).shape) != expected:
+                raise ValueError(
+                    f"{name} has shape {tuple(getattr(self, name).shape)}; {n} poses of "
+                    f"{self.skeleton.name} need {expected}"
+                )
+        lengths = {f"label {name}": len(column) for name, column in self.labels.items()}
+        if self.camera is not None:
+            lengths["camera"] = len(self.camera)
+        for name, length in lengths.items():
+            if length != n:
+                raise ValueError(f"{name} has {length} rows; {n} poses need one row each")
 
     def __len__(self) -> int:
         return self.pose2d.shape[0]
 
     def __getitem__(self, index: Any) -> "Poses":
-        """Some poses: a slice, a mask or an array of indices (one index: a list of it)."""
-        taken = self._map(lambda column: _take(column, index))
-        if not self.labels:  # no copy of the index waits for the device
-            return taken
-        rows = index.cpu().numpy() if is_torch_array(index) else index
-        return replace(taken, labels={name: column[rows] for name, column in self.labels.items()})
+        """Return the poses of an integer (length one), a slice, a mask or an index array."""
+        index = row_index(index, len(self))
+        poses = self._map(lambda column: take_rows(column, index))
+        if not self.labels:  # avoids copying the index from its device
+            return poses
+        rows = to_numpy(index)
+        return replace(poses, labels={name: column[rows] for name, column in self.labels.items()})
 
     def __iter__(self) -> Iterator["Poses"]:
-        """One pose at a time, each as `Poses` of length one."""
-        return (self[i : i + 1] for i in range(len(self)))
+        """Iterate over the poses, each as `Poses` of length one."""
+        return (self[i] for i in range(len(self)))
 
-    def _map(self, function) -> "Poses":
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Poses):
+            return NotImplemented
+        a, b = self.columns(), other.columns()
+        same = self.skeleton == other.skeleton and a.keys() == b.keys()
+        return same and all(equal(column, b[name]) for name, column in a.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        columns = [name for name in self._arrays() if name != "image_size"]
+        columns += [] if self.camera is None else ["camera"]
+        parts = [f"n={len(self)}", f"skeleton={self.skeleton.name!r}"]
+        parts.append(f"columns=[{', '.join(columns)}]")
+        if self.image_size is not None and len(self):
+            sizes = np.unique(to_numpy(self.image_size), axis=0)
+            text = f"{sizes[0][0]:g}x{sizes[0][1]:g}" if len(sizes) == 1 else f"{len(sizes)} sizes"
+            parts.append(f"image_size={text}")
+        if self.labels:
+            parts.append(f"labels=[{', '.join(self.labels)}]")
+        if is_torch_array(self.pose2d):
+            parts.append(f"device={str(self.pose2d.device)!r}")
+        return f"Poses({', '.join(parts)})"
+
+    def _map(self, function: Callable[[Any], Any]) -> "Poses":
         columns = {name: function(getattr(self, name)) for name in self._arrays()}
         camera = self.camera and self.camera.map(function)
         return replace(self, **columns, camera=camera, labels={})
 
     def _arrays(self) -> list[str]:
-        names = ("pose2d", "confidence", "pose3d", "image_size", "refined2d")
-        return [name for name in names if getattr(self, name) is not None]
+        return [name for name in _SHAPES if getattr(self, name) is not None]
 
     @staticmethod
     def cat(parts: Sequence["Poses"]) -> "Poses":
-        """All poses in one; a column stays only where every part has it."""
+        """Concatenate poses; a column or label is kept only if every part has it.
+
+        Raises:
+            ValueError: no parts, or different joint formats.
+        """
+        if not parts:
+            raise ValueError("there are no poses to concatenate; pass at least one part")
         names = {p.skeleton.name for p in parts}
         if len(names) != 1:
             raise ValueError(
-                f"poses of {len(names)} joint formats ({', '.join(sorted(names))}) can't be "
-                "joined; bring them to one with .to(skeleton)"
+                f"poses of {len(names)} joint formats ({', '.join(sorted(names))}) cannot be "
+                "concatenated; convert them with .to(skeleton)"
             )
         xp = array_namespace(parts[0].pose2d)
         shared = set.intersection(*(set(p._arrays()) for p in parts))
-        labels = set.intersection(*(set(p.labels) for p in parts))
-        cameras = [p.camera for p in parts]
+        labels = [name for name in parts[0].labels if all(name in p.labels for p in parts)]
+        cameras = [p.camera for p in parts if p.camera is not None]
+        columns: dict[str, Any] = {
+            name: xp.concat([getattr(p, name) for p in parts], axis=0) for name in shared
+        }
         return Poses(
             skeleton=parts[0].skeleton,
-            **{name: xp.concat([getattr(p, name) for p in parts], axis=0) for name in shared},
-            camera=None if any(c is None for c in cameras) else Camera.cat(cameras),
+            camera=Camera.cat(cameras) if len(cameras) == len(parts) else None,
             labels={name: np.concatenate([p.labels[name] for p in parts]) for name in labels},
+            **columns,
         )
 
     def to(self, skeleton: str | Skeleton) -> "Poses":
@@ -108,26 +177,26 @@ class Poses:
         columns: dict[str, Any] = {}
         for name in ("pose2d", "pose3d", "refined2d"):
             if getattr(self, name) is not None:
-                columns[name], confidence = conversion.convert(
+                columns[name], columns["confidence"] = conversion.convert(
                     getattr(self, name), self.confidence, self.skeleton, target
                 )
-        return replace(self, skeleton=target, confidence=confidence, **columns)
+        return replace(self, skeleton=target, **columns)
 
     def mirror(self) -> "Poses":
-        """Left and right exchanged, as if the image and its camera were flipped.
+        """Return the poses with left and right exchanged, as if image and camera were flipped.
 
-        Distortion flips with the image (p2 changes sign). World extrinsics do not survive and
-        become: no rotation, the translation's x negated.
+        Distortion flips with the image (p2 changes sign). World extrinsics are lost: there is no
+        rotation, and the x component of the translation is negated.
         """
 
         def swapped(column: Any) -> Any:
-            order = _constant(self.skeleton.mirror, None, array_namespace(column), device(column))
-            return array_namespace(column).take(column, order, axis=1)
-
-        def negated(column: Any, place: int) -> Any:
-            sign = tuple(-1.0 if i == place else 1.0 for i in range(column.shape[-1]))
             xp = array_namespace(column)
-            return column * _constant(sign, column.dtype, xp, device(column))
+            order = constant(self.skeleton.mirror, None, xp, device(column))
+            return xp.take(column, order, axis=1)
+
+        def negated(column: Any, component: int) -> Any:
+            sign = tuple(-1.0 if i == component else 1.0 for i in range(column.shape[-1]))
+            return column * constant(sign, column.dtype, array_namespace(column), device(column))
 
         columns = {
             name: negated(swapped(getattr(self, name)), 0)
@@ -145,66 +214,65 @@ class Poses:
             )
         return replace(self, confidence=swapped(self.confidence), camera=camera, **columns)
 
-    def to_torch(self, where: Any = "cpu") -> "Poses":
-        """The columns as float32 torch tensors on a device; labels stay numpy."""
-        import torch  # the learning side's; the using side never comes here
+    def to_torch(self, device: Any = "cpu") -> "Poses":
+        """Return the columns as float32 torch tensors on a device; labels stay numpy."""
+        import torch  # only training calls this
 
-        poses = self._map(lambda c: torch.as_tensor(c, dtype=torch.float32, device=where))
+        poses = self._map(lambda c: torch.as_tensor(c, dtype=torch.float32, device=device))
         return replace(poses, labels=self.labels)
 
     def to_numpy(self) -> "Poses":
-        """The columns as numpy arrays."""
-        poses = self._map(lambda c: c.detach().cpu().numpy() if is_torch_array(c) else c)
-        return replace(poses, labels=self.labels)
+        """Return the columns as numpy arrays."""
+        return replace(self._map(to_numpy), labels=self.labels)
 
     @property
     def root_position(self) -> Float[Any, "n 3"]:
-        """Where the root joint stands in the camera frame, metres."""
-        return self._needs("pose3d")[:, self.skeleton.root_index]
+        """Position of the root joint in the camera frame, metres."""
+        return self._required("pose3d")[:, self.skeleton.root_index]
 
     @property
     def reprojection(self) -> Float[Any, "n joints 2"]:
-        """The 3D pose as its camera sees it, normalised image coordinates (Eq. 7)."""
-        return self._needs("camera").project(self._needs("pose3d"))
+        """Projection of the 3D poses, normalised image coordinates (CameraPose, Eq. 7)."""
+        return self._required("camera").project(self._required("pose3d"))
 
     @property
     def reprojection_error(self) -> Float[Any, " n"]:
-        """Mean distance of `reprojection` to `pose2d` over the joints seen.
+        """Mean distance of `reprojection` to `pose2d` over the visible joints.
 
-        In pixels where the image size is known, else in normalised units. A pose of which no
-        joint is seen has error 0.
+        In pixels if the image size is known, else in normalised units. A pose without visible
+        joints has the error 0.
         """
         xp = array_namespace(self.pose2d)
-        given, again = self.pose2d, self.reprojection
-        if self.image_size is not None:
-            given, again = (denormalize(p, self.image_size) for p in (given, again))
-        distance = xp.sqrt(xp.sum((given - again) ** 2, axis=-1))
-        seen = xp.astype(self.confidence > 0, distance.dtype)
-        return xp.sum(distance * seen, axis=-1) / xp.clip(xp.sum(seen, axis=-1), min=1)
+        distance = self._image_distance(self.pose2d, self.reprojection)
+        visible = xp.astype(self.confidence > 0, distance.dtype)
+        return xp.sum(distance * visible, axis=-1) / xp.clip(xp.sum(visible, axis=-1), min=1)
 
     @property
     def refinement(self) -> Float[Any, "n joints"]:
-        """How far the refinement network moved each joint; NaN where none was seen, or none ran.
+        """Distance by which the refinement network moved each joint; NaN where not visible.
 
-        In pixels where the image size is known, else in normalised units.
+        In pixels if the image size is known, else in normalised units. NaN without `refined2d`.
         """
         xp = array_namespace(self.pose2d)
         if self.refined2d is None:
             return xp.full_like(self.confidence, float("nan"))
-        given, moved = self.pose2d, self.refined2d
-        if self.image_size is not None:
-            given, moved = (denormalize(p, self.image_size) for p in (given, moved))
-        distance = xp.sqrt(xp.sum((given - moved) ** 2, axis=-1))
+        distance = self._image_distance(self.pose2d, self.refined2d)
         return xp.where(self.confidence > 0, distance, float("nan") * distance)
 
-    def _needs(self, column: str) -> Any:
+    def _image_distance(self, a: Any, b: Any) -> Any:
+        if self.image_size is not None:
+            a, b = (denormalize(points, self.image_size) for points in (a, b))
+        xp = array_namespace(a)
+        return xp.sqrt(xp.sum((a - b) ** 2, axis=-1))
+
+    def _required(self, column: str) -> Any:
         value = getattr(self, column)
         if value is None:
-            raise ValueError(f"these poses have no {column}; a Predictor adds it")
+            raise ValueError(f"these poses have no {column}; pass the result of a Predictor")
         return value
 
     def columns(self) -> dict[str, Any]:
-        """All columns by name, the camera's as `camera_focal` and so on."""
+        """Return all columns by name; those of the camera as `camera_focal` etc."""
         columns = {name: getattr(self, name) for name in self._arrays()}
         if self.camera is not None:
             for f in fields(Camera):
@@ -215,121 +283,85 @@ class Poses:
 
     @staticmethod
     def from_columns(skeleton: Skeleton, columns: Mapping[str, Any]) -> "Poses":
-        """The inverse of `columns`; names it does not know are left aside."""
+        """Return the poses of `columns()`; unknown names are ignored."""
         camera = {f.name: columns.get(f"camera_{f.name}") for f in fields(Camera)}
-        needed = ("focal", "center", "translation")
-        names = ("pose2d", "confidence", "pose3d", "image_size", "refined2d")
+        known = all(camera[name] is not None for name in ("focal", "center", "translation"))
+        arrays: dict[str, Any] = {name: columns[name] for name in _SHAPES if name in columns}
         return Poses(
             skeleton=skeleton,
-            **{name: columns[name] for name in names if name in columns},
-            camera=Camera(**camera) if all(camera[name] is not None for name in needed) else None,
+            camera=Camera(**camera) if known else None,
             labels={
                 name.removeprefix("label_"): np.asarray(column)
                 for name, column in columns.items()
                 if name.startswith("label_")
             },
+            **arrays,
         )
 
-    def save(self, path: str | os.PathLike, **extra: Any) -> None:
-        """Write a .npz (no pickles); whole or not at all."""
-        buffer = io.BytesIO()
-        arrays = {name: np.asarray(column) for name, column in self.to_numpy().columns().items()}
-        np.savez_compressed(buffer, skeleton=formats.definition(self.skeleton), **arrays, **extra)
-        path = Path(path)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(buffer.getvalue())
-        os.replace(temporary, path)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of a JSON result: lists, numbers and strings (`io.results`).
+
+        Coordinates are pixels and metres.
+        """
+        return load_function("io.results", "to_dict")(self.to_numpy())
+
+    def plot(self, image: Any = None) -> Any:
+        """Draw the poses; return a matplotlib figure (`camerapose.view.plot`).
+
+        Args:
+            image: uint8 (height, width, 3) RGB image of the poses; None: plain background.
+        """
+        return load_function("view.plot", "plot")(self.to_numpy(), image)
+
+    def save(self, path: str | os.PathLike[str], **extra: Any) -> None:
+        """Write the poses to a file in the format of its suffix, atomically.
+
+        .npz contains all columns and is read by `load`; .json is described in
+        `camerapose.io.results`; other suffixes are export formats (`camerapose.io.export`), which
+        contain 3D joint positions only.
+
+        Args:
+            path: ends in .npz, .json, .csv, .trc, .c3d, .bvh or .glb.
+            extra: further arrays to store in an .npz.
+
+        Raises:
+            ValueError: unknown suffix, or columns are missing that the format needs.
+            OSError: the file cannot be written.
+        """
+        suffix, poses = Path(path).suffix.lower(), self.to_numpy()
+        if extra and suffix != ".npz":
+            raise ValueError(f"extra arrays ({', '.join(extra)}) need an .npz file, not {path}")
+        if suffix == ".npz":
+            archive.write(path, self.skeleton, poses.columns(), **extra)
+        elif suffix == ".json":
+            load_function("io.results", "write_json")(poses, path)
+        else:
+            load_function("io.export", "write")(poses, path)
 
     @staticmethod
-    def load(path: str | os.PathLike) -> "Poses":
-        """Read what `save` wrote. ValueError if it is no such file."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                columns = {name: file[name] for name in file.files}
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # zipfile, zlib and numpy each have their own
-            raise ValueError(
-                f"{path} can't be read as an .npz of poses ({error}); "
-                "give a file that camerapose wrote, or another keypoint format"
-            ) from error
-        missing = {"skeleton", "pose2d", "confidence"} - set(columns)
-        if missing:
-            raise ValueError(
-                f"{path} is an .npz without {', '.join(sorted(missing))}; it holds "
-                f"{', '.join(sorted(columns)) or 'nothing'}. Give a file written by Poses.save"
-            )
-        try:
-            skeleton = formats.get(str(columns.pop("skeleton")))
-        except (ValueError, FileNotFoundError) as error:
-            raise ValueError(f"{path}: {error}") from error
-        columns = _checked(path, skeleton, columns)
-        return Poses.from_columns(skeleton, columns)
+    def load(path: str | os.PathLike[str]) -> "Poses":
+        """Read an .npz that `save` wrote.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not a file that `save` wrote.
+        """
+        return Poses.from_columns(*archive.read(path))
 
 
 def mean(a: Poses, b: Poses) -> Poses:
-    """Two predictions for the same rows averaged: 3D, refined 2D and camera; the rest is `a`'s.
+    """Return the mean of two predictions for the same poses: 3D, refined 2D and cameras.
 
-    With `b` predicted from the mirrored input and mirrored back, this is test-time mirroring.
+    Other columns are those of `a`. With `b` predicted from the mirrored input and mirrored back,
+    this is flip averaging.
     """
+    first, second = a._required("camera"), b._required("camera")
     camera = Camera(
-        (a.camera.focal + b.camera.focal) / 2,
-        (a.camera.center + b.camera.center) / 2,
-        (a.camera.translation + b.camera.translation) / 2,
+        (first.focal + second.focal) / 2,
+        (first.center + second.center) / 2,
+        (first.translation + second.translation) / 2,
     )
-    return replace(
-        a,
-        pose3d=(a.pose3d + b.pose3d) / 2,
-        refined2d=(a.refined2d + b.refined2d) / 2,
-        camera=camera,
+    pose3d, refined2d = (
+        (a._required(name) + b._required(name)) / 2 for name in ("pose3d", "refined2d")
     )
-
-
-def _take(column: Any, index: Any) -> Any:
-    """Rows of a column; torch's own way for row numbers is five times faster than brackets."""
-    if is_torch_array(column) and is_torch_array(index) and index.dtype.is_signed:
-        return column.index_select(0, index)
-    return column[index]
-
-
-@cache
-def _constant(values: tuple, dtype: Any, xp: Any, where: Any) -> Any:
-    """A short array on a device, made once: no copy waits in a loop."""
-    if xp.__name__.endswith("torch"):
-        import torch  # the learning side's
-
-        with torch.inference_mode(False):  # what was first made in inference also serves training
-            return torch.tensor(values, dtype=dtype, device=where)
-    return xp.asarray(values, dtype=dtype)
-
-
-def _checked(
-    path: Any, skeleton: Skeleton, columns: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The columns, all of them floating; ValueError if they do not fit together.
-
-    What else a file holds is no matter.
-    """
-    n, joints = len(columns["confidence"]) if columns["confidence"].ndim else 0, skeleton.n_joints
-    fitting = {
-        "pose2d": (n, joints, 2), "confidence": (n, joints), "pose3d": (n, joints, 3),
-        "refined2d": (n, joints, 2), "image_size": (n, 2), "camera_focal": (n, 2),
-        "camera_center": (n, 2), "camera_translation": (n, 3), "camera_rotation": (n, 3, 3),
-        "camera_distortion": (n, 5),
-    }  # fmt: skip
-    for name, column in columns.items():
-        wanted = fitting.get(name, (n, *column.shape[1:]) if "label_" in name else column.shape)
-        if column.shape != wanted:
-            raise ValueError(
-                f"{path} holds {name} of shape {column.shape}; {n} poses of {skeleton.name} have "
-                f"{wanted}. Give a file written by Poses.save"
-            )
-        if name in fitting and column.dtype.kind not in "iuf":
-            raise ValueError(
-                f"{path} holds {name} of {column.dtype}; it should be floating numbers. Give a "
-                "file written by Poses.save"
-            )
-    return {
-        name: np.float32(column) if name in fitting and column.dtype.kind in "iu" else column
-        for name, column in columns.items()
-    }
+    return replace(a, pose3d=pose3d, refined2d=refined2d, camera=camera)
