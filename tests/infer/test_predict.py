@@ -116,7 +116,7 @@ class TestPredictor:
         [
             ({"center": (320, 240)}, "no focal length"),
             ({"focal": 0}, "give pixels above 0"),
-            ({"focal": [1000, 1000, 1000]}, r"focal has shape \(3,\).*a row for each of 1"),
+            ({"focal": [1000, 1000, 1000]}, r"focal has shape \(3,\).*row for each of 1"),
             ({"focal": 1000, "center": [[1, 2], [3, 4]]}, r"center has shape \(2, 2\)"),
             ({"focal": 1000, "center": (np.nan, 2)}, "center is .*nan"),
         ],
@@ -394,7 +394,7 @@ class TestFiles:
         }
         frames = (tmp_path / "one" / "poses.trc").read_text().splitlines()[2].split("\t")[2]
         assert frames == "20"
-        with pytest.raises(ValueError, match="unknown export 'fbx'; there are bvh, c3d, csv"):
+        with pytest.raises(ValueError, match="unknown export 'fbx'; available: bvh, c3d, csv"):
             run(video, tmp_path / "two", graph, export=("fbx",))
         with pytest.raises(ValueError, match="ground says how files .* export some"):
             run(video, tmp_path / "two", graph, ground=True)
