@@ -38,8 +38,8 @@ def serve(
         threads: number of CPU threads; default: all cores.
         browser: open the page in the browser.
     """
-    from camerapose.server.page import Limits
-    from camerapose.server.page import serve as run
+    from camerapose.server.limits import Limits
+    from camerapose.server.serve import serve as run
 
     run(host, port, weights=weights, detector=detector, model=model, threads=threads,
         limits=Limits(max_megabytes, max_seconds, keep_minutes), browser=browser)  # fmt: skip

@@ -1,0 +1,83 @@
+"""Limits of the web page, and the checks of uploads."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from camerapose.io.source import Source
+
+#: Maximum number of people, of pixels of an image, and of waiting visitors.
+MAX_PEOPLE, MAX_PIXELS, MAX_WAITING = 6, 50_000_000, 10
+#: Frame rate above which the length limit counts frames instead of seconds (slow motion).
+MAX_FPS = 120
+DEFAULT_FPS = 30.0
+
+
+class Limits(NamedTuple):
+    """Limits of uploads.
+
+    Attributes:
+        megabytes: maximum size of a file.
+        seconds: maximum length of a video; the rest is ignored.
+        keep_minutes: maximum time for which uploads and results are kept.
+    """
+
+    megabytes: float = 200
+    seconds: float = 60
+    keep_minutes: float = 60
+
+
+def check_upload(path: Path, limits: Limits) -> Source:
+    """Check an upload and return it as a source of kind "image" or "video".
+
+    Raises:
+        ValueError: deleted, too large, or neither image nor video; the message is for visitors.
+    """
+    if not path.is_file():
+        raise ValueError("the file has been deleted meanwhile; upload it again")
+    source = Source.open(path)
+    if source.kind not in ("image", "video"):
+        raise ValueError(f"{path.name} is neither an image nor a video")
+    size = path.stat().st_size / 1e6
+    if size > limits.megabytes:
+        raise ValueError(
+            f"{path.name} has {size:.0f} MB, the limit is {limits.megabytes:g} MB; cut or compress "
+            "it, or run `camerapose predict` on your computer"
+        )
+    # Text can be a playlist, with which FFmpeg would open files of this computer.
+    with path.open("rb") as stream:
+        head = stream.read(512)
+    if head and b"\0" not in head and head.isascii():
+        raise ValueError(f"{path.name} is a text file, neither an image nor a video")
+    if source.kind == "image":
+        _check_pixels(path)
+    return source
+
+
+def frame_limit(source: Source, limits: Limits) -> tuple[int, str]:
+    """Return the number of frames to process, and a message if the video is longer."""
+    info = source.info()
+    assert info is not None, "a video"
+    fps = info.fps or DEFAULT_FPS
+    end = max(1, round(limits.seconds * min(fps, MAX_FPS)))
+    if info.n_frames is None or info.n_frames <= end:
+        return end, ""
+    return end, (
+        f"**The video is {info.n_frames / fps:.0f} s long; only the first {end / fps:.0f} s are "
+        "processed.** `camerapose predict` has no limit."
+    )
+
+
+def _check_pixels(path: Path) -> None:
+    """Check the size of an image before decoding it; Source reports unreadable ones later."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f"{path.name} has {width} x {height} pixels, the limit is "
+            f"{MAX_PIXELS / 1e6:.0f} million; shrink it"
+        )

@@ -1,0 +1,130 @@
+"""`camerapose serve`: run the web page on this computer.
+
+Nothing is loaded from or sent to other computers: no fonts, scripts or statistics. Uploads and
+results are in one private folder, which is deleted at the end.
+"""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from camerapose.infer.pipeline import _detector
+from camerapose.infer.predictor import Predictor
+from camerapose.server.jobs import Jobs
+from camerapose.server.limits import MAX_WAITING, Limits
+from camerapose.server.page import CSS, build, import_gradio
+
+#: Addresses that other computers cannot reach.
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    *,
+    weights: str | os.PathLike = "default",
+    detector: str = "blazepose",
+    model: str = "auto",
+    threads: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+    browser: bool = False,
+    log: Callable[[str], None] = print,
+) -> None:
+    """Serve the page until it is interrupted (Ctrl-C or SIGTERM).
+
+    One prediction runs at a time. The files of visitors are deleted when they close the page, after
+    `limits.keep_minutes`, and at the end.
+
+    Args:
+        host: address to listen on; 0.0.0.0 for the whole network.
+        port: TCP port.
+        weights, detector, model, threads: see `predict`.
+        limits: of uploads.
+        browser: open the page in the browser.
+        log: called with each line of the log.
+
+    Raises:
+        ValueError: Gradio is not installed, or an option is invalid.
+        OSError: the port is in use, or a model cannot be downloaded.
+    """
+    import_gradio()
+    # Validate the options, and download the models now instead of for the first visitor.
+    Predictor(weights, threads=threads)
+    _detector(detector, model, 1, True, threads)
+    options = dict(weights=weights, detector=detector, model=model, threads=threads)
+    with open_page(host, port, options, limits, browser=browser) as address:
+        log(f"serving camerapose at {address} (Ctrl-C to stop)")
+        if host not in LOCAL:
+            log(
+                f"no password or encryption: anyone who can reach {host} can use the page; use a "
+                "reverse proxy that adds both"
+            )
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            log("stopped, uploads and results deleted")
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def open_page(
+    host: str, port: int, options: dict[str, Any], limits: Limits, *, browser: bool = False
+) -> Iterator[str]:
+    """Serve the page during the context; yield its address.
+
+    Args:
+        options: of `predict`, see `Jobs`.
+    """
+    with tempfile.TemporaryDirectory(prefix="camerapose-") as folder, _upload_folder(folder):
+        jobs = Jobs(Path(folder), options, limits)
+        page = build(jobs)
+        page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+        expiry = threading.Thread(target=jobs.delete_expired_until_stopped, daemon=True)
+        expiry.start()
+        try:
+            yield _launch(page, host, port, browser, limits)
+        finally:
+            page.close(verbose=False)
+            jobs.stopped.set()
+            expiry.join()
+
+
+def _launch(page: Any, host: str, port: int, browser: bool, limits: Limits) -> str:
+    """Start the server; return the address of the page."""
+    gradio = import_gradio()
+    theme = gradio.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"],
+                                  font_mono=["ui-monospace", "monospace"])  # fmt: skip
+    try:
+        _, address, _ = page.launch(
+            server_name=host, server_port=port, inbrowser=browser, quiet=True, share=False,
+            prevent_thread_lock=True, ssr_mode=False, run_history=False, footer_links=[],
+            enable_monitoring=False, max_file_size=round(limits.megabytes * 1e6), css=CSS,
+            theme=theme,
+        )  # fmt: skip
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {host}, port {port}: the port is in use, or the address does not "
+            "belong to this computer; choose others with --host and --port"
+        ) from error
+    return address
+
+
+@contextmanager
+def _upload_folder(folder: str) -> Iterator[None]:
+    """Let Gradio store uploads in a folder during the context."""
+    previous = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ["GRADIO_TEMP_DIR"]
+        else:
+            os.environ["GRADIO_TEMP_DIR"] = previous

@@ -1,0 +1,137 @@
+"""Predictions of the web page: results, rejected uploads, limits and deletion of files."""
+
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from helpers.fakes import SIZE, write_video
+from PIL import Image
+
+from camerapose.server import jobs as jobs_module
+from camerapose.server import limits as limits_module
+from camerapose.server.jobs import Jobs
+from camerapose.server.limits import Limits
+
+
+@pytest.fixture
+def jobs(detector, graph, tmp_path):
+    def make(**limits):
+        options = dict(weights=graph, detector="blazepose", model="auto", threads=1)
+        return Jobs(tmp_path, options, Limits(**limits))
+
+    return make
+
+
+def test_photo(jobs, photo):
+    result = jobs().run(str(photo))
+    assert "1 pose" in result.summary and "wrote" not in result.summary
+    assert result.video is None and Path(result.figure).name == "man_poses.png"
+    assert result.report.startswith("<iframe") and "Plotly" in result.report
+    names = [Path(file).name for file in result.files]
+    assert names[0] == "camerapose.zip"
+    assert {"poses.json", "poses.trc", "poses.bvh", "poses.glb", "poses.c3d"} <= set(names)
+    assert set(zipfile.ZipFile(result.files[0]).namelist()) >= set(names[1:])
+
+
+def test_video(jobs, tmp_path):
+    result = jobs().run(str(write_video(tmp_path / "walk.mkv")))
+    assert Path(result.video).name == "overlay.mp4" and result.figure is None
+
+
+def test_options_reach_predict(jobs, photo):
+    result = jobs().run(str(photo), people=2, height=1.5)
+    file = next(file for file in result.files if file.endswith("poses.json"))
+    people = json.loads(Path(file).read_text())["poses"]
+    assert len(people) == 2 and ">1.50 m<" in result.report.replace("&lt;", "<").replace(
+        "&gt;", ">"
+    )
+
+
+def test_no_person(jobs, photo):
+    Image.new("RGB", SIZE, "black").save(photo)
+    result = jobs().run(str(photo))
+    assert "No person was detected" in result.summary and not result.files and not result.report
+
+
+def test_long_video_is_cut_with_a_message(jobs, tmp_path):
+    path = str(write_video(tmp_path / "walk.mkv", 30))
+    result = jobs(seconds=1).run(path)
+    assert "is 3 s long" in result.summary and "10 frames" in result.summary
+
+
+def test_readable_part_of_a_damaged_video(jobs, tmp_path):
+    whole = write_video(tmp_path / "walk.mkv", 40).read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole[: len(whole) // 2])
+    result = jobs().run(str(cut))
+    assert "**cut.mkv is damaged or truncated" in result.summary and result.files
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.mp4", b"#EXTM3U\n#EXTINF:1,\nfile:///home/other/private.ts\n", "is a text file"),
+        ("a.mp4", b"\0\1\2\3" * 200, "cannot be read as a video"),
+        ("a.mp4", b"", "the file is empty"),
+        ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(99), "cannot be read as an image"),
+        ("a.json", b"[]", "neither an image nor a video"),
+        ("a.txt", b"hello", "neither an image"),
+    ],
+)
+def test_unreadable_uploads(jobs, tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    work = jobs()
+    with pytest.raises(ValueError, match=message) as error:
+        work.run(str(path))
+    assert str(tmp_path) not in work.without_folder(str(error.value))
+
+
+def test_limits(jobs, photo, monkeypatch):
+    with pytest.raises(ValueError, match="limit is 0.0001 MB"):
+        jobs(megabytes=1e-4).run(str(photo))
+    monkeypatch.setattr(limits_module, "MAX_PIXELS", 1000)
+    with pytest.raises(ValueError, match="640 x 480 pixels"):
+        jobs().run(str(photo))
+
+
+def test_missing_and_deleted_file(jobs, photo):
+    with pytest.raises(ValueError, match="no file"):
+        jobs().run(None)
+    photo.unlink()
+    with pytest.raises(ValueError, match="upload it again"):
+        jobs().run(str(photo))
+
+
+def test_invalid_height_is_reported_before_prediction(jobs, photo, monkeypatch):
+    monkeypatch.setattr(jobs_module, "predict", None)
+    with pytest.raises(ValueError, match="give metres"):
+        jobs().run(str(photo), height=175)
+
+
+def test_files_of_an_ended_session_are_deleted(jobs, photo, tmp_path):
+    work = jobs()
+    mine = work.run(str(photo), visitor="me")
+    other = tmp_path / "other" / "man.png"
+    other.parent.mkdir()
+    Image.new("RGB", SIZE, "white").save(other)
+    theirs = work.run(str(other), visitor="them")
+    work.end_session("me")
+    assert not photo.parent.exists() and not Path(mine.files[0]).exists()
+    assert other.exists() and Path(theirs.files[0]).exists()
+
+
+def test_expired_files_are_deleted(jobs, photo, tmp_path):
+    work = jobs(keep_minutes=10)
+    result = work.run(str(photo))
+    young = tmp_path / "young"
+    young.touch()
+    for path in [photo, *map(Path, result.files)]:
+        os.utime(path, (time.time() - 601,) * 2)
+    work.delete_expired()
+    assert young.exists() and not photo.exists()
+    assert not any(Path(file).exists() for file in result.files)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [young]
