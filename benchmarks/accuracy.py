@@ -42,8 +42,8 @@ TESTS = {
     "gt_turned": ("human36m", "h36m", None, True, True),
     "sh": ("human36m", "h36m", "sh_pt_mpii", False, False),
     "sh_mirror": ("human36m", "h36m", "sh_pt_mpii", True, False),
-    "landscape": ("unlike_landscape", "h36m", None, True, False),
-    "portrait": ("unlike_portrait", "h36m", None, True, False),
+    "landscape": ("novel_landscape", "h36m", None, True, False),
+    "portrait": ("novel_portrait", "h36m", None, True, False),
     "humaneva": ("humaneva", "humaneva", None, True, False),
     "mpii": ("mpii", "mpii", None, True, False),
 }
@@ -169,12 +169,10 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
 
 def shipped(weights: str, data: Path, tests: list[str]) -> None:
     """Measure weights on every frame of tests; others that were measured before are kept."""
-    from camerapose.evaluate.run import Graph
-    from camerapose.io.weights import find_weights
+    from camerapose.evaluate.models import load_for_evaluation
 
-    path = find_weights(weights, (".safetensors", ".onnx"))
+    model, _ = load_for_evaluation(weights)
     name = f"shipped-{'camerapose' if weights == 'default' else Path(weights).name}"
-    model = Graph(path) if path.suffix == ".onnx" else path
     found = measured(model, data, 1, tests)
     known = json.loads(_file(name, 0).read_text())["tests"] if _file(name, 0).exists() else {}
     _write(name, 0, {"row": name, "seed": 0, "tests": known | found})
@@ -187,7 +185,8 @@ def measured(
     import torch
 
     from camerapose.evaluate import protocols
-    from camerapose.evaluate.run import COLUMNS, measure
+    from camerapose.evaluate.measure import measure
+    from camerapose.evaluate.tables import COLUMNS
     from camerapose.models.checkpoint import load_model
 
     if isinstance(model, Path):
@@ -204,8 +203,11 @@ def measured(
         except FileNotFoundError as error:
             print(f"{name} left out: {error}", file=sys.stderr)
             continue
-        truth2d = None if test.truth2d is None else torch.tensor(test.truth2d)
-        values = measure(model, test.poses.to_torch(), mirror, truth2d, test.joints, turned)
+        target2d = None if test.target2d is None else torch.tensor(test.target2d)
+        values = measure(
+            model, test.poses.to_torch(), target2d=target2d, scored=test.joints,
+            flip_averaging=mirror, rotated_views=turned,
+        )  # fmt: skip
         found[name] = {"poses": len(test.poses), "mirror": mirror, "protocol": test.protocol}
         found[name] |= {k: float(v.double().mean() * COLUMNS[k][2]) for k, v in values.items()}
     return found

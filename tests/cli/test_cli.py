@@ -98,12 +98,12 @@ class TestBadInput:
         assert "cannot be read as a video" in bad("a.mp4", content=b"no video\n" * 100)
 
     def test_empty_video(self, bad):
-        assert "It is empty" in bad("a.mp4", content=b"")
+        assert "is empty" in bad("a.mp4", content=b"")
 
     def test_truncated_video(self, detector, bad, tmp_path):
         whole = write_video(tmp_path / "walk.mkv", 40).read_bytes()
         said = bad("cut.mkv", content=whole[: len(whole) // 2])
-        assert "damaged or cut off" in said
+        assert "damaged or truncated" in said
         assert (tmp_path / "out" / "poses.json").exists()
 
     def test_corrupt_npz(self, bad):

@@ -18,14 +18,16 @@ from camerapose.core.formats import H36M_16, SMPL_24
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import human36m, synthetic
 from camerapose.evaluate import protocols
-from camerapose.evaluate.run import COLUMNS, evaluate, lift, measure, table
+from camerapose.evaluate.measure import METRICS, lift, measure
+from camerapose.evaluate.run import evaluate
+from camerapose.evaluate.tables import COLUMNS, table
 from camerapose.infer import clip
 from camerapose.models.camerapose import CameraPose, Lifted, build
 from camerapose.models.checkpoint import load_model, save_model
 
 
 class Perfect(CameraPose):
-    """Knows the answer for each 2D pose, mirrored or not."""
+    """Returns the ground truth of each 2D pose, mirrored or not."""
 
     def __init__(self, poses):
         nn.Module.__init__(self)
@@ -35,7 +37,7 @@ class Perfect(CameraPose):
     def forward(self, pose2d, confidence):
         self.modes.append(self.training)
         distance = (pose2d[:, None] - self.known.pose2d[None]).abs().amax((2, 3))
-        assert distance.amin(1).max() < 1e-6, "a pose that nobody asked for"
+        assert distance.amin(1).max() < 1e-6, "unknown pose"
         answer = self.known[distance.argmin(1)]
         camera = answer.camera
         return Lifted(
@@ -103,7 +105,7 @@ class TestLift:
         assert not found.pose3d.requires_grad
 
     def test_mirroring_a_symmetric_model_changes_nothing(self, poses):
-        once, twice = (lift(Perfect(poses), poses, mirror=m) for m in (False, True))
+        once, twice = (lift(Perfect(poses), poses, flip_averaging=m) for m in (False, True))
         for name in ("pose3d", "refined2d"):
             torch.testing.assert_close(getattr(twice, name), getattr(once, name))
         torch.testing.assert_close(twice.camera.translation, once.camera.translation)
@@ -115,15 +117,15 @@ class TestLift:
         mirrored = Poses(H36M_16, poses.pose2d[:, order] * sign[:2], poses.confidence)
         other = lift(model, mirrored).pose3d[:, order] * sign
         assert (once - other).abs().max() > 1e-3
-        found = lift(model, poses, mirror=True).pose3d
+        found = lift(model, poses, flip_averaging=True).pose3d
         torch.testing.assert_close(found, (once + other) / 2, atol=1e-5, rtol=1e-5)
 
 
 class TestMeasure:
-    @pytest.mark.parametrize("mirror", [False, True])
-    def test_a_perfect_model(self, poses, mirror):
-        found = measure(Perfect(poses), poses, mirror)
-        assert list(found) == list(COLUMNS)
+    @pytest.mark.parametrize("flip_averaging", [False, True])
+    def test_perfect_model(self, poses, flip_averaging):
+        found = measure(Perfect(poses), poses, flip_averaging=flip_averaging)
+        assert tuple(found) == METRICS == tuple(COLUMNS)
         assert all(value.shape == (24,) for value in found.values())
         assert (found.pop("pck") == 1).all()
         # of its 31 thresholds the first is 0 mm, which nothing is below
@@ -156,12 +158,12 @@ class TestMeasure:
         assert (found["pck"] == 15 / 16).all()
 
     def test_reprojection_is_in_pixels_where_the_size_is_known(self, poses):
-        truth = poses.pose2d + 0.01
-        pixels = measure(Perfect(poses), poses, truth2d=truth)["reprojection_error"]
+        target = poses.pose2d + 0.01
+        pixels = measure(Perfect(poses), poses, target2d=target)["reprojection_error"]
         expected = 0.01 * 2**0.5 * poses.image_size[:, 0] / 2
         torch.testing.assert_close(pixels, expected, atol=1e-2, rtol=1e-3)
         sizeless = replace(poses, image_size=None)
-        units = measure(Perfect(poses), sizeless, truth2d=truth)["reprojection_error"]
+        units = measure(Perfect(poses), sizeless, target2d=target)["reprojection_error"]
         torch.testing.assert_close(units, torch.full((24,), 0.01 * 2**0.5), atol=1e-5, rtol=0)
 
     def test_over_some_joints(self, poses):
@@ -178,7 +180,7 @@ class TestMeasure:
         body = replace(poses, pose2d=poses.pose2d[:, :1].repeat(1, 24, 1), skeleton=SMPL_24,
                        pose3d=poses.pose3d[:, :1].repeat(1, 24, 1),
                        confidence=torch.ones(24, 24))  # fmt: skip
-        with pytest.raises(ValueError, match=r"h36m_16, which does not tell .*left_hand.*smpl_24"):
+        with pytest.raises(ValueError, match=r"h36m_16, which does not .*left_hand.*smpl_24"):
             measure(Perfect(poses), body)
 
     def test_2d_alone(self, poses):
@@ -210,11 +212,11 @@ class TestHuman36m:
         result = evaluate(weights, "human36m", root, subjects=("S9",))
         said = capsys.readouterr().out
         assert said.strip() == table(result).strip()
-        for part in ("h36m_16 (16)", "Human3.6M, S9, every camera", "root included",
+        for part in ("h36m_16 (16)", "Human3.6M, S9, all cameras", "root included",
                      "2D: ground truth", "poses: 32", "MPJPE mm", "PA-MPJPE mm", "reproj. px",
                      "PCK@150 %", str(weights), "Walking", "all, action-wise"):  # fmt: skip
             assert part in said, part
-        assert "mirroring" not in said and "1 frame in" not in said
+        assert "flip averaging" not in said and "1 frame in" not in said
 
     def test_table_has_the_numbers(self, weights, root, capsys):
         result = evaluate(weights, "human36m", root)
@@ -226,10 +228,10 @@ class TestHuman36m:
             assert rows[name] == numbers
 
     def test_options_are_said(self, weights, root, capsys):
-        result = evaluate(weights, "human36m", root, frame_step=2, mirror=True)
+        result = evaluate(weights, "human36m", root, frame_step=2, flip_averaging=True)
         said = capsys.readouterr().out
         assert "poses: 28 (1 frame in 2)" in said
-        assert "test-time mirroring" in said and result["mirror"] is True
+        assert "flip averaging" in said and result["flip_averaging"] is True
 
     def test_detections(self, weights, root, capsys):
         exact = evaluate(weights, "human36m", root)
@@ -278,7 +280,7 @@ class TestNamedProtocols:
     def test_from_the_command_line(self, weights, others, capsys):
         arguments = ["evaluate", str(weights), "--root", str(others), "--dataset", "pw3d_16"]
         assert main([*arguments, "--detections", "poses2d"]) == 0
-        assert "2D: poses2d (OpenPose's)" in capsys.readouterr().out
+        assert "2D: poses2d (OpenPose)" in capsys.readouterr().out
 
     def test_official_measure_of_mpi_inf_3dhp(self, weights, others):
         """PCK@150 and AUC as its evaluation counts them: over joints and frames alike."""
@@ -303,7 +305,7 @@ class TestNamedProtocols:
         }  # fmt: skip
 
     def test_all_of_smpl_takes_a_model_of_smpl(self, weights, others, tmp_path):
-        with pytest.raises(ValueError, match="does not tell where .*left_collar.*model of smpl_24"):
+        with pytest.raises(ValueError, match="does not determine .*left_collar.*model of smpl_24"):
             evaluate(weights, "pw3d_24", others)
         model = build(SMPL_24, *(getattr(SIZES, name) for name in vars(SIZES)))
         path = tmp_path / "smpl.safetensors"
@@ -343,7 +345,7 @@ class TestRefused:
 
     def test_nobody_to_measure(self, weights, tmp_path):
         write_json(tmp_path, [person(missing=(0,))], "valid")
-        with pytest.raises(ValueError, match="nobody"):
+        with pytest.raises(ValueError, match="no poses with all joints"):
             evaluate(weights, "mpii", tmp_path)
 
 
@@ -351,9 +353,9 @@ class TestCommand:
     def test_human36m(self, weights, root, tmp_path, capsys):
         path = tmp_path / "a.json"
         arguments = ["evaluate", str(weights), "--root", str(root), "--json", str(path)]
-        assert main([*arguments, "--subjects", "S11", "--mirror"]) == 0
+        assert main([*arguments, "--subjects", "S11", "--flip-averaging"]) == 0
         result = json.loads(path.read_text())
-        assert result["poses"] == 4 * 6 and result["mirror"]
+        assert result["poses"] == 4 * 6 and result["flip_averaging"]
         assert table(result) in capsys.readouterr().out
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Named test sets: what their words say is what comes."""
+"""Named test sets: their poses match their descriptions."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from helpers.paths import HUMAN36M, needs_human36m
 
 from camerapose.data.datasets import human36m
 from camerapose.data.datasets.human36m.calibration import cameras
-from camerapose.evaluate import protocols
-from camerapose.evaluate.protocols import UNLIKE_SIZES, load, unlike_cameras
+from camerapose.evaluate.novel_cameras import DISTANCE, FOCAL, PITCH, novel_cameras
+from camerapose.evaluate.protocols import NOVEL_SIZES, load
 
 
 @pytest.fixture(autouse=True)
@@ -32,15 +32,15 @@ def many(root):
     return poses[np.arange(600) % len(poses)]
 
 
-@pytest.mark.parametrize("size", UNLIKE_SIZES.values(), ids=UNLIKE_SIZES.keys())
-def test_unlike_cameras_are_within_their_ranges_and_fill_them(many, size):
-    seen = unlike_cameras(many, size)
+@pytest.mark.parametrize("size", NOVEL_SIZES.values(), ids=NOVEL_SIZES.keys())
+def test_novel_cameras_fill_their_ranges(many, size):
+    seen = novel_cameras(many, size)
     aspect = size[1] / size[0]
     distance = np.linalg.norm(seen.root_position, axis=1)
     place = seen.pose2d[:, seen.skeleton.root_index] / [0.5, 0.5 * aspect]
     for values, (low, high) in (
-        (seen.camera.focal[:, 0], protocols.UNLIKE_FOCAL),
-        (distance, protocols.UNLIKE_DISTANCE),
+        (seen.camera.focal[:, 0], FOCAL),
+        (distance, DISTANCE),
         (place[:, 0], (-1, 1)),
         (place[:, 1], (-1, 1)),
     ):
@@ -51,8 +51,8 @@ def test_unlike_cameras_are_within_their_ranges_and_fill_them(many, size):
     np.testing.assert_allclose(seen.reprojection, seen.pose2d, atol=1e-6)
 
 
-def test_bodies_keep_their_shape_and_stay_upright(many):
-    seen = unlike_cameras(many, (1280, 720))
+def test_shape_and_up_direction_are_kept(many):
+    seen = novel_cameras(many, (1280, 720))
     for poses in (many, seen):
         span = np.linalg.norm(poses.pose3d - poses.root_position[:, None], axis=-1)
         np.testing.assert_allclose(
@@ -69,27 +69,27 @@ def test_bodies_keep_their_shape_and_stay_upright(many):
     )
     body.pose3d[:, many.skeleton.root_index] = many.root_position
     subjects = many.labels["subject"] == "S1"
-    standing = unlike_cameras(body[subjects], (1280, 720))
+    standing = novel_cameras(body[subjects], (1280, 720))
     up = (standing.pose3d - standing.root_position[:, None])[:, 5]
     pitch = np.degrees(np.arcsin(-up[:, 2] / np.linalg.norm(up, axis=1)))
     assert np.abs(up[:, 0]).max() < 1e-4  # no roll
     assert (up[:, 1] < 0).all()  # y points down
-    low, high = protocols.UNLIKE_PITCH
+    low, high = PITCH
     assert low - 0.1 <= pitch.min() < low + 6 and high - 6 < pitch.max() <= high + 0.1
 
 
-def test_the_seed_decides(many):
-    a, b, c = (unlike_cameras(many, (720, 1280), seed=s) for s in (0, 0, 1))
+def test_seed(many):
+    a, b, c = (novel_cameras(many, (720, 1280), seed=s) for s in (0, 0, 1))
     assert np.array_equal(a.pose2d, b.pose2d) and not np.array_equal(a.pose2d, c.pose2d)
 
 
 def test_each_pose_is_seen_once(root):
-    test = load("unlike_portrait", root, subjects=("S9",))
-    assert len(test.poses) == 8 and "720 x 1280" in test.protocol and test.truth2d is None
+    test = load("novel_portrait", root, subjects=("S9",))
+    assert len(test.poses) == 8 and "720 x 1280" in test.protocol and test.target2d is None
 
 
-def test_unknown_and_unfit(root):
-    with pytest.raises(ValueError, match="known are human36m, unlike_landscape.*pw3d_24, ski"):
+def test_invalid_options(root):
+    with pytest.raises(ValueError, match="known are human36m, novel_landscape.*pw3d_24, ski"):
         load("3dpw", root)
     with pytest.raises(ValueError, match="pw3d_16 has only poses2d as detections"):
         load("pw3d_16", root, detections="det")
@@ -110,13 +110,13 @@ def others(tmp_path_factory):
 
 class TestMpiInf3dhp:
     @pytest.mark.parametrize("name, joints", [("h36m_16", 16), ("h36m_17", 17), ("coco_17", 16)])
-    def test_in_the_joints_of_the_model_where_it_has_them(self, others, name, joints):
+    def test_joint_format_of_the_model_if_available(self, others, name, joints):
         test = load("mpi_inf_3dhp", others, skeleton=name)
         assert test.poses.skeleton.n_joints == joints and test.joints is None
         assert len(test.poses) == 30 and test.source2d == "ground truth"
         assert "TS1 to TS6, 30 valid frames of 2,929 published, univ_annot3" in test.protocol
 
-    def test_bodies_are_the_universal_ones(self, others):
+    def test_universal_annotation(self, others):
         poses = load("mpi_inf_3dhp", others).poses
         knee, hip = (poses.pose3d[:, poses.skeleton.index(f"left_{j}")] for j in ("knee", "hip"))
         true = miniatures.bodies(miniatures.JOINTS_17, 6, 1)[0]
@@ -153,11 +153,11 @@ class TestPw3d:
         if scored == 14:
             assert not {"pelvis", "spine"} & set(test.joints)
 
-    def test_with_what_openpose_saw(self, others):
+    def test_detections(self, others):
         test = load("pw3d_16", others, detections="poses2d")
-        assert test.source2d == "poses2d (OpenPose's)" and len(test.poses) == 7
-        np.testing.assert_allclose(test.truth2d, test.poses.reprojection)
-        assert np.abs(test.truth2d - test.poses.pose2d).max() > 0.1
+        assert test.source2d == "poses2d (OpenPose)" and len(test.poses) == 7
+        np.testing.assert_allclose(test.target2d, test.poses.reprojection)
+        assert np.abs(test.target2d - test.poses.pose2d).max() > 0.1
 
 
 def test_ski_pose(others):
@@ -167,9 +167,9 @@ def test_ski_pose(others):
 
 
 @needs_human36m
-def test_people_of_the_real_set_stand_upright_before_level_cameras():
+def test_real_poses_are_upright():
     """Heads are above feet in nearly all of the test poses, whatever the heading."""
-    poses = load("unlike_landscape", HUMAN36M, subjects=("S11",), frame_step=50).poses
+    poses = load("novel_landscape", HUMAN36M, subjects=("S11",), frame_step=50).poses
     y = {j: poses.pose3d[:, poses.skeleton.index(j), 1] for j in ("head", "left_ankle")}
     assert (y["head"] < y["left_ankle"]).mean() > 0.95
     assert np.isfinite(poses.pose2d).all()

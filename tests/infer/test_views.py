@@ -8,7 +8,8 @@ import pytest
 from camerapose.core.camera import Camera
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
-from camerapose.evaluate.run import Graph, lift
+from camerapose.evaluate.measure import lift
+from camerapose.evaluate.models import OnnxModel
 from camerapose.infer import rotated_views as views
 from camerapose.infer.predictor import Predictor
 
@@ -84,6 +85,8 @@ def test_a_predictor_does_so_if_asked_and_evaluation_has_the_same():
     )
     off = np.linalg.norm(usual.pose3d - turned.pose3d, axis=-1)
     assert 1e-4 < off.mean() < 0.2
-    measured = lift(Graph(Predictor().path), usual.to_torch(), mirror=True, turned=True)
+    measured = lift(
+        OnnxModel(Predictor().path), usual.to_torch(), flip_averaging=True, rotated_views=True
+    )
     np.testing.assert_allclose(measured.to_numpy().pose3d, turned.pose3d, atol=2e-3)
     assert len(Predictor(rotated_views=True)(np.zeros((0, 17, 2)), image_size=(8, 8))) == 0

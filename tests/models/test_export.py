@@ -319,11 +319,12 @@ class TestGraph:
             export_checkpoint(folder, tmp_path / "a.onnx", half=True, int8=True)
 
     def test_a_graph_is_measured_like_its_model(self, model, folder):
-        from camerapose.evaluate.run import Graph, measure
+        from camerapose.evaluate.measure import measure
+        from camerapose.evaluate.models import OnnxModel
 
         poses = synthetic.load(n=30, seed=2).to_torch()
-        expected = measure(model, poses, mirror=True)
-        found = measure(Graph(folder / "checkpoint" / "model.onnx"), poses, mirror=True)
+        expected = measure(model, poses, flip_averaging=True)
+        found = measure(OnnxModel(folder / "checkpoint" / "model.onnx"), poses, flip_averaging=True)
         assert found.keys() == expected.keys()
         for name in found:
             torch.testing.assert_close(found[name], expected[name], atol=1e-3, rtol=1e-3)

@@ -19,7 +19,7 @@ from camerapose.core.camera import Camera, denormalize
 from camerapose.core.geometry import root_relative
 from camerapose.core.poses import Poses
 from camerapose.evaluate import metrics
-from camerapose.evaluate.run import lift
+from camerapose.evaluate.measure import lift
 from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose

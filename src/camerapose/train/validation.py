@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from camerapose.evaluate import metrics
-from camerapose.evaluate.run import lift, measure
+from camerapose.evaluate.measure import lift, measure
 from camerapose.models.camerapose import CameraPose
 from camerapose.train.data import TrainingData, truth_weight
 

@@ -1,0 +1,46 @@
+"""Loading of weights for evaluation: checkpoints and exported graphs."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from camerapose.infer.predictor import Predictor
+from camerapose.io.weights import find_weights
+from camerapose.models.camerapose import CameraPose, Lifted
+from camerapose.models.checkpoint import load_model
+
+
+class OnnxModel:
+    """An exported graph with the interface of `CameraPose`."""
+
+    training = False
+
+    def __init__(self, path: Path | str):
+        self._predictor = Predictor(path)
+        self.skeleton = self._predictor.skeleton
+
+    def __call__(self, pose2d: Tensor, confidence: Tensor) -> Lifted:
+        lifted = self._predictor.run(pose2d.cpu().numpy(), confidence.cpu().numpy())
+        return Lifted(**{k: torch.from_numpy(v).to(pose2d.device) for k, v in lifted.items()})
+
+    def train(self, mode: bool = True) -> "OnnxModel":
+        return self
+
+    def eval(self) -> "OnnxModel":
+        return self
+
+    def to(self, device: torch.device) -> "OnnxModel":
+        return self
+
+
+def load_for_evaluation(weights: str | os.PathLike) -> tuple[CameraPose | OnnxModel, Path]:
+    """Return the model of these weights and their file.
+
+    Args:
+        weights: name or path, see `camerapose.io.weights.find_weights`; a checkpoint is preferred
+            over an exported graph.
+    """
+    path = find_weights(weights, (".safetensors", ".onnx"))
+    return (OnnxModel(path) if path.suffix == ".onnx" else load_model(path)), path
