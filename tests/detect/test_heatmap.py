@@ -1,11 +1,13 @@
 """Heatmap networks: crops, decoding, settings and errors."""
 
 import numpy as np
+import onnxruntime
 import pytest
 from helpers.detectors import BoxDetector, blobs
 
 from camerapose.detect._settings import read_settings
 from camerapose.detect.heatmap import Detector, Settings, decode
+from camerapose.io import runtime
 
 #: A network for 96 x 128 input: heatmaps alternate red, green and blue, averaged over cells.
 GRAPH = """
@@ -40,6 +42,16 @@ def test_joints_have_subcell_accuracy(network):
     np.testing.assert_allclose(found[0].keypoints, expected, atol=0.6)
     assert (found[0].confidence > 0.8).all() and found[0].score <= 1
     np.testing.assert_allclose(found[0].box, [180.6, 90.2, 225.1, 199.4], atol=0.6)
+
+
+@pytest.mark.parametrize("device", runtime.DEVICES)
+def test_devices(network, device):
+    if runtime.DEVICES[device][0] not in onnxruntime.get_available_providers():
+        pytest.skip(f"no {device}")
+    places, box = np.array([[210.3, 90.2], [180.6, 150.7], [225.1, 199.4]]), (170, 80, 240, 210)
+    arguments = dict(device=device, threads=1, person_detector=BoxDetector(box))
+    (person,) = Detector(network, **arguments)(blobs(places))
+    np.testing.assert_allclose(person.keypoints, places[np.arange(17) % 3], atol=0.6)
 
 
 def test_people_keep_their_identities_and_empty_boxes_are_rejected(network):
@@ -92,6 +104,14 @@ class TestDecode:
 
 
 class TestErrors:
+    def test_device(self, network):
+        with pytest.raises(ValueError, match="unknown device 'gpu'"):
+            Detector(network, device="gpu", person_detector=BoxDetector())
+
+    def test_image(self, network):
+        with pytest.raises(ValueError, match="expected uint8 RGB"):
+            Detector(network, person_detector=BoxDetector())(np.zeros((9, 9), np.uint8))
+
     def test_missing_file_and_invalid_graph(self, tmp_path):
         with pytest.raises(ValueError, match="no such file"):
             Detector(tmp_path / "none.onnx")
