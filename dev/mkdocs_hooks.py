@@ -9,12 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from camerapose.core.conversion import RECIPES
 from camerapose.core.formats import FORMATS
 from camerapose.core.skeleton import Skeleton
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-PLOT = "images/generalization.svg"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -29,7 +30,8 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the plots to the site (called by MkDocs)."""
     from mkdocs.structure.files import File
 
-    files.append(File.generated(config, PLOT, content=generalization_plot()))
+    for name, make in PLOTS.items():
+        files.append(File.generated(config, f"images/{name}.svg", content=make()))
     return files
 
 
@@ -124,30 +126,61 @@ TESTS = {
 }
 
 
-def generalization_plot() -> str:
-    """Return an SVG: PA-MPJPE by training data, for two lifters."""
-    from matplotlib.figure import Figure
+#: Rows of the refinement plot.
+REFINEMENT = {
+    "trained on clean 2D": "gt-parts-camerapose",
+    "the same, with refinement": "gt-camerapose-plugged",
+    "trained on detections": "sh-camerapose-without",
+    "the same, with refinement ": "sh-camerapose",
+}
 
+
+def generalization_plot() -> str:
+    """Return an SVG: PA-MPJPE by training data and test set, for two lifters."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
-    for axes, lifter in zip(
-        figure.subplots(1, 2, sharey=True), ("parts", "videopose"), strict=True
-    ):
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, lifter in zip(panels, ("parts", "videopose"), strict=True):
         for i, (training, label) in enumerate(TRAININGS.items()):
-            runs = [measured(f"gt-{lifter}-{training}", seed)["tests"] for seed in (0, 1)]
-            heights = [sum(run[test]["pa_mpjpe"] for run in runs) / len(runs) for test in TESTS]
+            row = f"gt-{lifter}-{training}"
+            heights = [mean_over_seeds(row, test, "pa_mpjpe") for test in TESTS]
             places = [x + 0.27 * (i - 1) for x in range(len(TESTS))]
             bars = axes.bar(places, heights, width=0.25, label=label)
             axes.bar_label(bars, fmt="%.0f", fontsize=7)
         axes.set_xticks(range(len(TESTS)), TESTS.values(), fontsize=8)
         axes.set_title(f"lifter {lifter}", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel("PA-MPJPE (mm)")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    panels[0].set_ylabel("PA-MPJPE (mm)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return as_svg(figure)
+
+
+def refinement_plot() -> str:
+    """Return an SVG: MPJPE on detected 2D with and without the refinement network."""
+    figure = Figure(figsize=(9, 1.8), layout="constrained")
+    axes = figure.subplots()
+    heights = [mean_over_seeds(row, "sh", "mpjpe") for row in REFINEMENT.values()]
+    bars = axes.barh(list(REFINEMENT), heights, height=0.7, color=["C0", "C1"] * 2)
+    axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=3)
+    axes.invert_yaxis()
+    axes.set_xlabel("MPJPE (mm), Human3.6M, Stacked Hourglass detections")
+    axes.spines[["top", "right"]].set_visible(False)
+    return as_svg(figure)
+
+
+def mean_over_seeds(row: str, test: str, measure: str) -> float:
+    """Return the mean of a measure over the seeds of a row."""
+    runs = [json.loads(path.read_text()) for path in RESULTS.glob(f"{row}-[0-9].json")]
+    return sum(run["tests"][test][measure] for run in runs) / len(runs)
+
+
+def as_svg(figure: Figure) -> str:
+    """Return the figure as SVG text."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
 
 
+PLOTS = {"generalization": generalization_plot, "refinement": refinement_plot}
 MARKERS = {
     "<!-- joint-formats -->": joint_formats,
     "<!-- derived-joints -->": derived_joints,
