@@ -52,8 +52,8 @@ class TestTracking:
         detector = FakeDetector()
         for step in range(9):
             detector.people = [(100 + 10 * step, 100)]
-            (found,) = detector(self.image, track=True)
-            assert found.person == 0 and found.keypoints[1, 0] == 100 + 10 * step
+            (person,) = detector(self.image, track=True)
+            assert person.person == 0 and person.keypoints[1, 0] == 100 + 10 * step
         assert detector.searches == 1
 
     def test_lost_person_is_searched_at_once_and_keeps_the_identity(self):
@@ -161,25 +161,25 @@ class TestRealModel:
     ANKLES = [27, 28]
 
     def test_detects_the_man(self, detector, man):
-        (found,) = detector(man)
-        assert found.keypoints.shape == (33, 2) and found.keypoints.dtype == np.float32
-        assert detector.skeleton == "blazepose_33" and found.score > 0.6
-        assert (found.keypoints[self.LEFT, 0] > found.keypoints[self.RIGHT, 0]).all()
-        np.testing.assert_allclose(found.keypoints[self.ANKLES, 1], 445, atol=25)
-        assert 80 < found.keypoints[0, 1] < 125  # nose
-        assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
+        (person,) = detector(man)
+        assert person.keypoints.shape == (33, 2) and person.keypoints.dtype == np.float32
+        assert detector.skeleton == "blazepose_33" and person.score > 0.6
+        assert (person.keypoints[self.LEFT, 0] > person.keypoints[self.RIGHT, 0]).all()
+        np.testing.assert_allclose(person.keypoints[self.ANKLES, 1], 445, atol=25)
+        assert 80 < person.keypoints[0, 1] < 125  # nose
+        assert ((person.confidence >= 0) & (person.confidence <= 1)).all()
 
     def test_mirrored_image_gives_the_mirrored_person(self, detector, man):
-        (found,) = detector(man)
+        (person,) = detector(man)
         (mirrored,) = detector(np.ascontiguousarray(man[:, ::-1]))
-        difference = mirrored.keypoints[self.RIGHT] - found.keypoints[self.LEFT] * [-1, 1]
+        difference = mirrored.keypoints[self.RIGHT] - person.keypoints[self.LEFT] * [-1, 1]
         np.testing.assert_allclose(difference - [man.shape[1], 0], 0, atol=15)
 
     def test_scaled_image_gives_scaled_keypoints(self, detector, man):
-        (found,) = detector(man)
+        (person,) = detector(man)
         half = np.asarray(Image.fromarray(man).reduce(2))
         (small,) = detector(half)
-        difference = small.keypoints[11:] * 2 - found.keypoints[11:]
+        difference = small.keypoints[11:] * 2 - person.keypoints[11:]
         assert np.median(np.abs(difference)) < 4
 
     def test_no_person_in_noise(self, detector):

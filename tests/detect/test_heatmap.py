@@ -35,13 +35,13 @@ def network(tmp_path_factory):
 def test_joints_have_subcell_accuracy(network):
     places = np.array([[210.3, 90.2], [180.6, 150.7], [225.1, 199.4]])
     boxes = BoxDetector((170, 80, 240, 210))
-    found = Detector(network, person_detector=boxes)(blobs(places))
-    assert len(found) == 1
+    detections = Detector(network, person_detector=boxes)(blobs(places))
+    assert len(detections) == 1
     expected = places[np.arange(17) % 3]
     # a cell is about seven pixels wide here
-    np.testing.assert_allclose(found[0].keypoints, expected, atol=0.6)
-    assert (found[0].confidence > 0.8).all() and found[0].score <= 1
-    np.testing.assert_allclose(found[0].box, [180.6, 90.2, 225.1, 199.4], atol=0.6)
+    np.testing.assert_allclose(detections[0].keypoints, expected, atol=0.6)
+    assert (detections[0].confidence > 0.8).all() and detections[0].score <= 1
+    np.testing.assert_allclose(detections[0].box, [180.6, 90.2, 225.1, 199.4], atol=0.6)
 
 
 @pytest.mark.parametrize("device", runtime.DEVICES)
@@ -58,16 +58,16 @@ def test_people_keep_their_identities_and_empty_boxes_are_rejected(network):
     places = [(320, 100), (330, 150), (310, 200)]
     boxes = BoxDetector((20, 20, 80, 120), (290, 90, 350, 210))
     detector = Detector(network, person_detector=boxes, max_people=2)
-    found = detector(blobs(places), track=True)
-    assert [person.person for person in found] == [1]
+    detections = detector(blobs(places), track=True)
+    assert [person.person for person in detections] == [1]
     detector.reset()
     assert boxes.resets == 1
 
 
 def test_person_at_the_border(network):
     places = np.array([[6.0, 60.0], [15.0, 100.0], [9.0, 140.0]])
-    found = Detector(network, person_detector=BoxDetector((0, 50, 20, 150)))(blobs(places))
-    np.testing.assert_allclose(found[0].keypoints[:3], places, atol=1.5)
+    detections = Detector(network, person_detector=BoxDetector((0, 50, 20, 150)))(blobs(places))
+    np.testing.assert_allclose(detections[0].keypoints[:3], places, atol=1.5)
 
 
 def test_normalisation_and_bgr(network):

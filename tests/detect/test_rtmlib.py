@@ -90,11 +90,11 @@ class TestRtmpose:
         """Red, green and blue blobs; blue is the network's first channel."""
         boxes = BoxDetector((170, 80, 240, 210))
         detector = plugin.Detector(folder / "rtmpose.onnx", person_detector=boxes)
-        (found,) = detector(blobs(PLACES))
+        (person,) = detector(blobs(PLACES))
         assert detector.skeleton == "coco_17"
         expected = PLACES[2 - np.arange(17) % 3]
-        np.testing.assert_allclose(found.keypoints, expected, atol=1.5)
-        assert (found.confidence > 0.8).all() and found.score <= 1
+        np.testing.assert_allclose(person.keypoints, expected, atol=1.5)
+        assert (person.confidence > 0.8).all() and person.score <= 1
 
     def test_no_person(self, folder):
         detector = plugin.Detector(folder / "rtmpose.onnx", person_detector=BoxDetector())
@@ -127,8 +127,8 @@ class TestRtmpose:
         (folder / "halpe.toml").write_text("people = 'yolox.onnx'")
         detector = plugin.Detector(folder / "halpe.onnx", max_people=3)
         (folder / "halpe.toml").unlink()
-        (found,) = detector(blobs(PLACES))  # 400 pixels wide: boxes are doubled
-        np.testing.assert_allclose(found.keypoints, PLACES[2 - np.arange(26) % 3], atol=1.5)
+        (person,) = detector(blobs(PLACES))  # 400 pixels wide: boxes are doubled
+        np.testing.assert_allclose(person.keypoints, PLACES[2 - np.arange(26) % 3], atol=1.5)
 
 
 class TestRtmo:
@@ -140,11 +140,11 @@ class TestRtmo:
         return image
 
     def test_several_people(self, folder, blue):
-        found = plugin.Detector(folder / "rtmo.onnx", max_people=5)(blue)
-        assert [person.person for person in found] == [0, 1]
-        corners = sorted(person.box[:2].tolist() for person in found)
+        people = plugin.Detector(folder / "rtmo.onnx", max_people=5)(blue)
+        assert [person.person for person in people] == [0, 1]
+        corners = sorted(person.box[:2].tolist() for person in people)
         np.testing.assert_allclose(corners, [[8.5, 16.5], [60.5, 16.5]])
-        assert all(person.keypoints.shape == (17, 2) for person in found)
+        assert all(person.keypoints.shape == (17, 2) for person in people)
         assert len(plugin.Detector(folder / "rtmo.onnx")(blue)) == 1
 
     def test_no_person(self, folder, blue):
@@ -153,8 +153,8 @@ class TestRtmo:
     def test_tracked_people_come_first(self, folder, blue):
         detector = plugin.Detector(folder / "rtmo.onnx")
         detector._previous = [np.array([60.0, 16.0, 94.0, 50.0])]
-        (found,) = detector(blue, track=True)
-        assert found.box[0] == pytest.approx(60.5)
+        (person,) = detector(blue, track=True)
+        assert person.box[0] == pytest.approx(60.5)
         detector.reset()
         assert detector._previous == []
 

@@ -118,10 +118,10 @@ def browser(tmp_path):
 def wait(condition, what, seconds=60):
     """Return the value of `condition` once it is true."""
     until = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < until, f"waited {seconds} s for {what}"
         time.sleep(0.1)
-    return found
+    return value
 
 
 @pytest.mark.filterwarnings("ignore:::gradio")

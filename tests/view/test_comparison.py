@@ -50,7 +50,7 @@ def test_arrows_mark_differences_of_two_models():
     assert titles == ["detected 2D", "a, front", "b, front", "a, side", "b, side"]
     arrows = [[text for text in ax.texts if text.arrow_patch] for ax in figure.axes]
     # Each with its white rim; from the front the second is hidden.
-    assert [len(found) // 2 for found in arrows] == [0, 0, 1, 0, 2]
+    assert [len(panel) // 2 for panel in arrows] == [0, 0, 1, 0, 2]
     tip, tail = np.array(arrows[2][0].xy), np.array(arrows[2][0].xyann)
     assert tip[0] - tail[0] == pytest.approx(0.2, abs=0.01) and abs(tip - tail)[1] < 0.01
     texts = panel_texts(figure)

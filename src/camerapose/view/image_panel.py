@@ -81,7 +81,7 @@ def crop_window(
         center = (preferred[0] + preferred[1]) / 2
         extent = expand(preferred[1] - preferred[0])
         extent = np.maximum(extent * min(1, *(size / extent)), expand(high - low))
-        # Nothing beyond the border while there is image on the other side, but nobody is cut off.
+        # No background while there is image on the other side, but no person is cropped.
         half = np.minimum(extent, size) / 2
         center = np.clip(center, half, size - half)
         center = np.clip(center, high - extent / 2, low + extent / 2)

@@ -18,7 +18,7 @@ MODELS = ("full", "heavy")
 MIN_SCORE = 0.4
 #: Overlap (IoU) above which two poses are of the same person.
 SAME_BODY = 0.6
-#: Overlap of regions above which a newly found person is one who was lost in the last frame.
+#: Overlap of regions above which a new detection continues a person lost in the last frame.
 SAME_TRACK = 0.3
 #: Smallest part of an image, pixels, that is searched separately.
 MIN_TILE = 112
