@@ -27,7 +27,7 @@ from camerapose.detect import _base
 from camerapose.detect._base import Detection
 from camerapose.detect._settings import read_settings
 from camerapose.io.runtime import onnx_session
-from camerapose.track.tracking import overlap
+from camerapose.track.boxes import iou
 
 #: Models that rtmlib downloads: family and mode of rtmlib.
 NAMES = {
@@ -131,7 +131,7 @@ class Detector:
 
     def _prominence(self, person: Detection) -> tuple[bool, float]:
         """Return the order of a person: first whether tracked, then area times score."""
-        tracked = any(overlap(person.box, box) > SAME_PERSON for box in self._previous)
+        tracked = any(iou(person.box, box) > SAME_PERSON for box in self._previous)
         return tracked, float(np.prod(person.box[2:] - person.box[:2])) * person.score
 
 

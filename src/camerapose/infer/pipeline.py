@@ -28,7 +28,8 @@ from camerapose.io.frames import Frame, SourceInfo
 from camerapose.io.keypoints import reader as keypoint_files
 from camerapose.io.resize import shrink
 from camerapose.io.source import Input, Source
-from camerapose.track import tracking
+from camerapose.track.identities import create_tracker
+from camerapose.track.swaps import fix_left_right_swaps
 
 __all__ = ["Predictor", "predict"]
 
@@ -138,7 +139,7 @@ def predict(
             shots = source.frames(start=start, end=end, stride=stride)
             finder = _detector(detector, model, max_people, video, threads)
             rate = info.fps / stride if info and info.fps else None
-            who = tracking.identities(max_people, rate) if video else None
+            who = create_tracker(max_people, rate) if video else None
             bar = tqdm(shots, total=_count(info, start, end, stride), unit="frame",
                        disable=None if progress else True)  # fmt: skip
             _lift_frames(bar, finder, work, album, who, video)
@@ -299,7 +300,7 @@ class _Work:
         names = waiting[0]["labels"]
         labels = {name: np.array([row["labels"][name] for row in waiting]) for name in names}
         if self._video:
-            points, sure, self.mirrored = tracking.unmirrored(
+            points, sure, self.mirrored = fix_left_right_swaps(
                 points, sure, labels["person"], labels["time"], formats.get(self._format)
             )
         for first in range(0, len(waiting), BATCH):

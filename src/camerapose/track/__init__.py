@@ -1,1 +1,1 @@
-"""Identities of people over the frames of a video, and left/right consistency."""
+"""Tracking over the frames of a video: identities of people, and consistent left and right."""

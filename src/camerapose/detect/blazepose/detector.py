@@ -11,7 +11,7 @@ from camerapose.detect.blazepose.crop import Roi
 from camerapose.detect.blazepose.landmarks import LandmarkDetector, Pose
 from camerapose.detect.blazepose.networks import landmark_file
 from camerapose.detect.blazepose.people import SAME_REGION, PersonDetector, tiles
-from camerapose.track.tracking import overlap
+from camerapose.track.boxes import iou
 
 MODELS = ("full", "heavy")
 #: Mean confidence of the landmarks below the head, below which a pose is rejected.
@@ -94,7 +94,7 @@ class Detector:
                 pose = max(pose, again or pose, key=lambda p: p.detection.score)
             if pose is None or pose.detection.score < MIN_SCORE:
                 continue
-            if any(overlap(pose.detection.box, p.detection.box) > SAME_BODY for p in people):
+            if any(iou(pose.detection.box, p.detection.box) > SAME_BODY for p in people):
                 continue
             person = self._identity(pose, people) if person is None else person
             people.append(Pose(replace(pose.detection, person=person), pose.roi))
@@ -125,14 +125,14 @@ class Detector:
             levels.append(tiles(width, height, short // 2))
         for parts in levels:
             for roi in self._find_people(image, parts):
-                if all(overlap(roi.bounds(), p.roi.bounds()) <= SAME_REGION for p in people):
+                if all(iou(roi.bounds(), p.roi.bounds()) <= SAME_REGION for p in people):
                     yield None, roi
 
     def _identity(self, pose: Pose, people: Sequence[Pose]) -> int:
         """Return the number of a person who was lost in the last frame, or a new number."""
         taken = {p.detection.person for p in people}
         for previous in self._previous:
-            near = overlap(pose.roi.bounds(), previous.roi.bounds()) > SAME_TRACK
+            near = iou(pose.roi.bounds(), previous.roi.bounds()) > SAME_TRACK
             if near and previous.detection.person not in taken:
                 return previous.detection.person
         self._next_person += 1

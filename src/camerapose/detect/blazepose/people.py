@@ -8,7 +8,7 @@ from PIL import Image
 
 from camerapose.detect.blazepose.crop import Roi
 from camerapose.detect.blazepose.networks import load_network, person_file, sigmoid
-from camerapose.track.tracking import overlap
+from camerapose.track.boxes import iou
 
 #: Side of the network's input, pixels.
 INPUT_SIZE = 224
@@ -42,7 +42,7 @@ class PersonDetector:
                 candidates.append((score, Roi.from_alignment(points[2], points[3])))
         people: list[tuple[float, Roi]] = []
         for score, roi in sorted(candidates, key=lambda c: c[0], reverse=True):
-            if all(overlap(roi.bounds(), other.bounds()) <= SAME_REGION for _, other in people):
+            if all(iou(roi.bounds(), other.bounds()) <= SAME_REGION for _, other in people):
                 people.append((score, roi))
         people.sort(key=lambda p: p[0] * p[1].size ** 2, reverse=True)
         return [roi for _, roi in people]
@@ -118,7 +118,7 @@ def decode(
     )
     people = []
     while len(scores):
-        same = np.array([overlap(points[0, :2].ravel(), p[:2].ravel()) > SAME_FACE for p in points])
+        same = np.array([iou(points[0, :2].ravel(), p[:2].ravel()) > SAME_FACE for p in points])
         same[0] = True  # also if the box has no area
         mean = np.average(points[same], axis=0, weights=scores[same])
         people.append((float(scores[0]), mean))

@@ -1,0 +1,67 @@
+"""Correction of left-right swaps."""
+
+import numpy as np
+import pytest
+from helpers.fakes import person as detection
+
+from camerapose.core import formats
+from camerapose.track.swaps import fix_left_right_swaps
+
+
+@pytest.fixture
+def walk():
+    """40 frames at 30 fps of a person who walks to the right and swings the arms."""
+    points = np.stack([detection(100 + 3 * i).keypoints for i in range(40)])
+    wrist = formats.COCO_17.index("left_wrist")
+    points[:, wrist, 1] += 40 * np.sin(np.arange(40) / 5)
+    return points, np.tile(np.linspace(0.5, 1, 17), (40, 1)), np.arange(40) / 30
+
+
+def fix(points, confidence, time, person=None):
+    person = np.zeros(len(points), int) if person is None else person
+    return fix_left_right_swaps(points, confidence, person, time, formats.COCO_17)
+
+
+def test_a_body_swapped_for_some_frames(walk):
+    points, confidence, time = walk
+    wrong, swapped_confidence = points.copy(), confidence.copy()
+    mirror = list(formats.COCO_17.mirror)
+    body = slice(5, 17)  # without the face
+    for frames in (slice(12, 20), slice(25, 26)):
+        wrong[frames, body] = wrong[frames][:, mirror][:, body]
+        swapped_confidence[frames, body] = swapped_confidence[frames][:, mirror][:, body]
+    fixed, fixed_confidence, count = fix(wrong, swapped_confidence, time)
+    np.testing.assert_array_equal(fixed, points)
+    np.testing.assert_array_equal(fixed_confidence, confidence)
+    assert count == 9
+
+
+def test_legs_alone_and_several_people(walk):
+    points, confidence, time = walk
+    wrong, mirror = points.copy(), list(formats.COCO_17.mirror)
+    wrong[5:9, 11:] = wrong[5:9][:, mirror][:, 11:]
+    person = np.repeat([0, 1], 40)
+    order = np.random.default_rng(0).permutation(80)
+    both = np.concatenate([wrong, points + 200])[order]
+    fixed, _, count = fix(
+        both, np.tile(confidence, (2, 1))[order], np.tile(time, 2)[order], person[order]
+    )
+    assert count == 4
+    np.testing.assert_array_equal(fixed, np.concatenate([points, points + 200])[order])
+
+
+def test_correct_detections_are_not_changed(walk):
+    """Also where the sides cross, and where a person turns round for good."""
+    points, confidence, time = walk
+    turning = points.copy()
+    centre = turning.mean(1)[:, None, :1]
+    turn = np.cos(np.linspace(0, np.pi, 40))[:, None, None]
+    turning[..., :1] = centre + (turning[..., :1] - centre) * turn
+    for given, when in ((points, time), (turning, time)):
+        fixed, _, count = fix(given, confidence, when)
+        assert count == 0 and fixed is not given
+        np.testing.assert_array_equal(fixed, given)
+    rotated = points.copy()
+    rotated[20:] = rotated[20:, list(formats.COCO_17.mirror)]
+    assert fix(rotated, confidence, time)[2] == 0  # no return: either side may be correct
+    assert fix(points[:1], confidence[:1], time[:1])[2] == 0
