@@ -1,7 +1,5 @@
 """Synthetic bodies: proportions, limits, cameras, determinism."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -139,11 +137,8 @@ def test_options_are_used():
     np.testing.assert_allclose(poses.camera.focal, 1.5, rtol=1e-6)
 
 
-def test_speed():
-    synthetic.load(n=10)
-    started = time.process_time()
+def test_default_number_of_poses():
     assert len(synthetic.load()) == 20_000
-    assert time.process_time() - started < 5  # about half a second on an idle core
 
 
 def test_errors():
