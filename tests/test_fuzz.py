@@ -31,7 +31,7 @@ from camerapose.data.datasets import (
     ski_pose,
     synthetic,
 )
-from camerapose.io.keypoints import reader as keypoints
+from camerapose.io import keypoints
 
 #: Mutated files of each layout.
 EACH = 64
@@ -270,14 +270,14 @@ def _of_keypoints():
     columns = {"skeleton": own.skeleton.name} | own.columns()
     return {
         **{
-            name: ({"a.json": (content, _json)}, lambda root: keypoints.load(root / "a.json"))
+            name: ({"a.json": (content, _json)}, lambda root: keypoints.read(root / "a.json"))
             for name, content in contents.items()
         },
         "openpose": (
             {f"frames/{i}_keypoints.json": (openpose, _json) for i in range(2)},
-            lambda root: keypoints.load(root / "frames"),
+            lambda root: keypoints.read(root / "frames"),
         ),
-        "own npz": ({"a.npz": (columns, _plain_npz)}, lambda root: keypoints.load(root / "a.npz")),
+        "own npz": ({"a.npz": (columns, _plain_npz)}, lambda root: keypoints.read(root / "a.npz")),
     }
 
 

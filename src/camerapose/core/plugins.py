@@ -16,6 +16,7 @@ KINDS = {
     "datasets": "camerapose.data.datasets",
     "detectors": "camerapose.detect",
     "exports": "camerapose.io.export",
+    "keypoints": "camerapose.io.keypoints",
 }
 
 

@@ -22,10 +22,10 @@ from camerapose.core.skeleton import Skeleton
 from camerapose.infer import clip
 from camerapose.infer.live import LiveSmoother
 from camerapose.infer.predictor import MIN_JOINTS, PoseWarning, Predictor, outside
+from camerapose.io import keypoints as keypoint_files
 from camerapose.io import results
 from camerapose.io.export import movements
 from camerapose.io.frames import Frame, SourceInfo
-from camerapose.io.keypoints import reader as keypoint_files
 from camerapose.io.resize import shrink
 from camerapose.io.source import Input, Source
 from camerapose.track.identities import create_tracker
@@ -444,7 +444,7 @@ def _lift_keypoints(
     path: Path, work: "_Work", skeleton: str | None, image_size: Any, chosen: slice
 ) -> None:
     """Lift people whose 2D somebody else's program has found."""
-    given = keypoint_files.load(path, skeleton=skeleton, image_size=image_size)
+    given = keypoint_files.read(path, skeleton=skeleton, image_size=image_size)
     if given.image_size is None:
         raise ValueError(
             f"{path} does not say how large its images are, and without that the camera can't be "

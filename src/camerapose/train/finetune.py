@@ -84,13 +84,13 @@ def adapt(
         ValueError: too few people to learn from and to measure on.
         FileNotFoundError: an image to draw on is not in `images`.
     """
-    from camerapose.io.keypoints import reader as keypoints
+    from camerapose.io import keypoints
 
     if not 0 < held_out < 1:
         raise ValueError(f"held_out is {held_out}; give a share between 0 and 1, such as 0.2")
     path = find_weights(weights, (".safetensors",))
     model = load_model(path)
-    people = keypoints.load(annotations, skeleton=skeleton, image_size=image_size)
+    people = keypoints.read(annotations, skeleton=skeleton, image_size=image_size)
     learned, tested = split(people.to(model.skeleton), held_out, seed)
     if human36m is None:
         pairs = made_bodies(model, seed)

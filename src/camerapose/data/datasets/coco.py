@@ -15,7 +15,7 @@ import numpy as np
 from camerapose.core.camera import normalize
 from camerapose.core.formats import COCO_17
 from camerapose.core.poses import Poses
-from camerapose.io.keypoints.reader import VISIBILITY
+from camerapose.io.keypoints.coco import VISIBILITY
 
 SPLITS = ("train", "val")
 #: People of the published files who are no crowd and have a joint labelled.

@@ -1,0 +1,89 @@
+"""camerapose's own `poses.json`."""
+
+from typing import Any
+
+import numpy as np
+
+from camerapose.io.keypoints._content import Content, describe
+from camerapose.io.keypoints._people import People, numbers, stack, whole, with_scores
+from camerapose.io.keypoints._sources import Source
+from camerapose.io.keypoints._stream import Table
+
+DESCRIPTION = "camerapose's poses.json"
+SOURCES = (
+    Source("camerapose", "1", "camerapose predict", "2D keypoints with frame, time and person"),
+)
+
+
+def matches(content: Content) -> bool:
+    """Return whether this is a JSON object with `"format": "camerapose"`."""
+    return isinstance(content.json, dict) and content.json.get("format") == "camerapose"
+
+
+def read(content: Content) -> People:
+    """Read the 2D keypoints of every pose; those of joints that were not visible are null."""
+    document, path = content.json, content.path
+    poses = document.get("poses")
+    if "poses" not in document:
+        raise ValueError(f"{path}: no 'poses' but {describe(document)}")
+    if not isinstance(poses, Table):
+        raise ValueError(f"{path}: poses is {describe(poses)}, expected a list of objects")
+
+    def place(i: int) -> str:
+        return f"{path}, pose {i}"
+
+    n = len(poses)
+    given = poses.take("keypoints")
+    missing = next((i for i in range(n) if given[i] is None), None)
+    if missing is not None:
+        raise ValueError(f"{place(missing)}: no keypoints")
+    points, kept = stack(given, place, 2)
+    images, sizes = poses.take("image"), poses.take("image_size")
+    default = document.get("image_size")
+    times = poses.take("time")
+    return People(
+        with_scores(points, _scores(poses.take("confidence"), points, kept, place)),
+        place=lambda i: place(int(kept[i])),
+        image=[str(images[i] or "") for i in kept],
+        frame=[whole(v) for v in _at(poses.take("frame"), kept)],
+        person=[whole(v) for v in _at(poses.take("person"), kept)],
+        size=_sizes([sizes[i] if sizes[i] is not None else default for i in kept], kept, place),
+        time=None if any(times[i] is None for i in kept) else [float(times[i]) for i in kept],
+        joints=document.get("joints"),
+        skeleton=None if document.get("skeleton") is None else str(document["skeleton"]),
+        unit="pixel",
+    )
+
+
+def _at(values: Any, rows: np.ndarray) -> Any:
+    return [values[i] for i in rows]
+
+
+def _scores(values: Any, points: np.ndarray, kept: np.ndarray, place: Any) -> np.ndarray:
+    scores = np.ones(points.shape[:2], np.float32)
+    for row, i in enumerate(kept):
+        if values[i] is None or isinstance(values[i], list) and not values[i]:
+            continue
+        score = numbers(values[i], place(int(i)), "confidence")
+        if len(score) != points.shape[1]:
+            raise ValueError(
+                f"{place(int(i))}: got {points.shape[1]} keypoints and {len(score)} confidences, "
+                "expected one confidence per keypoint"
+            )
+        scores[row] = score
+    return scores
+
+
+def _sizes(values: list, kept: np.ndarray, place: Any) -> np.ndarray:
+    sizes = np.full((len(values), 2), np.nan, np.float32)
+    for row, value in enumerate(values):
+        if value is None:
+            continue
+        size = numbers(value, place(int(kept[row])), "image_size")
+        if size.shape != (2,) or not (np.isfinite(size) & (size > 0)).all():
+            raise ValueError(
+                f"{place(int(kept[row]))}: image_size is {value}, expected a positive width and "
+                "height in pixels"
+            )
+        sizes[row] = size
+    return sizes
