@@ -44,7 +44,7 @@ def test_corners_and_aspect(size):
     np.testing.assert_allclose(step[0], step[1])
 
 
-def test_one_image_size_a_pose():
+def test_one_image_size_per_pose():
     keypoints = np.random.default_rng(0).uniform(0, 500, (2, 5, 2))
     sizes = np.array([[640.0, 480.0], [480.0, 640.0]])
     both = normalize(keypoints, sizes)
@@ -53,7 +53,7 @@ def test_one_image_size_a_pose():
     np.testing.assert_allclose(denormalize(both, sizes), keypoints)
 
 
-def test_pixels_and_normalised_cameras_project_alike():
+def test_pixel_and_normalised_cameras_agree():
     camera, points = camera_of(), points_of()
     size = np.tile([1280.0, 720.0], (4, 1))
     expected = denormalize(camera.project(points), size)
@@ -63,7 +63,7 @@ def test_pixels_and_normalised_cameras_project_alike():
     np.testing.assert_allclose(homogeneous[..., :2] / homogeneous[..., 2:], expected)
 
 
-def test_focal_length_one_sees_ninety_degrees():
+def test_focal_length_one_is_ninety_degrees():
     camera = Camera(np.ones((1, 2)), np.zeros((1, 2)), np.zeros((1, 3)))
     np.testing.assert_allclose(camera.project(np.array([[[2.0, -2.0, 2.0]]])), [[[1, -1]]])
 
@@ -75,7 +75,7 @@ def test_world_and_camera_frames_are_inverse():
     np.testing.assert_allclose(camera.to_camera(points), expected)
 
 
-def test_without_rotation_translation_is_all():
+def test_without_rotation():
     camera = camera_of()
     still = Camera(camera.focal, camera.center, camera.translation)
     points = points_of()
@@ -83,7 +83,7 @@ def test_without_rotation_translation_is_all():
     np.testing.assert_allclose(still.to_world(still.to_camera(points)), points)
 
 
-def test_projection_forgets_the_distance_along_a_ray():
+def test_projection_is_constant_along_a_ray():
     camera, points = camera_of(distorted=True), np.abs(points_of()) + [0, 0, 1]
     np.testing.assert_allclose(camera.project(points), camera.project(points * 3))
 
@@ -108,7 +108,7 @@ def test_distortion_against_a_hand_computed_point():
     np.testing.assert_allclose(got, expected)
 
 
-def test_points_at_or_behind_the_camera_stay_finite():
+def test_points_at_or_behind_the_camera_are_finite():
     camera = camera_of(1)
     points = np.array([[[1.0, 1.0, 0.0], [1.0, 1.0, -3.0], [1.0, 1.0, MIN_DEPTH]]])
     seen = camera.project(points)
@@ -137,14 +137,14 @@ def test_gradients_flow_to_the_camera():
     assert camera.focal.grad.abs().sum() > 0 and camera.center.grad.abs().sum() > 0
 
 
-def test_indexing_and_joining():
+def test_indexing_and_concatenation():
     camera = camera_of(5, distorted=True)
     again = Camera.cat([camera[:2], camera[[2, 3, 4]]])
     for name in ("focal", "center", "translation", "rotation", "distortion"):
         assert (getattr(again, name) == getattr(camera, name)).all()
 
 
-def test_joining_cameras_with_and_without_distortion():
+def test_concatenation_with_and_without_distortion():
     points = points_of(8)
     plain, bent = camera_of(4), camera_of(4, distorted=True, seed=3)
     both = Camera.cat([plain, bent])

@@ -39,7 +39,7 @@ def test_bones_and_pose_are_inverse(body, d):
     assert (relative[:, body.root_index] == 0).all()
 
 
-def test_pose_from_bones_is_exact_enough_under_autocast():
+def test_pose_from_bones_is_accurate_under_autocast():
     pose = geometry.root_relative(poses(), H36M_16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         again = geometry.pose_from_bones(geometry.bone_vectors(pose, H36M_16), H36M_16)
@@ -55,7 +55,7 @@ def test_any_leading_dimensions():
     assert geometry.pose_from_bones(bones, H36M_16).shape == (16, 3)
 
 
-def test_constants_made_in_inference_serve_training():
+def test_constants_created_in_inference_mode_work_in_training():
     geometry._CONSTANTS.clear()
     with torch.inference_mode():
         geometry.kcs(poses(), H36M_16)
@@ -66,7 +66,7 @@ def test_constants_made_in_inference_serve_training():
 
 
 @ALL
-def test_kcs_does_not_change_when_turned_moved_or_scaled(body):
+def test_kcs_is_invariant_to_similarity_transforms(body):
     pose = poses(body=body)
     changed = 3.7 * turned(pose) + torch.randn(len(pose), 1, 3)
     torch.testing.assert_close(
@@ -74,7 +74,7 @@ def test_kcs_does_not_change_when_turned_moved_or_scaled(body):
     )
 
 
-def test_kcs_does_not_change_with_bone_lengths():
+def test_kcs_is_invariant_to_bone_lengths():
     bones = geometry.bone_vectors(poses(), H36M_16)
     longer = geometry.pose_from_bones(bones * (0.5 + torch.rand(6, 15, 1)), H36M_16)
     torch.testing.assert_close(
@@ -85,7 +85,7 @@ def test_kcs_does_not_change_with_bone_lengths():
     )
 
 
-def test_kcs_in_2d_does_not_change_with_place_and_size():
+def test_kcs_in_2d_is_invariant_to_position_and_scale():
     pose = poses(d=2)
     torch.testing.assert_close(
         geometry.kcs(0.2 * pose + 0.4, H36M_16), geometry.kcs(pose, H36M_16), atol=2e-5, rtol=0
@@ -104,7 +104,7 @@ def test_kcs_is_the_masked_gram_matrix_of_unit_bones():
         np.testing.assert_allclose(chains[:, part].numpy(), expected, atol=1e-6)
 
 
-def test_unit_is_one_long_and_safe_at_zero():
+def test_unit_has_length_one_and_is_finite_at_zero():
     vectors = torch.randn(5, 3)
     torch.testing.assert_close(geometry.unit(vectors).norm(dim=-1), torch.ones(5))
     zero = torch.zeros(2, 3, requires_grad=True)
@@ -120,7 +120,7 @@ def test_bone_lengths_have_a_gradient_at_zero():
 
 
 @ALL
-def test_insert_root_undoes_leaving_it_out(body):
+def test_insert_root_restores_the_root(body):
     pose = geometry.root_relative(poses(body=body), body)
     others = [j for j in range(body.n_joints) if j != body.root_index]
     assert torch.equal(geometry.insert_root(pose[:, others], body), pose)
@@ -129,7 +129,7 @@ def test_insert_root_undoes_leaving_it_out(body):
 # Rotations: roma's are the slow twin
 
 
-def test_rotvec_to_rotmat_is_romas():
+def test_rotvec_to_rotmat_agrees_with_roma():
     rotvec = 3 * torch.randn(500, 3).double()
     rotvec[0], rotvec[1] = 0.0, 1e-9
     torch.testing.assert_close(
@@ -137,7 +137,7 @@ def test_rotvec_to_rotmat_is_romas():
     )
 
 
-def test_rotvec_to_rotmat_turns_at_once_from_rest():
+def test_gradient_of_rotvec_to_rotmat_at_zero():
     """At the zero vector the gradient is that of the cross product."""
     rotvec, point = torch.zeros(3, requires_grad=True), torch.randn(3)
     (geometry.rotvec_to_rotmat(rotvec) @ point)[0].backward()
@@ -152,7 +152,7 @@ def aligned_error(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor
 
 
 def umeyama(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """One pose after another, in double precision, as the paper has it."""
+    """Umeyama's algorithm, one pose at a time, in double precision."""
     x0, y0 = x - x.mean(0), y - y.mean(0)
     u, s, vt = np.linalg.svd(y0.T @ x0)
     sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
@@ -161,7 +161,7 @@ def umeyama(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return scale * x0 @ rotation.T + y.mean(0)
 
 
-def test_align_undoes_a_similarity():
+def test_align_inverts_a_similarity_transform():
     pose = poses(50)
     changed = turned(pose) * (0.2 + torch.rand(50, 1, 1)) + 5 * torch.randn(50, 1, 3)
     assert aligned_error(changed, pose).max() < 2e-5
@@ -191,7 +191,7 @@ def test_align_matches_a_loop_in_double_precision(kind):
     np.testing.assert_allclose(rms_single, rms, atol=1e-6)
 
 
-def test_align_matches_scipy_where_no_reflection_helps():
+def test_align_agrees_with_scipy_without_reflection():
     target = poses(20).double()
     predicted = turned(target.float()).double() * 1.7 + 0.05 * torch.randn(20, 16, 3).double()
     got = geometry.procrustes_align(predicted, target)
@@ -208,7 +208,7 @@ def test_align_does_not_reflect():
 
 
 @pytest.mark.parametrize("offset", [0.0, 5.0])
-def test_align_only_moves_coincident_poses(offset):
+def test_align_only_translates_coincident_joints(offset):
     pose, point = poses(3), torch.full((3, 16, 3), 0.3) + offset
     centred = pose - pose.mean(1, keepdim=True)
     moved = geometry.procrustes_align(point, pose)
@@ -217,7 +217,7 @@ def test_align_only_moves_coincident_poses(offset):
     torch.testing.assert_close(moved, centred + point, atol=5e-6, rtol=0)
 
 
-def test_align_keeps_nan_to_its_pose():
+def test_nan_in_one_pose_does_not_affect_others():
     predicted, target = poses(3), poses(3)
     alone = geometry.procrustes_align(predicted[1:], target[1:])
     predicted[0, 4, 1] = torch.nan
@@ -226,5 +226,5 @@ def test_align_keeps_nan_to_its_pose():
     torch.testing.assert_close(out[1:], alone)
 
 
-def test_align_takes_no_poses():
+def test_align_without_poses():
     assert geometry.procrustes_align(poses(0), poses(0)).shape == (0, 16, 3)

@@ -1,4 +1,4 @@
-"""A file is a plug-in."""
+"""Plug-ins are files."""
 
 import inspect
 
@@ -15,7 +15,7 @@ def test_plugins_are_the_files_of_a_folder(kind):
 
 
 @pytest.mark.parametrize("name", plugins.available("datasets"))
-def test_every_data_set_keeps_the_contract(name):
+def test_data_sets_follow_the_contract(name):
     module = plugins.load("datasets", name)
     assert module.__name__ == f"camerapose.data.datasets.{name}" and module.__doc__
     first, *options = inspect.signature(module.load).parameters.values()
@@ -37,7 +37,7 @@ def test_a_new_file_is_a_new_plugin(tmp_path, monkeypatch):
     assert plugins.load("datasets", "my_data").load("here") == "here"
 
 
-def test_unknown_names_list_the_known():
+def test_errors_list_the_known_names():
     with pytest.raises(ValueError, match=r"unknown dataset 'human3m'; available: .*human36m.*mpii"):
         plugins.load("datasets", "human3m")
     with pytest.raises(ValueError, match="did you mean 'human36m'"):

@@ -44,7 +44,7 @@ def assert_same(a, b, exact=True):
             np.testing.assert_allclose(column, right[name], atol=1e-5, err_msg=name)
 
 
-def test_joining_parts_gives_the_whole():
+def test_concatenating_parts_restores_the_whole():
     poses = poses_of()
     assert_same(Poses.cat([poses[:2], poses[2:5], poses[[5]]]), poses)
     assert_same(Poses.cat(list(poses)), poses)
@@ -58,7 +58,7 @@ def test_masks_indices_and_slices_agree():
     assert len(poses[mask]) == 2
 
 
-def test_joining_keeps_what_all_have():
+def test_concatenation_keeps_shared_columns():
     poses = poses_of()
     less = Poses(H36M_16, poses.pose2d, poses.confidence, labels={"frame": np.arange(6)})
     both = Poses.cat([poses, less])
@@ -79,7 +79,7 @@ def test_mirrored_3d_projects_to_mirrored_2d():
     np.testing.assert_allclose(flipped.camera.translation, flipped.root_position)
 
 
-def test_conversion_then_projection_is_projection_then_conversion_where_copied():
+def test_conversion_commutes_with_projection_for_copied_joints():
     poses = poses_of(skeleton=H36M_17)
     small = poses.to(H36M_16)
     assert small.skeleton == H36M_16 and small.pose3d.shape == (6, 16, 3)
@@ -99,7 +99,7 @@ def test_torch_and_back():
     np.testing.assert_allclose(there.reprojection_error, poses.reprojection_error, atol=1e-4)
 
 
-def test_reprojection_error_is_in_pixels_and_of_seen_joints():
+def test_reprojection_error_is_in_pixels_over_visible_joints():
     poses = poses_of()
     assert poses.reprojection_error.max() < 1e-3
     moved = denormalize(poses.pose2d, poses.image_size) + [3, 4]
@@ -131,7 +131,7 @@ def test_save_and_load(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["poses.npz", "torch.npz"]
 
 
-def test_saving_2d_alone(tmp_path):
+def test_saving_2d_poses(tmp_path):
     poses = Poses(H36M_16, np.zeros((2, 16, 2)), np.zeros((2, 16)))
     poses.save(tmp_path / "poses.npz")
     again = Poses.load(tmp_path / "poses.npz")
@@ -148,12 +148,12 @@ def test_wrong_joint_count():
         Poses(H36M_16, np.zeros((1, 17, 2)), np.zeros((1, 17)))
 
 
-def test_joining_formats():
+def test_concatenating_different_formats():
     with pytest.raises(ValueError, match=r"2 joint formats \(coco_17, h36m_16\).*to\(skeleton"):
         Poses.cat([poses_of(), poses_of(skeleton=COCO_17)])
 
 
-def test_what_is_not_there_is_said():
+def test_missing_columns():
     poses = Poses(H36M_16, np.zeros((1, 16, 2)), np.zeros((1, 16)))
     with pytest.raises(ValueError, match="no pose3d"):
         poses.root_position  # noqa: B018
@@ -190,7 +190,7 @@ def test_bad_files(tmp_path):
         ("pose3d", (3, 16, 2)), ("label_frame", (2,)), ("camera_focal", (3, 1)),
     ],
 )  # fmt: skip
-def test_files_whose_columns_do_not_fit(tmp_path, column, shape):
+def test_files_with_inconsistent_columns(tmp_path, column, shape):
     columns = {"pose2d": np.zeros((3, 16, 2)), "confidence": np.zeros((3, 16))}
     np.savez(tmp_path / "p.npz", skeleton="h36m_16", **(columns | {column: np.zeros(shape)}))
     with pytest.raises(ValueError, match="of shape .* poses of h36m_16 need"):

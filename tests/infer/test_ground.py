@@ -1,4 +1,4 @@
-"""Up and floor, as people's postures tell them, of cameras whose turn is known."""
+"""Estimated ground for cameras of known orientation."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from camerapose.core.skeleton import Skeleton
 from camerapose.infer import clip
 from camerapose.io.export import movements
 
-#: Joints of somebody who stands, metres: to the right, up, towards the viewer.
+#: Joints of a standing person, metres: to the right, up, towards the viewer.
 STANDING = {
     "pelvis": (0, 0.93, 0), "right_hip": (0.13, 0.93, 0), "left_hip": (-0.13, 0.93, 0),
     "right_knee": (0.13, 0.5, 0), "left_knee": (-0.13, 0.5, 0),
@@ -25,7 +25,7 @@ STANDING = {
 
 
 def people(n=60, sway=4.0, seed=0):
-    """Who stands here and there and sways by some degrees: (n, j, 3) in the level frame."""
+    """Return a person who stands in n places and sways by some degrees, in the level frame."""
     random = np.random.default_rng(seed)
     body = np.array([STANDING[name] for name in H36M_16.joints])
     sways = Rotation.from_rotvec(np.radians(sway) * random.normal(size=(n, 3)) * [1, 0, 1])
@@ -36,7 +36,7 @@ def people(n=60, sway=4.0, seed=0):
 
 
 def seen(points, pitch=0.0, roll=0.0, height=1.6):
-    """By a camera so high that looks down and is rolled clockwise by so many degrees."""
+    """Return the poses as seen by a camera of given pitch (down), roll (clockwise) and height."""
     down = Rotation.from_euler("x", -pitch, degrees=True)
     turned = down * Rotation.from_euler("z", -roll, degrees=True)
     pose3d = turned.inv().apply((points - [0, height, 0]).reshape(-1, 3)) * [1, -1, -1]
@@ -50,7 +50,7 @@ def seen(points, pitch=0.0, roll=0.0, height=1.6):
 
 
 @pytest.mark.parametrize("pitch, roll", [(0, 0), (25, 0), (-15, 0), (0, 20), (20, -30), (88, 10)])
-def test_the_camera_s_turn_is_found(pitch, roll):
+def test_camera_orientation_and_height(pitch, roll):
     poses = seen(people(), pitch, roll)
     found = clip.estimate_ground(poses)
     assert found.pitch == pytest.approx(pitch, abs=2)
@@ -61,7 +61,7 @@ def test_the_camera_s_turn_is_found(pitch, roll):
     assert np.linalg.det(found.axes) == pytest.approx(1)
 
 
-def test_who_keeps_still_stands_as_he_did():
+def test_a_motionless_person_is_restored():
     points = people(sway=0)
     poses = seen(points, pitch=18, roll=7)
     found = clip.estimate_ground(poses)
@@ -70,7 +70,7 @@ def test_who_keeps_still_stands_as_he_did():
     np.testing.assert_allclose(back, points + [0, sole - 0.07, 0], atol=1e-4)
 
 
-def test_who_bends_does_not_tell_up():
+def test_bent_and_lying_people_do_not_affect_the_vertical():
     """Two thirds of the time bent forward, the same way, or lying."""
     points = people(sway=2)
     trunk = [H36M_16.index(j) for j in ("spine", "thorax", "head", "left_shoulder", "left_elbow",
@@ -85,7 +85,7 @@ def test_who_bends_does_not_tell_up():
     assert found.pitch == pytest.approx(20, abs=2) and found.roll == pytest.approx(0, abs=2)
 
 
-def test_files_stand_on_the_floor():
+def test_exports_stand_on_the_floor():
     points = people(sway=0)
     poses = seen(points, pitch=18)
     flat = movements(poses, ground=clip.estimate_ground(poses))[0].points
@@ -94,11 +94,11 @@ def test_files_stand_on_the_floor():
         ANKLE_HEIGHT * body_height(poses.pose3d, poses.skeleton)[0], abs=1e-4
     )
     np.testing.assert_allclose(flat[..., [0, 2]], points[..., [0, 2]], atol=1e-4)
-    leaning = movements(poses)[0].points
-    assert np.ptp(leaning[:, ankles, 1]) > 0.3
+    without_ground = movements(poses)[0].points
+    assert np.ptp(without_ground[:, ankles, 1]) > 0.3
 
 
-def test_refused():
+def test_invalid_poses():
     poses = seen(people(3))
     with pytest.raises(ValueError, match="no pose"):
         clip.estimate_ground(poses[:0])

@@ -7,10 +7,13 @@ import pytest
 from helpers.clips import acceleration, three_people, walk
 
 from camerapose.core.bones import bone_lengths
+from camerapose.core.camera import denormalize
 from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
 from camerapose.infer.clip.rts import rts_smooth
+from camerapose.infer.live import LiveSmoother
+from camerapose.infer.predictor import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +179,25 @@ def test_invalid_poses():
         clip.smooth(replace(noisy, pose3d=None, camera=None))
     with pytest.raises(ValueError, match="to_numpy"):
         clip.smooth(noisy.to_torch())
+
+
+def test_result_of_a_predictor(graph):
+    """Poses without labels go through every function of clip."""
+    ground_truth, _ = walk(frames=20)
+    keypoints = denormalize(ground_truth.pose2d, (640, 480)).astype(float)
+    poses = Predictor(graph)(keypoints, image_size=(640, 480), skeleton="h36m_16")
+    assert poses.labels == {}
+    for changed in (
+        clip.smooth(poses, fps=25.0),
+        clip.smooth(poses, times=np.arange(20) / 25),
+        clip.fill_gaps(poses, 1.0),
+        clip.average_camera(poses),
+        clip.static_camera(poses),
+        clip.set_height(poses, 1.8),
+        clip.set_median_height(poses),
+        clip.set_focal_length(poses, 500),
+    ):
+        assert len(changed) == 20 and np.isfinite(changed.pose3d).all()
+    assert np.isfinite(clip.estimate_ground(poses).camera_height)
+    live = LiveSmoother()
+    assert len(Poses.cat([live(pose, i / 25) for i, pose in enumerate(poses)])) == 20

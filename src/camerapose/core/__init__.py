@@ -1,1 +1,1 @@
-"""Values and mathematics that everything else builds on: skeletons, poses, cameras, geometry."""
+"""Value types and mathematics: skeletons, poses, cameras, geometry, body measures."""

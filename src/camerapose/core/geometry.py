@@ -1,8 +1,8 @@
-"""Poses as bones, part-aware kinematic chains, and the best similarity between two poses.
+"""Differentiable geometry of poses on torch tensors, for training and evaluation.
 
-Pure functions on torch tensors. Rotations come from roma; joints are named by a `Skeleton`.
-Constant index lists and matrices are made once for each skeleton, device and dtype, so that no
-function here waits for the device or loops over joints.
+Bone vectors, part-aware kinematic chain space, rotations and Procrustes alignment. Constant indices
+and matrices are created once per skeleton, device and dtype, so that no function synchronises with
+the device or loops over joints.
 """
 
 import math
@@ -22,12 +22,12 @@ _CONSTANTS: dict[tuple, Tensor] = {}
 def constant(
     make: Callable[[Any], list], skeleton: Skeleton | None, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """`make(skeleton)` as a tensor on a device, made once and kept: no copy waits in a loop."""
+    """Return `make(skeleton)` as a tensor on a device, created once, so that loops do not wait."""
     key = (make, skeleton, device, dtype)
     if key not in _CONSTANTS:
-        with torch.inference_mode(False):  # a constant first made in inference also serves training
+        with torch.inference_mode(False):  # inference tensors cannot be saved for backward
             value = torch.tensor(make(skeleton), device=device, dtype=dtype)
-        if type(value) is not Tensor:  # a tracer's stand-in: true only while it traces
+        if type(value) is not Tensor:  # the placeholder of a tracer must not be kept
             return value
         _CONSTANTS[key] = value
     return _CONSTANTS[key]
@@ -42,7 +42,7 @@ def _parents(skeleton: Skeleton) -> list[int]:
 
 
 def _paths(skeleton: Skeleton) -> list[list[float]]:
-    """Joints by bones: 1 where the bone lies between the root and the joint."""
+    """Return joints by bones: 1 where the bone is on the path from the root to the joint."""
     bone_above = {child: (bone, parent) for bone, (child, parent) in enumerate(skeleton.bones)}
     paths = [[0.0] * len(skeleton.bones) for _ in skeleton.joints]
     for joint, path in enumerate(paths):
@@ -53,7 +53,7 @@ def _paths(skeleton: Skeleton) -> list[list[float]]:
 
 
 def _part_pairs(skeleton: Skeleton) -> list[list[list[float]]]:
-    """Parts by bones by bones: 1 where both bones belong to the part."""
+    """Return parts by bones by bones: 1 where both bones belong to the part."""
     bones = range(len(skeleton.bones))
     return [
         [[float(a in part and b in part) for b in bones] for a in bones]
@@ -62,7 +62,7 @@ def _part_pairs(skeleton: Skeleton) -> list[list[list[float]]]:
 
 
 def root_relative(pose3d: Float[Tensor, "*b j d"], skeleton: Skeleton) -> Float[Tensor, "*b j d"]:
-    """The pose with its root joint at the origin (exactly zero). Works in 2D as well."""
+    """Return poses with the root joint at the origin (exactly zero); 2D or 3D."""
     root = skeleton.root_index
     return pose3d - pose3d[..., root : root + 1, :]
 
@@ -70,7 +70,7 @@ def root_relative(pose3d: Float[Tensor, "*b j d"], skeleton: Skeleton) -> Float[
 def insert_root(
     others: Float[Tensor, "*b others d"], skeleton: Skeleton
 ) -> Float[Tensor, "*b j d"]:
-    """Put a root at the origin among the other joints, at its place in the skeleton."""
+    """Insert a root joint at the origin, at its index in the skeleton."""
     root = skeleton.root_index
     zero = torch.zeros_like(others[..., :1, :])
     return torch.cat([others[..., :root, :], zero, others[..., root:, :]], dim=-2)
@@ -79,14 +79,14 @@ def insert_root(
 def bone_vectors(
     points: Float[Tensor, "*b j d"], skeleton: Skeleton
 ) -> Float[Tensor, "*b bones d"]:
-    """Child minus parent of every bone, in the order of `skeleton.bones`."""
+    """Return child minus parent of every bone, in the order of `skeleton.bones`."""
     child = constant(_children, skeleton, points.device, torch.long)
     parent = constant(_parents, skeleton, points.device, torch.long)
     return points.index_select(-2, child) - points.index_select(-2, parent)
 
 
 def bone_lengths(points: Float[Tensor, "*b j d"], skeleton: Skeleton) -> Float[Tensor, "*b bones"]:
-    """Length of every bone, in the points' unit. A bone of length zero has the gradient zero."""
+    """Return the length of every bone; the gradient of a length of zero is zero."""
     return torch.linalg.vector_norm(bone_vectors(points, skeleton), dim=-1)
 
 
@@ -95,18 +95,18 @@ def pose_from_bones(
     skeleton: Skeleton,
     root: Float[Tensor, "*b d"] | None = None,
 ) -> Float[Tensor, "*b j d"]:
-    """The pose whose `bone_vectors` these are; its root joint at `root` (None: the origin)."""
+    """Return the pose with the given bone vectors and root position (None: the origin)."""
     paths = constant(_paths, skeleton, bones.device, bones.dtype)
-    with torch.autocast(bones.device.type, enabled=False):  # bfloat16 would cost millimetres
-        pose = torch.einsum("jb,...bd->...jd", paths, bones)  # one product, where @ loops
+    with torch.autocast(bones.device.type, enabled=False):  # bfloat16 has errors of millimetres
+        pose = torch.einsum("jb,...bd->...jd", paths, bones)  # one product; @ loops over the batch
     return pose if root is None else pose + root[..., None, :]
 
 
 def rotvec_to_rotmat(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
-    """Rotations about an axis, by the vector's length in radians (Rodrigues' formula).
+    """Return rotation matrices of rotation vectors, radians (Rodrigues' formula).
 
-    For training loops: roma's of the same name takes ten times as many operations. The gradient
-    at the zero vector is finite.
+    The function of the same name in roma takes ten times as many operations. The gradient at the
+    zero vector is finite.
     """
     device, dtype = rotvec.device, rotvec.dtype
     column, row = rotvec[..., None], rotvec[..., None, :]
@@ -118,7 +118,7 @@ def rotvec_to_rotmat(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
 
 
 def _cross_matrices(_: Any) -> list:
-    """For each axis the matrix of the cross product with it."""
+    """Return the cross-product matrix of each axis."""
     return [
         [[0, 0, 0], [0, 0, -1], [0, 1, 0]],
         [[0, 0, 1], [0, 0, 0], [-1, 0, 0]],
@@ -131,21 +131,20 @@ def _identity(_: Any) -> list:
 
 
 def unit(vectors: Float[Tensor, "*b d"], eps: float = 1e-8) -> Float[Tensor, "*b d"]:
-    """Vectors of length one in the same directions.
+    """Return vectors of length one in the same directions.
 
-    Vectors no longer than `eps` have no direction and come back as they are (zero stays zero,
-    with the gradient of the identity).
+    Vectors of length `eps` or less are returned unchanged (with the gradient of the identity).
     """
     squared = vectors.square().sum(dim=-1, keepdim=True)
     return vectors * torch.where(squared > eps**2, squared, 1.0).rsqrt()
 
 
 def kcs(points: Float[Tensor, "n j d"], skeleton: Skeleton) -> Float[Tensor, "n parts bones bones"]:
-    """Part-aware kinematic chain space: cosines between the bones of each body part.
+    """Return the part-aware kinematic chain space: cosines between the bones of each body part.
 
-    The Gram matrix of unit bone vectors, once for each of `skeleton.parts` with the rows and
-    columns of other parts' bones zero. It does not change when the pose is moved, turned or
-    scaled, or when a bone changes its length. For 2D and 3D points.
+    The Gram matrix of unit bone vectors, once per part of `skeleton.parts`, with zeros for bones
+    of other parts. Invariant to translation, rotation and scale of the pose, and to bone lengths.
+    For 2D and 3D points.
 
     Source: Wandt and Rosenhahn (CVPR 2019) for KCS; PoseAug (CVPR 2021), section 3.3, for parts.
     """
@@ -157,12 +156,11 @@ def kcs(points: Float[Tensor, "n j d"], skeleton: Skeleton) -> Float[Tensor, "n 
 def procrustes_align(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
 ) -> Float[Tensor, "n j 3"]:
-    """`predicted` moved, turned and scaled to lie as near `target` as it can.
+    """Return predicted poses aligned with the target by a similarity transform.
 
-    The similarity, without reflection, that minimises the sum of squared distances (Umeyama,
-    1991). Each pose is aligned by itself. Where the joints of either pose all coincide there is
-    no scale or rotation to find: that pose is only moved. Poses with values that are not finite
-    come back as NaN. Sums and rotations are computed in double precision.
+    The transform without reflection that minimises the sum of squared distances (Umeyama, 1991),
+    per pose. If all joints of either pose coincide, the pose is only translated. Poses with values
+    that are not finite give NaN. Computed in double precision.
     """
     kind, eps = predicted.dtype, torch.finfo(predicted.dtype).eps
     predicted, target = predicted.double(), target.double()
@@ -182,12 +180,10 @@ def procrustes_align(
 def _centred(
     points: Float[Tensor, "n j d"], eps: float
 ) -> tuple[Float[Tensor, "n j d"], Float[Tensor, "n 1 d"], Float[Tensor, "n 1 1"]]:
-    """Points about their mean, the mean, and their size.
-
-    The size is zero where rounding is all there is.
+    """Return centred points, their mean, and their norm, which is zero below rounding errors.
 
     Args:
-        eps: rounding of the numbers that the points come from.
+        eps: relative rounding error of the points.
     """
     mean = points.mean(dim=-2, keepdim=True)
     centred = points - mean
