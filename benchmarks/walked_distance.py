@@ -31,13 +31,13 @@ from real_detections import (
     triangulate,
 )
 
+from camerapose import predict
 from camerapose.core.anatomy import LIMB_LENGTHS
 from camerapose.core.camera import normalize
 from camerapose.core.formats import BLAZEPOSE_33
 from camerapose.core.translation import solve_translation
 from camerapose.infer.clip.camera import MIN_CONFIDENCE
 from camerapose.infer.clip.rts import rts_smooth
-from camerapose.infer.pipeline import predict
 from camerapose.io.source import Source
 
 DOCUMENT = Path(__file__).parents[1] / "dev/results.md"
@@ -80,8 +80,8 @@ def measure(
         poses = predict(
             video, out / name, weights=weights, model=model, height=tall,
             focal=float(view["focal"].mean()), static_camera=True, smooth=1.0,
-            picture=keep, overlay=keep, report=keep,
-            export=("trc", "bvh") if keep else (), say=lambda line: None,
+            figure=keep, overlay=keep, report=keep,
+            export=("trc", "bvh") if keep else (),
         )  # fmt: skip
         frames = poses.labels["frame"]
         known = frames < len(truth)

@@ -15,6 +15,6 @@ def demo(out: Out = Path("demo")) -> int:
     """
     from camerapose.infer.demo import demo as run
 
-    run(out)
+    run(out, log=print)
     print(f"see {out / 'poses.png'}")
     return 0

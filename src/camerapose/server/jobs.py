@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from camerapose.infer import clip
+from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
 from camerapose.io.frames import IncompleteInput
 from camerapose.server.limits import Limits, check_upload, frame_limit
@@ -85,11 +86,11 @@ class Jobs:
         end, cut = frame_limit(source, self.limits) if source.is_video else (None, "")
         lines = [cut] if cut else []
         try:
-            predict(
-                source, out, max_people=people, height=height, static_camera=static_camera,
-                end=end, export=EXPORTS, overlay=source.is_video, report=True, picture=True,
-                say=lines.append, **self._options,
+            options = PredictOptions(
+                max_people=people, height=height, static_camera=static_camera, end=end,
+                export=EXPORTS, overlay=source.is_video, report=True, **self._options,
             )  # fmt: skip
+            predict(source, out, options, log=lines.append)
         except IncompleteInput as error:  # the poses of the readable part are written
             lines.append(f"**{self.without_folder(str(error))}**")
         return collect(out, [line for line in lines if not line.startswith("wrote ")])

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from camerapose.infer.pipeline import _detector
+from camerapose.infer.detection import load_detector
+from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import MAX_WAITING, Limits
@@ -54,9 +55,9 @@ def serve(
     """
     import_gradio()
     # Validate the options, and download the models now instead of for the first visitor.
-    Predictor(weights, threads=threads)
-    _detector(detector, model, 1, True, threads)
     options = dict(weights=weights, detector=detector, model=model, threads=threads)
+    Predictor(weights, threads=threads)
+    load_detector(PredictOptions.of(options), consecutive=True)
     with open_page(host, port, options, limits, browser=browser) as address:
         log(f"serving camerapose at {address} (Ctrl-C to stop)")
         if host not in LOCAL:

@@ -1,4 +1,4 @@
-"""Many inputs: each is done once, by whichever engine, and none is lost."""
+"""Prediction of many inputs: every input is predicted once, with either engine."""
 
 import json
 import os
@@ -15,15 +15,17 @@ from camerapose import Poses
 from camerapose.cli.main import main
 from camerapose.core.camera import normalize
 from camerapose.core.formats import COCO_17
-from camerapose.infer import batch as collection
-from camerapose.infer.batch import DONE, predict_each
+from camerapose.infer import batch_engines, batch_task
+from camerapose.infer.batch import predict_each
+from camerapose.infer.batch_task import DONE
+from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
 
 NAMES = ("a.npz", "b.npz", "c.npz")
 
 
 def people(path, n=3, shift=0.0):
-    """Keypoints of a few people."""
+    """Write keypoints of a few people."""
     path.parent.mkdir(parents=True, exist_ok=True)
     size = np.tile(np.array(SIZE, float), (n, 1))
     points = PERSON + shift + np.arange(n)[:, None, None]
@@ -40,18 +42,21 @@ def inputs(tmp_path):
 
 @pytest.fixture
 def each(inputs, graph, tmp_path):
-    """Runs the collection; what became of it, without seconds."""
+    """Return a function that predicts each input; results without seconds."""
 
-    def run(given=inputs, out=tmp_path / "out", **options):
-        defaults = {"weights": graph, "picture": False, "say": lambda _: None}
-        found = predict_each(given, out, **defaults | options)
-        return [outcome._replace(seconds=0.0) for outcome in found]
+    def run(given=inputs, out=tmp_path / "out", engine="local", workers=None, again=False,
+            log=lambda _: None, **options):  # fmt: skip
+        chosen = PredictOptions(**{"weights": graph, "figure": False} | options)
+        results = predict_each(
+            given, out, chosen, engine=engine, workers=workers, again=again, log=log
+        )
+        return [result._replace(seconds=0.0) for result in results]
 
     return run
 
 
-def states(outcomes):
-    return [outcome.state for outcome in outcomes]
+def states(results):
+    return [result.state for result in results]
 
 
 def times(out):
@@ -59,39 +64,39 @@ def times(out):
 
 
 def contents(out):
-    """Everything that was written, but for the zip's own time stamps."""
-    found = {}
+    """Return the contents of all files, without the time stamps in zip files."""
+    results = {}
     for path in sorted(out.rglob("*")):
         if path.suffix == ".npz" and path.is_file():
             with np.load(path) as columns:
-                found[path.relative_to(out)] = {k: columns[k].tolist() for k in columns.files}
+                results[path.relative_to(out)] = {k: columns[k].tolist() for k in columns.files}
         elif path.is_file():
-            found[path.relative_to(out)] = path.read_bytes()
-    return found
+            results[path.relative_to(out)] = path.read_bytes()
+    return results
 
 
-class TestHere:
-    def test_a_folder_an_input(self, each, tmp_path):
-        said = []
-        found = each(say=said.append)
-        assert [o.name for o in found] == list(NAMES)
-        assert all(o.state == "done" and o.poses == 3 for o in found)
-        assert said[0] == "3 inputs" and said[3].startswith("3/3 c.npz: 3 poses in ")
+class TestLocal:
+    def test_one_folder_per_input(self, each, tmp_path):
+        lines = []
+        results = each(log=lines.append)
+        assert [o.name for o in results] == list(NAMES)
+        assert all(o.state == "done" and o.poses == 3 for o in results)
+        assert lines[0] == "3 inputs" and lines[3].startswith("3/3 c.npz: 3 poses in ")
         for name in NAMES:
             folder = tmp_path / "out" / name
             assert {p.name for p in folder.iterdir()} == {"poses.npz", "poses.json", DONE}
             assert len(Poses.load(folder / "poses.npz")) == 3
         assert not list((tmp_path / "out").glob(".*"))
 
-    def test_the_finished_is_left_as_it_is(self, each, tmp_path):
+    def test_finished_inputs_are_skipped(self, each, tmp_path):
         each()
-        before, said = times(tmp_path / "out"), []
-        found = each(say=said.append)
-        assert states(found) == ["finished"] * 3 and [o.poses for o in found] == [3] * 3
+        before, lines = times(tmp_path / "out"), []
+        results = each(log=lines.append)
+        assert states(results) == ["finished"] * 3 and [o.poses for o in results] == [3] * 3
         assert times(tmp_path / "out") == before
-        assert said == ["3 inputs, 3 of them finished before"]
+        assert lines == ["3 inputs, 3 already finished"]
 
-    def test_what_makes_a_difference(self, each, inputs, make_graph, tmp_path):
+    def test_changes_that_require_a_new_prediction(self, each, inputs, make_graph, tmp_path):
         each()
         people(Path(inputs).with_name("b.npz"), n=4)
         assert states(each()) == ["finished", "done", "finished"]
@@ -102,39 +107,39 @@ class TestHere:
         assert states(each(smooth=2.0, weights=other)) == ["done"] * 3
         assert states(each(smooth=2.0, weights=other, again=True)) == ["done"] * 3
 
-    def test_one_that_fails_does_not_stop_the_others(self, each, inputs, tmp_path):
+    def test_a_failure_does_not_stop_the_others(self, each, inputs, tmp_path):
         broken = Path(inputs).with_name("b.npz")
         broken.write_bytes(b"no zip")
-        said = []
-        found = each(say=said.append)
-        assert states(found) == ["done", "failed", "done"] and "b.npz" in found[1].error
-        assert said[2] == f"2/3 b.npz failed: {found[1].error}"
+        lines = []
+        results = each(log=lines.append)
+        assert states(results) == ["done", "failed", "done"] and "b.npz" in results[1].error
+        assert lines[2] == f"2/3 b.npz failed: {results[1].error}"
         assert not (tmp_path / "out" / "b.npz").exists()
         people(broken)
         assert states(each()) == ["finished", "done", "finished"]
 
-    def test_what_a_broken_input_gave_is_kept_and_not_finished(self, each, tmp_path, monkeypatch):
+    def test_partial_results_of_a_failure_are_kept(self, each, tmp_path, monkeypatch):
         @wraps(predict)
-        def half(path, out, **settings):
+        def half(path, out, options, **settings):
             Path(out, "poses.json").write_text("some")
             raise ValueError("broken in the middle")
 
         with monkeypatch.context() as patch:
-            patch.setattr(collection, "predict", half)
+            patch.setattr(batch_task, "predict", half)
             assert states(each()) == ["failed"] * 3
         assert [p.name for p in (tmp_path / "out" / "a.npz").iterdir()] == ["poses.json"]
         assert states(each()) == ["done"] * 3
 
-    def test_an_interruption_goes_through_and_leaves_no_folder(self, each, tmp_path, monkeypatch):
+    def test_an_interruption_leaves_no_folder(self, each, tmp_path, monkeypatch):
         @wraps(predict)
-        def interrupted(path, out, **settings):
-            poses = predict(path, out, **settings)
+        def interrupted(path, out, options, **settings):
+            poses = predict(path, out, options, **settings)
             if Path(path).name == "b.npz":
                 raise KeyboardInterrupt
             return poses
 
         with monkeypatch.context() as patch:
-            patch.setattr(collection, "predict", interrupted)
+            patch.setattr(batch_task, "predict", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 each()
         assert (tmp_path / "out" / "a.npz" / DONE).exists()
@@ -142,7 +147,7 @@ class TestHere:
         assert states(each()) == ["finished", "done", "done"]
         assert not list((tmp_path / "out").glob(".*"))
 
-    def test_damaged_marks_are_of_nothing(self, each, tmp_path):
+    def test_damaged_markers(self, each, tmp_path):
         each()
         for name, text in zip(NAMES, ("", "[]", '{"poses": 3}'), strict=True):
             (tmp_path / "out" / name / DONE).write_text(text)
@@ -150,11 +155,11 @@ class TestHere:
 
 
 class TestNames:
-    def test_through_folders(self, each, tmp_path):
+    def test_subfolders(self, each, tmp_path):
         for path in ("in/x/a.npz", "in/y/a.npz"):
             people(tmp_path / path)
-        found = each(str(tmp_path / "in" / "**" / "*.npz"))
-        assert [o.name for o in found] == [*NAMES, "x/a.npz", "y/a.npz"]
+        results = each(str(tmp_path / "in" / "**" / "*.npz"))
+        assert [o.name for o in results] == [*NAMES, "x/a.npz", "y/a.npz"]
         assert (tmp_path / "out" / "y" / "a.npz" / DONE).exists()
 
     def test_paths(self, each, tmp_path):
@@ -162,17 +167,17 @@ class TestNames:
         assert [o.name for o in each(given)] == list(NAMES[:2])
         assert [o.name for o in each(given[0], tmp_path / "one")] == ["a.npz"]
 
-    def test_one_name_for_two(self, each, tmp_path):
+    def test_duplicate_names(self, each, tmp_path):
         given = [people(tmp_path / folder / "a.npz") for folder in "xy"]
-        with pytest.raises(ValueError, match=r"both called a\.npz; give one pattern"):
+        with pytest.raises(ValueError, match=r"same name a\.npz; use one pattern"):
             each(given)
 
-    def test_nothing(self, each, tmp_path):
+    def test_missing(self, each, tmp_path):
         for given in ("nothing*.npz", "nothing.npz"):
             with pytest.raises(FileNotFoundError, match="nothing"):
                 each(str(tmp_path / given))
 
-    def test_a_folder_of_files_is_an_input(self, each, tmp_path):
+    def test_folder_of_keypoint_files(self, each, tmp_path):
         keypoints = {"people": [{"pose_keypoints_2d": np.c_[PERSON, np.ones(17)].ravel().tolist()}]}
         folder = tmp_path / "clips" / "one"
         folder.mkdir(parents=True)
@@ -187,11 +192,11 @@ class TestNames:
 
 class TestErrors:
     def test_engine(self, each):
-        with pytest.raises(ValueError, match="no engine 'spark'; it takes local or ray"):
+        with pytest.raises(ValueError, match="unknown engine 'spark'; known are local, ray"):
             each(engine="spark")
 
     def test_workers(self, each):
-        with pytest.raises(ValueError, match="0 workers; give 1 or more"):
+        with pytest.raises(ValueError, match="workers is 0; require 1 or more"):
             each(workers=0)
 
     def test_setting(self, each):
@@ -207,14 +212,14 @@ class TestErrors:
 class TestCommand:
     @pytest.fixture
     def command(self, inputs, graph, tmp_path):
-        fixed = ["--out", str(tmp_path / "out"), "--weights", str(graph), "--no-picture"]
+        fixed = ["--out", str(tmp_path / "out"), "--weights", str(graph), "--no-figure"]
         return ["predict", inputs, *fixed]
 
     def test_engine(self, command, capsys):
         assert main([*command, "--engine", "local"]) == 0
         assert "3/3 c.npz: 3 poses" in capsys.readouterr().out
         assert main([*command, "--engine", "local"]) == 0
-        assert "3 of them finished before" in capsys.readouterr().out
+        assert "3 already finished" in capsys.readouterr().out
         assert main([*command, "--engine", "local", "--again"]) == 0
         assert "3/3 c.npz: 3 poses" in capsys.readouterr().out
 
@@ -223,9 +228,9 @@ class TestCommand:
         assert main([*command, "--engine", "local"]) == 2
         assert "1 of 3 inputs failed: b.npz" in capsys.readouterr().err
 
-    def test_options_of_engines_alone(self, command, capsys):
+    def test_options_require_an_engine(self, command, capsys):
         assert main([*command, "--again"]) == 2
-        assert "give --engine local or ray" in capsys.readouterr().err
+        assert "require --engine local or" in capsys.readouterr().err
 
 
 # --- Ray, on this machine with two workers
@@ -237,46 +242,46 @@ def ray():
     pytest.importorskip("pyarrow")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)
-        ray = collection._ray()
-        collection._start(ray, 2)
+        ray = batch_engines.import_ray()
+        batch_engines.start_ray(ray, 2)
         yield ray
         ray.shutdown()
 
 
-def test_ray_keeps_to_this_machine(ray):
+def test_ray_is_restricted_to_this_machine(ray):
     assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
 @pytest.mark.slow
-def test_ray_gives_what_one_process_gives_though_a_worker_is_killed(ray, each, tmp_path):
+def test_ray_equals_local_after_a_killed_worker(ray, each, tmp_path):
     lives = tmp_path / "lives"
     lives.write_bytes(b"x")
-    here, there = tmp_path / "here", tmp_path / "there"
-    expected = each(out=here, height=1.75, threads=1)
-    found = each(out=there, height=Deadly(1.75, str(lives)), threads=1, engine="ray")
-    assert lives.stat().st_size == 0, "nobody was killed"
-    assert found == expected
-    assert contents(there) == contents(here) and len(contents(here)) == 9
+    local, parallel = tmp_path / "local", tmp_path / "parallel"
+    expected = each(out=local, height=1.75, threads=1)
+    results = each(out=parallel, height=Deadly(1.75, str(lives)), threads=1, engine="ray")
+    assert lives.stat().st_size == 0, "no worker was killed"
+    assert results == expected
+    assert contents(parallel) == contents(local) and len(contents(local)) == 9
 
-    before = times(there)
-    shutil.rmtree(there / "b.npz")
-    again = each(out=there, height=1.75, threads=1, engine="ray")
+    before = times(parallel)
+    shutil.rmtree(parallel / "b.npz")
+    again = each(out=parallel, height=1.75, threads=1, engine="ray")
     assert states(again) == ["finished", "done", "finished"]
-    after = times(there)
+    after = times(parallel)
     assert {p for p in before if before[p] != after[p]} == {
         Path("b.npz", name) for name in ("poses.npz", "poses.json", DONE)
     }
-    assert contents(there) == contents(here)
+    assert contents(parallel) == contents(local)
 
 
 @pytest.mark.slow
-def test_an_input_that_kills_every_worker_fails(ray, each, inputs, tmp_path):
+def test_input_that_kills_every_worker_fails(ray, each, inputs, tmp_path):
     lives = tmp_path / "lives"
     lives.write_bytes(b"x" * 100)
     given = Path(inputs).with_name("a.npz")
-    found = each(given, height=Deadly(1.75, str(lives)), engine="ray")
-    assert states(found) == ["failed"] and "worker was lost 3 times" in found[0].error
+    results = each(given, height=Deadly(1.75, str(lives)), engine="ray")
+    assert states(results) == ["failed"] and "worker was lost 3 times" in results[0].error
     assert lives.stat().st_size == 97
     lives.write_bytes(b"")
     assert states(each(given, height=1.75)) == ["done"]

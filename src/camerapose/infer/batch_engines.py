@@ -1,0 +1,97 @@
+"""Run the tasks of a batch: in this process, or in parallel with Ray Data."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from camerapose.infer.batch_task import BatchResult, Task, run_task
+
+#: Memory in bytes that Ray reserves for passing tasks and results.
+RAY_MEMORY = 100_000_000
+
+
+def run_locally(tasks: list[Task], workers: int | None) -> Iterator[BatchResult]:
+    """Run tasks one after another in this process."""
+    return map(run_task, tasks)
+
+
+def run_with_ray(tasks: list[Task], workers: int | None) -> Iterator[BatchResult]:
+    """Run tasks in Ray workers, in any order. The task of a lost worker is repeated by another.
+
+    Args:
+        workers: number of tasks in parallel; None: number of cores.
+    """
+    ray = import_ray()
+    started = not ray.is_initialized()
+    if started:
+        start_ray(ray, workers)
+    try:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_no_progress_timeout_s = -1  # a video may take hours
+        threads = tasks[0].options.threads or 1
+        # One block per task: each is sent to the next free worker, and reported when finished.
+        blocks = ray.data.from_items(
+            [_pack(task, threads) for task in tasks], override_num_blocks=len(tasks)
+        )
+        pool = ray.data.TaskPoolStrategy(size=workers)
+        for row in blocks.map(_run_packed, num_cpus=threads, compute=pool).iter_rows():
+            yield BatchResult(**row)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def import_ray() -> Any:
+    """Import Ray without usage statistics and logs.
+
+    Without RAY_ADDRESS in the environment, Ray only opens sockets of the loopback interface.
+
+    Raises:
+        ValueError: Ray is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
+    if not os.environ.get("RAY_ADDRESS"):
+        # On every system this variable declares a single machine, which restricts Ray to loopback.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    try:
+        import ray
+        import ray.data
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f'--engine ray requires {error.name}: pip install "camerapose[scale]"'
+        ) from None
+    return ray
+
+
+def start_ray(ray: Any, workers: int | None) -> None:
+    """Join the cluster at RAY_ADDRESS, or start Ray for this machine."""
+    quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**quiet)
+        return
+    ray.init(
+        address="local", num_cpus=workers or os.cpu_count(), include_dashboard=False,
+        object_store_memory=RAY_MEMORY, _node_ip_address="127.0.0.1", **quiet,
+    )  # fmt: skip
+
+
+def _pack(task: Task, threads: int) -> dict[str, bytes]:
+    """Return a task as one column of bytes, since Ray makes tables of rows."""
+    import pickle
+
+    options = replace(task.options, threads=threads)
+    return {"task": pickle.dumps(replace(task, options=options))}
+
+
+def _run_packed(row: dict[str, bytes]) -> dict[str, Any]:
+    import pickle
+
+    return run_task(pickle.loads(row["task"]))._asdict()
+
+
+#: Each runs tasks with at most a number of workers, and yields results in any order.
+Engine = Callable[[list[Task], int | None], Iterator[BatchResult]]
+ENGINES: dict[str, Engine] = {"local": run_locally, "ray": run_with_ray}

@@ -1,0 +1,147 @@
+"""Predict one input of a batch into its own folder, at most once."""
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import camerapose
+from camerapose.infer.options import PredictOptions
+from camerapose.infer.pipeline import predict
+from camerapose.io.files import flush_folder, write_text
+
+#: File in the folder of a finished input: its number of poses and what they depend on.
+DONE = "done.json"
+#: File in an unfinished folder: how often the input was started in this run.
+STARTED = ".begun"
+#: Number of lost workers after which an input counts as failed.
+MAX_LOST = 3
+#: Options that do not affect results, or are compared by content.
+IGNORED_OPTIONS = ("threads", "device", "weights")
+
+
+class BatchResult(NamedTuple):
+    """Result of one input.
+
+    Attributes:
+        name: name of the folder.
+        state: "done" in this run, "finished" in an earlier run, or "failed".
+        poses: number of poses.
+        seconds: duration of prediction.
+        error: message, if failed.
+    """
+
+    name: str
+    state: Literal["done", "finished", "failed"]
+    poses: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One input of a batch; can be sent to another process or machine.
+
+    Attributes:
+        name: name of the folder.
+        path: absolute path of the input.
+        folder: for the results.
+        made_by: everything that the results depend on, as plain JSON.
+        run: identifies the call of `predict_each`.
+        again: predict even if finished.
+    """
+
+    name: str
+    path: str
+    folder: str
+    made_by: dict[str, Any]
+    options: PredictOptions
+    run: str
+    again: bool = False
+
+    @staticmethod
+    def create(
+        name: str, path: Path, folder: Path, options: PredictOptions, weights_hash: str
+    ) -> "Task":
+        """Create the task of an input; the input's size and time are read."""
+        settings = {
+            key: value
+            for key, value in dataclasses.asdict(options).items()
+            if key not in IGNORED_OPTIONS
+        }
+        made_by = {
+            "camerapose_version": camerapose.__version__,
+            "weights": weights_hash,
+            "input": _fingerprint(path),
+            "settings": json.loads(json.dumps(settings, default=os.fspath)),
+        }
+        return Task(name, str(path.absolute()), str(folder), made_by, options, uuid.uuid4().hex)
+
+    def finished(self) -> int | None:
+        """Return the number of poses in the folder, or None unless it is complete and current."""
+        try:
+            done = json.loads(Path(self.folder, DONE).read_text(encoding="utf-8"))
+            return done["poses"] if done["made_by"] == self.made_by else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def run_task(task: Task) -> BatchResult:
+    """Predict an input into a temporary folder, and rename that when it is complete.
+
+    Errors are returned, not raised; results up to an error are kept, but not marked as finished.
+    """
+    began = time.monotonic()
+    folder = Path(task.folder)
+    part = folder.with_name(f".{folder.name}.part")
+    known = None if task.again else task.finished()
+    if known is not None:  # by a worker that was lost before it could report
+        return BatchResult(task.name, "done", known, time.monotonic() - began)
+    lost = _times_started(task, part)
+    shutil.rmtree(part, ignore_errors=True)
+    if lost == MAX_LOST:
+        error = f"the worker was lost {lost} times during this input"
+        return BatchResult(task.name, "failed", error=error)
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        write_text(part / STARTED, json.dumps([task.run, lost + 1]))
+        poses = predict(task.path, part, task.options, progress=False)
+        done = {"made_by": task.made_by, "poses": len(poses)}
+        write_text(part / DONE, json.dumps(done, indent=1) + "\n")
+    except Exception as error:
+        _move(part, folder)
+        message = str(error) or type(error).__name__
+        return BatchResult(task.name, "failed", 0, time.monotonic() - began, message)
+    _move(part, folder)
+    return BatchResult(task.name, "done", len(poses), time.monotonic() - began)
+
+
+def _fingerprint(path: Path) -> list[list[Any]]:
+    """Return name, size and time of a file, or of the files in a folder."""
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    return [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+
+
+def _times_started(task: Task, part: Path) -> int:
+    """Return how often workers of this run started the input without finishing it."""
+    try:
+        run, times = json.loads((part / STARTED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+    return times if run == task.run else 0
+
+
+def _move(part: Path, folder: Path) -> None:
+    """Replace the folder by its temporary folder, unless that is empty."""
+    (part / STARTED).unlink(missing_ok=True)
+    if not part.exists() or not any(part.iterdir()):
+        shutil.rmtree(part, ignore_errors=True)
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    flush_folder(part)
+    os.rename(part, folder)

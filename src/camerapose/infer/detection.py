@@ -1,0 +1,277 @@
+"""Read frames, detect people and track them; or read 2D keypoints from a file."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from camerapose.core import plugins
+from camerapose.core.camera import denormalize
+from camerapose.core.poses import Poses
+from camerapose.core.skeleton import Skeleton
+from camerapose.infer.options import PredictOptions
+from camerapose.io import keypoints as keypoint_files
+from camerapose.io.frames import Frame
+from camerapose.io.resize import shrink
+from camerapose.io.source import Source
+from camerapose.track.swaps import fix_left_right_swaps
+
+#: Longer side in pixels of the largest image that a detector receives without downscaling.
+MAX_DETECTOR_SIDE = 4096
+
+
+class Person(NamedTuple):
+    """One person detected in one frame.
+
+    Attributes:
+        keypoints: pixels of the frame.
+        confidence: 0 to 1.
+        box: x0, y0, x1, y1 in pixels; None if the detector reports none.
+        score: confidence of the detection, 0 to 1.
+        person: identity; from the detector, or from a tracker.
+    """
+
+    keypoints: Float[np.ndarray, "joints 2"]
+    confidence: Float[np.ndarray, " joints"]
+    box: Float[np.ndarray, "4"] | None
+    score: float
+    person: int
+
+
+@dataclass(frozen=True)
+class Detections:
+    """2D keypoints of all people in the frames of a source, one row per person and frame.
+
+    Attributes:
+        skeleton: joint format of `keypoints`.
+        keypoints: pixels; origin top left, x right, y down.
+        confidence: 0 (missing) to 1 (certain).
+        image_size: width and height in pixels.
+        labels: frame, person, image and, for video, time; one value per row.
+        frames: number and time in seconds of every frame that was read, with or without people.
+        from_images: False if the keypoints were read from a file.
+        swapped: number of rows in which left and right were exchanged.
+        error: exception that ended reading before the end of the source.
+    """
+
+    skeleton: Skeleton
+    keypoints: Float[np.ndarray, "n joints 2"]
+    confidence: Float[np.ndarray, "n joints"]
+    image_size: Float[np.ndarray, "n 2"]
+    labels: dict[str, np.ndarray]
+    frames: tuple[np.ndarray, np.ndarray]
+    from_images: bool = True
+    swapped: int = 0
+    error: BaseException | None = None
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def __getitem__(self, rows: slice | Bool[np.ndarray, " n"]) -> "Detections":
+        return replace(
+            self,
+            keypoints=self.keypoints[rows],
+            confidence=self.confidence[rows],
+            image_size=self.image_size[rows],
+            labels={name: column[rows] for name, column in self.labels.items()},
+        )
+
+    @property
+    def frames_with_people(self) -> int:
+        """Number of frames in which at least one person was detected."""
+        return len(np.unique(self.labels["frame"]))
+
+
+def detect(
+    frames: Iterator[Frame], detector: Any, consecutive: bool
+) -> Iterator[tuple[Frame, list[Person]]]:
+    """Detect people in each frame.
+
+    Args:
+        detector: see `camerapose.detect`.
+        consecutive: the frames are those of one video, so that the detector may use the previous
+            frame.
+    """
+    for frame in frames:
+        image = shrink(frame.image, MAX_DETECTOR_SIDE)
+        scale = np.float32(frame.image.shape[1] / image.shape[1])
+        people = []
+        for place, found in enumerate(detector(image, track=consecutive)):
+            box = getattr(found, "box", None)
+            people.append(
+                Person(
+                    found.keypoints * scale,
+                    found.confidence,
+                    None if box is None else box * scale,
+                    getattr(found, "score", 1.0),
+                    getattr(found, "person", place),
+                )
+            )
+        yield frame, people
+
+
+def track(
+    detected: Iterator[tuple[Frame, list[Person]]], tracker: Any
+) -> Iterator[tuple[Frame, list[Person]]]:
+    """Give the people of consecutive frames their identities; drop those that have none.
+
+    Args:
+        tracker: see `camerapose.track`; None keeps the identities of the detector.
+    """
+    for frame, people in detected:
+        if tracker is not None:
+            identities = tracker(people, frame.time)
+            people = [
+                person._replace(person=identity)
+                for person, identity in zip(people, identities, strict=True)
+                if identity >= 0
+            ]
+        yield frame, people
+
+
+#: Is called with each frame, its people, and these as `Detections`.
+Observer = Callable[[Frame, list[Person], Detections], None]
+
+
+def collect(
+    tracked: Iterator[tuple[Frame, list[Person]]],
+    skeleton: Skeleton,
+    *,
+    timed: bool,
+    observers: Sequence[Observer] = (),
+) -> Detections:
+    """Collect the people of all frames. Images are not kept.
+
+    If reading or detection fails or is interrupted after the first frame, the people up to there
+    are returned together with the exception, in `Detections.error`.
+
+    Args:
+        skeleton: joint format of the detector.
+        timed: the frames have times, which become a label.
+    """
+    parts: list[Detections] = []
+    error: BaseException | None = None
+    try:
+        for frame, people in tracked:
+            part = _one_frame(frame, people, skeleton, timed)
+            parts.append(part)
+            for observe in observers:
+                observe(frame, people, part)
+    except BaseException as reason:
+        if not parts:
+            raise
+        error = reason
+    if not parts:
+        raise ValueError("the source has no frames")
+    return replace(_concatenated(parts), error=error)
+
+
+def correct_swaps(detections: Detections) -> Detections:
+    """Exchange left and right where a detector confused them for a few frames of a video."""
+    keypoints, confidence, swapped = fix_left_right_swaps(
+        detections.keypoints,
+        detections.confidence,
+        detections.labels["person"],
+        detections.labels["time"],
+        detections.skeleton,
+    )
+    return replace(detections, keypoints=keypoints, confidence=confidence, swapped=swapped)
+
+
+def load_detector(options: PredictOptions, consecutive: bool) -> Any:
+    """Load the 2D detector. The model "auto" of BlazePose is heavy for images, full for video."""
+    arguments: dict[str, Any] = {"max_people": options.max_people, "threads": options.threads}
+    if options.model != "auto":
+        arguments["model"] = options.model
+    elif options.detector == "blazepose":
+        arguments |= {"model": "full"} if consecutive else {"model": "heavy", "fallback": True}
+    detector = plugins.load("detectors", options.detector).Detector
+    if "device" in inspect.signature(detector).parameters:
+        arguments["device"] = options.device
+    return detector(**arguments)
+
+
+def read_keypoints(source: Source, options: PredictOptions) -> Detections:
+    """Read the people in a keypoint file, or in a folder of keypoint files.
+
+    Raises:
+        ValueError: the file cannot be read, or contains no image size and none is given.
+    """
+    given = keypoint_files.read(
+        source.path, skeleton=options.skeleton, image_size=options.image_size
+    )
+    if given.image_size is None:
+        raise ValueError(
+            f"{source.title} contains no image size, which the camera estimate requires; "
+            "give --image-size WIDTH HEIGHT"
+        )
+    labels = _numbered(given)
+    frames = np.unique(labels["frame"])[options.start : options.end : options.stride]
+    detections = Detections(
+        skeleton=given.skeleton,
+        keypoints=denormalize(given.pose2d, given.image_size),
+        confidence=given.confidence,
+        image_size=given.image_size,
+        labels=labels,
+        frames=(frames, np.zeros(len(frames))),
+        from_images=False,
+    )
+    return detections[np.isin(labels["frame"], frames)]
+
+
+def _one_frame(frame: Frame, people: list[Person], skeleton: Skeleton, timed: bool) -> Detections:
+    n = len(people)
+    height, width = frame.image.shape[:2]
+    labels = {
+        "frame": np.full(n, frame.index),
+        "person": np.array([person.person for person in people], int),
+        "image": np.full(n, frame.name),
+    }
+    if timed:
+        labels["time"] = np.full(n, frame.time)
+    shape = (0, skeleton.n_joints)
+    return Detections(
+        skeleton=skeleton,
+        keypoints=np.stack([p.keypoints for p in people]) if people else np.zeros((*shape, 2)),
+        confidence=np.stack([p.confidence for p in people]) if people else np.zeros(shape),
+        image_size=np.full((n, 2), (width, height), float),
+        labels=labels,
+        frames=(np.array([frame.index]), np.array([frame.time])),
+    )
+
+
+def _concatenated(parts: list[Detections]) -> Detections:
+    some = [part for part in parts if len(part)] or parts[:1]
+    return Detections(
+        skeleton=parts[0].skeleton,
+        keypoints=np.concatenate([part.keypoints for part in some]),
+        confidence=np.concatenate([part.confidence for part in some]),
+        image_size=np.concatenate([part.image_size for part in some]),
+        labels={
+            name: np.concatenate([part.labels[name] for part in some]) for name in some[0].labels
+        },
+        frames=(
+            np.concatenate([part.frames[0] for part in parts]),
+            np.concatenate([part.frames[1] for part in parts]),
+        ),
+    )
+
+
+def _numbered(poses: Poses) -> dict[str, np.ndarray]:
+    """Return the labels with frame (by image, where frames are not numbered) and person."""
+    labels = dict(poses.labels)
+    if "frame" not in labels:
+        images = labels.get("image", np.arange(len(poses)))
+        _, first, inverse = np.unique(images, return_index=True, return_inverse=True)
+        labels["frame"] = np.argsort(np.argsort(first))[inverse]
+    if "person" not in labels:
+        count: dict[int, int] = {}
+        persons = []
+        for frame in labels["frame"].tolist():
+            persons.append(count.get(frame, 0))
+            count[frame] = persons[-1] + 1
+        labels["person"] = np.array(persons, dtype=int)
+    return labels

@@ -1,0 +1,140 @@
+"""Options of prediction, for Python and for the command line."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from tyro.conf import arg
+
+from camerapose.core import formats, plugins
+from camerapose.infer import clip
+from camerapose.io.runtime import check_device
+from camerapose.io.weights import find_weights
+
+#: Receives one line of text at a time, such as `print`.
+Log = Callable[[str], None]
+
+MaybeInt = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
+MaybeFloat = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Options of `camerapose.predict` and of the command `camerapose predict`.
+
+    Values are checked on construction: ranges, names and the existence of weights.
+
+    Raises:
+        ValueError: a value is out of range, or an unknown name.
+        FileNotFoundError: the weights do not exist.
+    """
+
+    # Long descriptions are one string each: tyro keeps the line breaks of a docstring.
+    weights: Annotated[str | Path, arg(metavar="NAME|PATH")] = "default"
+    (
+        "weights of the lifter: default; clean, for complete 2D without noise; a run folder; a "
+        "checkpoint folder; or an .onnx file"
+    )
+    detector: Annotated[str, arg(metavar="NAME")] = "blazepose"
+    "2D detector for images and video: blazepose, heatmap or rtmlib"
+    model: Annotated[str, arg(metavar="NAME|PATH")] = "auto"
+    "model of the detector; auto is heavy for images and full for video"
+    device: Annotated[str, arg(metavar="NAME")] = "cpu"
+    (
+        "device of the lifter and of the detectors heatmap and rtmlib: cpu, cuda, coreml, directml "
+        "or openvino; blazepose always runs on the CPU"
+    )
+    threads: MaybeInt = None
+    "number of processor threads (default: all cores)"
+    max_people: Annotated[int, arg(metavar="INT")] = 1
+    "maximum number of people per frame"
+    start: MaybeInt = None
+    "first frame, counted from 0"
+    end: MaybeInt = None
+    "frame after the last one"
+    stride: Annotated[int, arg(metavar="INT")] = 1
+    "use every n-th frame"
+    skeleton: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")] = None
+    "joint format of a keypoint file that does not name it, such as coco_17"
+    image_size: Annotated[
+        tuple[int, int] | None, arg(metavar="WIDTH HEIGHT", help_behavior_hint="")
+    ] = None
+    "image size in pixels of a keypoint file that does not contain it"
+    height: MaybeFloat = None
+    (
+        "body height in metres, which makes sizes and distances metric; 0 keeps the network's "
+        "estimate (default: the median person is 1.70 m tall)"
+    )
+    focal: MaybeFloat = None
+    "focal length of the camera in pixels (default: EXIF of photos, otherwise estimated)"
+    static_camera: bool = False
+    "use one focal length and principal point for all frames; for a camera that does not move"
+    smooth: MaybeFloat = None
+    (
+        "strength of temporal smoothing; 0 switches it off (default: 1 for video and for keypoints "
+        "with times, otherwise 0)"
+    )
+    fill_gaps: Annotated[float, arg(metavar="SECONDS")] = 0.0
+    "interpolate gaps of up to this many seconds in the track of a person"
+    export: Annotated[Sequence[str], arg(metavar="NAME ...", help_behavior_hint="")] = ()
+    (
+        "also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh "
+        "(Blender), gltf (viewers, game engines)"
+    )
+    ground: bool = False
+    "estimate the ground plane and align exported files with gravity; for a static camera"
+    overlay: bool = False
+    "also write overlay.mp4, the video with the poses drawn on it"
+    report: bool = False
+    "also write report.html, an interactive 3D view with curves over time"
+    figure: bool = True
+    "draw image, 2D, 3D and reprojection"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.export, str):
+            raise ValueError(f"export is the text {self.export!r}; require a list of format names")
+        object.__setattr__(self, "export", tuple(self.export))
+        _check_numbers(self)
+        _check_names(self)
+        find_weights(self.weights)
+        check_device(self.device)
+
+    @staticmethod
+    def of(options: dict[str, Any]) -> "PredictOptions":
+        """Create options from keyword arguments; TypeError for an unknown name."""
+        known = [field.name for field in fields(PredictOptions)]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise TypeError(f"unknown option {', '.join(unknown)}; known are {', '.join(known)}")
+        return PredictOptions(**options)
+
+
+def _check_numbers(options: PredictOptions) -> None:
+    start, end = options.start or 0, options.end
+    if start < 0 or options.stride < 1 or (end is not None and end <= start):
+        raise ValueError(
+            f"no frames in start {start}, end {end}, stride {options.stride}; require "
+            "0 <= start < end and stride >= 1"
+        )
+    for name, minimum in (("threads", 1), ("max_people", 1), ("smooth", 0), ("fill_gaps", 0)):
+        value = getattr(options, name)
+        if value is not None and not (value >= minimum and np.isfinite(value)):
+            raise ValueError(f"{name} is {value}; require {minimum} or more")
+    if options.focal is not None and not (options.focal > 0 and np.isfinite(options.focal)):
+        raise ValueError(f"focal is {options.focal}; require pixels above 0")
+    if options.image_size is not None and min(options.image_size) < 1:
+        raise ValueError(f"image_size is {options.image_size}; require width and height in pixels")
+    if options.height:
+        clip.check_height(options.height)
+
+
+def _check_names(options: PredictOptions) -> None:
+    for kind, names in (("detectors", [options.detector]), ("exports", options.export)):
+        for name in names:
+            plugins.load(kind, name)
+    if options.skeleton is not None:
+        formats.get(options.skeleton)
+    if options.ground and not options.export:
+        raise ValueError("ground requires export, since it only affects exported files")

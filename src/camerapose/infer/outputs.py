@@ -1,0 +1,148 @@
+"""Write the files of a prediction."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camerapose.core import plugins
+from camerapose.core.ground import Ground
+from camerapose.core.poses import Poses
+from camerapose.infer import clip
+from camerapose.infer.detection import Detections, Person
+from camerapose.infer.lift import Lifted, lift
+from camerapose.infer.live import LiveSmoother
+from camerapose.infer.options import Log, PredictOptions
+from camerapose.infer.predictor import Predictor
+from camerapose.io import files, results
+from camerapose.io.export import movements
+from camerapose.io.frames import Frame
+from camerapose.io.source import Source
+
+
+class LiveWriter:
+    """Append the smoothed poses of each webcam frame to a file, one line of JSON per pose.
+
+    Args:
+        path: the .jsonl file; emptied now.
+        predictor: lifts the people of a frame.
+        strength: of smoothing; None: 1.
+    """
+
+    def __init__(self, path: Path, predictor: Predictor, strength: float | None):
+        self.path = path
+        self._predictor = predictor
+        self._smooth = LiveSmoother(1.0 if strength is None else strength)
+        files.write_text(path, "")
+
+    def __call__(self, frame: Frame, people: list[Person], detections: Detections) -> None:
+        """Lift, smooth and write the people of a frame."""
+        if not people:
+            return
+        poses = lift(detections, self._predictor).poses
+        if len(poses):
+            poses = self._smooth(poses, frame.time)
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.writelines(
+                    json.dumps(row, allow_nan=False) + "\n" for row in results.rows(poses)
+                )
+
+
+def write_outputs(
+    poses: Poses,
+    lifted: Lifted,
+    source: Source,
+    out: Path,
+    options: PredictOptions,
+    *,
+    images: dict[int, np.ndarray],
+    progress: bool,
+    log: Log,
+) -> list[Path]:
+    """Write all files that the options require.
+
+    Args:
+        poses: after per-clip processing.
+        out: existing folder.
+        images: frames for the figure of a video, by their numbers.
+
+    Returns:
+        The files.
+    """
+    poses.save(out / results.ARRAYS, **detected_columns(lifted.detections, poses))
+    results.write_json(poses, out / "poses.json")
+    written = [out / results.ARRAYS, out / "poses.json"]
+    if len(poses):
+        written += _export(poses, out, options, log)
+        if options.report:
+            from camerapose.view.report import write_report
+
+            written.append(write_report(poses, out / "report.html", source.title))
+    if options.overlay:
+        from camerapose.view.overlay import write_overlay
+
+        path = out / "overlay.mp4"
+        write_overlay(
+            poses, source, path, start=options.start, end=options.end,
+            stride=options.stride, progress=progress,
+        )  # fmt: skip
+        written.append(path)
+    if options.figure and len(poses):
+        from camerapose.infer.figures import draw
+
+        written += draw(poses, source, out, images)
+    return written
+
+
+def detected_columns(detections: Detections, poses: Poses) -> dict[str, Any]:
+    """Return the 2D detections in the detector's joints and in pixels, row by row of the poses.
+
+    Interpolated rows are 0. Nothing is returned for keypoints from files.
+    """
+    if not detections.from_images or not len(detections):
+        return {}
+    columns = {
+        "detected_keypoints": detections.keypoints,
+        "detected_confidence": detections.confidence,
+    }
+    if "filled" in poses.labels:
+        columns = {
+            name: _insert_zeros(column, ~poses.labels["filled"]) for name, column in columns.items()
+        }
+    return columns | {"detected_skeleton": detections.skeleton.name}
+
+
+def _insert_zeros(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return an array with the values of `column` where the mask `rows` is true, otherwise 0."""
+    whole = np.zeros((len(rows), *column.shape[1:]), column.dtype)
+    whole[rows] = column
+    return whole
+
+
+def _export(poses: Poses, out: Path, options: PredictOptions, log: Log) -> list[Path]:
+    """Write one file per person and format."""
+    if not options.export:
+        return []
+    plane = clip.estimate_ground(poses) if options.ground else None
+    if plane is not None:
+        log(_camera_pose(plane))
+    people = movements(poses, ground=plane)
+    written = []
+    for person, movement in people.items():
+        name = "poses" if len(people) == 1 else f"poses_{person}"
+        for export in options.export:
+            writer = plugins.load("exports", export)
+            path = out / f"{name}{writer.EXTENSION}"
+            writer.write(path, movement)
+            written.append(path)
+    return written
+
+
+def _camera_pose(plane: Ground) -> str:
+    pitch = round(plane.pitch)
+    direction = "down" if pitch >= 0 else "up"
+    return (
+        f"estimated camera: pitch {abs(pitch)}° {direction}, roll {round(plane.roll)}°, "
+        f"height {plane.camera_height:.2f} m"
+    )

@@ -1,0 +1,113 @@
+"""Files of a prediction: exports, overlay, a full disk, lines of a webcam."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.fakes import SIZE, Detector, write_video
+from helpers.prediction import run
+from PIL import Image
+
+from camerapose.infer import clip
+from camerapose.io import webcam
+from camerapose.io.source import Source
+
+
+class TestFiles:
+    def test_exports(self, detector, graph, tmp_path):
+        video = write_video(tmp_path / "walk.mp4")
+        run(video, tmp_path / "one", graph, export=("trc", "bvh", "csv"))
+        assert {"poses.trc", "poses.bvh", "poses.csv"} <= {
+            path.name for path in (tmp_path / "one").iterdir()
+        }
+        frames = (tmp_path / "one" / "poses.trc").read_text().splitlines()[2].split("\t")[2]
+        assert frames == "20"
+        with pytest.raises(ValueError, match="unknown export 'fbx'.*bvh, c3d, csv"):
+            run(video, tmp_path / "two", graph, export=("fbx",))
+        with pytest.raises(ValueError, match="ground requires export"):
+            run(video, tmp_path / "two", graph, ground=True)
+        assert not (tmp_path / "two").exists()
+
+    def test_ground_plane(self, detector, graph, tmp_path):
+        """Exported points are rotated by the logged camera orientation."""
+        video, lines = write_video(tmp_path / "walk.mp4"), []
+        poses = run(video, tmp_path, graph, export=("csv",), ground=True, log=lines.append)
+        ground = clip.estimate_ground(poses)
+        (line,) = [line for line in lines if "estimated camera" in line]
+        assert (
+            f"pitch {abs(round(ground.pitch))}°" in line
+            and f"height {ground.camera_height:.2f} m" in line
+        )
+        written = np.genfromtxt(tmp_path / "poses.csv", delimiter=",", names=True)
+        expected = ground.points(poses.pose3d)[:, poses.skeleton.index("left_ankle"), 1]
+        np.testing.assert_allclose(written["left_ankle_y"], expected, atol=1e-3)
+
+    def test_overlay(self, detector, graph, tmp_path):
+        """The overlay has every selected frame, drawn on where a person is detected."""
+        video = write_video(tmp_path / "walk.mp4", black=(3, 4))
+        run(video, tmp_path / "out", graph, overlay=True, start=2, end=12, stride=2)
+        source = Source.open(tmp_path / "out" / "overlay.mp4")
+        frames = list(source.frames())
+        assert len(frames) == 5 and source.info().fps == 5
+        drawn = [np.ptp(frame.image.astype(int), axis=(0, 1)).max() > 60 for frame in frames]
+        assert drawn == [True, False, True, True, True]  # frame 4 is black
+        assert not list((tmp_path / "out").glob("*.part"))
+        Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
+        with pytest.raises(ValueError, match="overlay requires video"):
+            run(tmp_path / "a.png", tmp_path / "out", graph, overlay=True)
+
+
+@pytest.mark.parametrize("full_from", ["poses.npz", "poses.json", "a_poses.png"])
+def test_full_disk(detector, graph, tmp_path, monkeypatch, full_from):
+    """Files before the failure are complete; none is incomplete."""
+    Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
+    replace_file = os.replace
+
+    def full(source, target):
+        if Path(target).name == full_from:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match=f"{full_from}.*[nN]o space left"):
+        run(tmp_path / "a.png", tmp_path / "out", graph, figure=True)
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    order = ["poses.npz", "poses.json", "a_poses.png"]
+    assert written == set(order[: order.index(full_from)])
+
+
+class TestWebcam:
+    @pytest.fixture(autouse=True)
+    def test_pattern(self, monkeypatch):
+        address = "testsrc2=size=96x64:rate=10", "lavfi", {}
+        monkeypatch.setattr(webcam, "device", lambda name: address)
+
+    def test_lines_are_written_while_it_runs(self, detector, graph, tmp_path, monkeypatch):
+        """Ctrl-C ends a webcam without an error."""
+        find, seen = Detector.__call__, []
+
+        def interrupted(self, image, *, track=False):
+            live = tmp_path / "out" / "poses.jsonl"
+            seen.append(len(live.read_text().splitlines()))
+            if len(seen) == 8:
+                raise KeyboardInterrupt
+            return find(self, image)
+
+        monkeypatch.setattr(Detector, "__call__", interrupted)
+        poses = run("0", tmp_path / "out", graph, export=("trc",), figure=True)
+        assert seen == list(range(8)) and len(poses) == 7
+        lines = (tmp_path / "out" / "poses.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert [row["frame"] for row in rows] == list(range(7))
+        np.testing.assert_allclose([row["time"] for row in rows], np.arange(7) / 10, atol=1e-6)
+        assert {"poses.npz", "poses.json", "poses.trc", "poses.png"} <= {
+            path.name for path in (tmp_path / "out").iterdir()
+        }
+
+    def test_number_of_frames(self, detector, graph, tmp_path):
+        assert len(run("0", tmp_path / "out", graph, end=4)) == 4
+        with pytest.raises(ValueError, match="webcam 0"):
+            run("0", tmp_path / "out", graph, overlay=True)
