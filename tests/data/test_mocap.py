@@ -197,11 +197,11 @@ def test_names_that_must_be_told(tmp_path):
 
 def test_what_we_write_ourselves_can_be_read(tmp_path):
     from camerapose.data.datasets import synthetic
-    from camerapose.io.export import Movement, bvh
+    from camerapose.io.export import Track, bvh
 
     made = synthetic.load(n=1)
     still = np.repeat(made.pose3d * np.float32([1, -1, -1]), 5, axis=0)
-    bvh.write(tmp_path / "own.bvh", Movement(H36M_16, still, 25.0, 0.0))
+    bvh.write(tmp_path / "own.bvh", Track(H36M_16, still, 25.0, 0.0))
     poses = mocap.load(tmp_path, frame_step=1)
     apart = [
         np.linalg.norm(p[:, H36M_16.index("left_knee")] - p[:, H36M_16.index("right_wrist")])

@@ -10,7 +10,7 @@ from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer import clip
-from camerapose.io.export import movements
+from camerapose.io.export import tracks
 
 #: Joints of a standing person, metres: to the right, up, towards the viewer.
 STANDING = {
@@ -88,13 +88,13 @@ def test_bent_and_lying_people_do_not_affect_the_vertical():
 def test_exports_stand_on_the_floor():
     points = people(sway=0)
     poses = seen(points, pitch=18)
-    flat = movements(poses, ground=clip.estimate_ground(poses))[0].points
+    flat = tracks(poses, ground=clip.estimate_ground(poses))[0].points
     ankles = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
     assert flat[:, ankles, 1].min() == pytest.approx(
         ANKLE_HEIGHT * body_height(poses.pose3d, poses.skeleton)[0], abs=1e-4
     )
     np.testing.assert_allclose(flat[..., [0, 2]], points[..., [0, 2]], atol=1e-4)
-    without_ground = movements(poses)[0].points
+    without_ground = tracks(poses)[0].points
     assert np.ptp(without_ground[:, ankles, 1]) > 0.3
 
 

@@ -16,7 +16,7 @@ from helpers.clips import walk
 from camerapose.core import plugins
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
-from camerapose.io.export import _rig, bvh, gltf, movements
+from camerapose.io.export import _rig, bvh, gltf, tracks, write
 
 FPS = 25.0
 
@@ -31,18 +31,18 @@ def poses():
 
 
 @pytest.fixture(scope="module")
-def movement(poses):
-    return movements(poses)[0]
+def track(poses):
+    return tracks(poses, start=2.0)[0]
 
 
 @pytest.fixture(scope="module")
-def written(movement, tmp_path_factory):
+def written(track, tmp_path_factory):
     folder = tmp_path_factory.mktemp("formats")
     paths = {}
     for name in plugins.available("exports"):
         writer = plugins.load("exports", name)
         paths[name] = folder / f"poses{writer.EXTENSION}"
-        writer.write(paths[name], movement)
+        writer.write(paths[name], track)
     return paths
 
 
@@ -50,25 +50,32 @@ def test_all_are_there(written):
     assert {"bvh", "c3d", "csv", "gltf", "trc"} <= set(written)
 
 
-class TestMovement:
-    def test_upright_and_on_its_clock(self, poses, movement):
-        assert movement.fps == pytest.approx(FPS) and movement.start == pytest.approx(2.0)
-        assert len(movement.points) == 40
-        np.testing.assert_array_equal(np.flatnonzero(~movement.seen), [10, 11, 12, 13])
-        np.testing.assert_allclose(movement.points[3], poses.pose3d[3] * [1, -1, -1])
+class TestTrack:
+    def test_upright_and_on_its_clock(self, poses, track):
+        assert track.fps == pytest.approx(FPS) and track.start == pytest.approx(2.0)
+        assert len(track.points) == 40
+        np.testing.assert_array_equal(np.flatnonzero(~track.present), [10, 11, 12, 13])
+        np.testing.assert_allclose(track.points[3], poses.pose3d[3] * [1, -1, -1])
 
-    def test_gaps_are_straight_lines(self, movement):
-        filled = movement.filled()
-        middle = (movement.points[9] * 3 + movement.points[14] * 2) / 5
+    def test_gaps_are_straight_lines(self, track):
+        filled = track.interpolated()
+        middle = (track.points[9] * 3 + track.points[14] * 2) / 5
         np.testing.assert_allclose(filled[11], middle, atol=1e-9)
 
     def test_people_apart_and_every_other_frame(self, poses):
         b = replace(poses, labels=poses.labels | {"person": np.full(len(poses), 7)})
-        both = movements(Poses.cat([poses, b])[::1])
+        both = tracks(Poses.cat([poses, b]))
         assert list(both) == [0, 7]
         even = poses[poses.labels["frame"] % 2 == 0]
-        assert movements(even)[0].fps == pytest.approx(FPS / 2)
-        assert len(movements(even)[0].points) == 20
+        assert tracks(even, start=2.0)[0].fps == pytest.approx(FPS / 2)
+        assert len(tracks(even, start=2.0)[0].points) == 20
+
+    def test_people_begin_at_the_same_time(self, poses):
+        late = replace(poses[20:], labels=poses[20:].labels | {"person": np.full(16, 1)})
+        first, second = tracks(Poses.cat([poses, late])).values()
+        assert first.start == second.start == pytest.approx(0, abs=1e-6)
+        assert np.flatnonzero(first.present)[0] == 50 and np.flatnonzero(second.present)[0] == 74
+        np.testing.assert_allclose(second.interpolated()[0], second.points[74])
 
     def test_a_changing_frame_rate_is_brought_to_an_even_one(self):
         """By their true times: somebody who walks evenly does so in the file."""
@@ -76,107 +83,118 @@ class TestMovement:
         kept = np.r_[0:20, 20:40:2, 41:60]  # every other frame was dropped for a while
         video = truth[kept]
         video = replace(video, labels={**video.labels, "frame": np.arange(len(kept))})
-        movement = movements(video)[0]
-        assert movement.fps == pytest.approx(30) and len(movement.points) == 60
-        assert movement.seen.all()
-        off = np.linalg.norm(movement.points * [1, -1, -1] - truth.pose3d, axis=-1)
+        track = tracks(video)[0]
+        assert track.fps == pytest.approx(30) and len(track.points) == 60
+        assert track.present.all()
+        off = np.linalg.norm(track.points * [1, -1, -1] - truth.pose3d, axis=-1)
         assert off.max() < 0.02 and off[:20].max() < 1e-6
 
     def test_a_gap_at_a_changing_frame_rate(self):
         truth, _ = walk(frames=60, fps=30)
         labels = {**truth.labels, "time": np.r_[0:30, 30:90:2] / 30}
         rows = np.r_[0:40, 44:60]
-        movement = movements(replace(truth, labels=labels)[rows])[0]
-        lacking = np.flatnonzero(~movement.seen)
+        track = tracks(replace(truth, labels=labels)[rows])[0]
+        lacking = np.flatnonzero(~track.present)
         np.testing.assert_array_equal(lacking, np.arange(49, 58))  # 48 and 58 were seen
 
     def test_filled_frames_are_marked(self, poses):
-        whole = movements(clip.fill_gaps(poses, 1.0))[0]
-        assert whole.seen.all()
-        np.testing.assert_array_equal(np.flatnonzero(~whole.measured), [10, 11, 12, 13])
+        whole = tracks(clip.fill_gaps(poses, 1.0), start=2.0)[0]
+        assert whole.present.all()
+        np.testing.assert_array_equal(np.flatnonzero(~whole.detected), [10, 11, 12, 13])
 
     def test_one_frame_without_a_clock(self, poses):
         bare = replace(poses[:1], labels={"frame": np.array([4])})
-        assert movements(bare)[0].fps == 30 and len(movements(bare)[0].points) == 1
+        assert tracks(bare)[0].fps == 30 and len(tracks(bare)[0].points) == 1
 
 
-def test_csv(written, movement):
+def test_write_by_suffix(poses, tmp_path):
+    assert write(poses, tmp_path / "a.trc", fps=60) == [tmp_path / "a.trc"]
+    assert "\nDataRate" in (tmp_path / "a.trc").read_text()
+    two = Poses.cat([poses, replace(poses, labels=poses.labels | {"person": np.full(36, 4)})])
+    assert [p.name for p in write(two, tmp_path / "b.bvh")] == ["b_0.bvh", "b_4.bvh"]
+    with pytest.raises(ValueError, match=r"expected one of .*\.c3d"):
+        write(poses, tmp_path / "a.fbx")
+    with pytest.raises(ValueError, match="no 3D"):
+        write(replace(poses, pose3d=None), tmp_path / "a.bvh")
+
+
+def test_csv(written, track):
     rows = list(csv.DictReader(io.StringIO(written["csv"].read_text())))
     assert len(rows) == 40 and rows[11]["head_x"] == "" and float(rows[0]["time"]) == 2.0
-    found = [[float(rows[5][f"{j}_{a}"]) for a in "xyz"] for j in movement.skeleton.joints]
-    np.testing.assert_allclose(found, movement.points[5], atol=1e-4)
+    found = [[float(rows[5][f"{j}_{a}"]) for a in "xyz"] for j in track.skeleton.joints]
+    np.testing.assert_allclose(found, track.points[5], atol=1e-4)
 
 
 @pytest.fixture(scope="module")
 def bridged(poses, tmp_path_factory):
     """The same with its gap filled in, as CSV, C3D and glTF."""
     folder = tmp_path_factory.mktemp("bridged")
-    movement, paths = movements(clip.fill_gaps(poses, 1.0))[0], {}
+    track, paths = tracks(clip.fill_gaps(poses, 1.0), start=2.0)[0], {}
     for name in ("csv", "c3d", "gltf"):
         paths[name] = folder / f"poses{plugins.load('exports', name).EXTENSION}"
-        plugins.load("exports", name).write(paths[name], movement)
-    return movement, paths
+        plugins.load("exports", name).write(paths[name], track)
+    return track, paths
 
 
 def test_marks_of_what_was_filled_in(bridged):
-    movement, paths = bridged
+    track, paths = bridged
     rows = list(csv.DictReader(io.StringIO(paths["csv"].read_text())))
     assert [i for i, row in enumerate(rows) if row["filled"] == "1"] == [10, 11, 12, 13]
-    assert float(rows[11]["head_x"]) == pytest.approx(movement.points[11, 9, 0], abs=1e-4)
+    assert float(rows[11]["head_x"]) == pytest.approx(track.points[11, 9, 0], abs=1e-4)
     with open(paths["c3d"], "rb") as file:
         frames = np.array([points for _, points, _ in c3d.Reader(file).read_frames()])
     assert (frames[..., 3] >= 0).all()  # all are valid
     masks = ezc3d.c3d(str(paths["c3d"]))["data"]["meta_points"]["camera_masks"]
-    np.testing.assert_array_equal(masks[0].all(0), movement.measured)
+    np.testing.assert_array_equal(masks[0].all(0), track.detected)
     extras = pygltflib.GLTF2().load(str(paths["gltf"])).animations[0].extras
-    assert extras["not_seen"] == [10, 11, 12, 13]
+    assert extras["not_detected"] == [10, 11, 12, 13]
 
 
-def test_trc(written, movement):
+def test_trc(written, track):
     lines = written["trc"].read_text().splitlines()
     head = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=True))
     assert head["Units"] == "m" and float(head["DataRate"]) == FPS
     assert head["NumFrames"] == "40" and head["NumMarkers"] == "16"
-    assert [n for n in lines[3].split("\t")[2:] if n] == list(movement.skeleton.joints)
+    assert [n for n in lines[3].split("\t")[2:] if n] == list(track.skeleton.joints)
     assert lines[4].split("\t")[2:5] == ["X1", "Y1", "Z1"] and lines[5] == ""
     table = np.genfromtxt(lines[6:], delimiter="\t")
     assert table.shape == (40, 2 + 48)
     np.testing.assert_array_equal(table[:, 0], np.arange(1, 41))
     np.testing.assert_allclose(table[:, 1], 2 + np.arange(40) / FPS, atol=1e-5)
-    np.testing.assert_allclose(table[:, 2:].reshape(40, 16, 3), movement.points, atol=1e-3)
+    np.testing.assert_allclose(table[:, 2:].reshape(40, 16, 3), track.points, atol=1e-3)
 
 
-def test_c3d(written, movement):
+def test_c3d(written, track):
     with open(written["c3d"], "rb") as file:
         reader = c3d.Reader(file)
         labels = [label.strip() for label in reader.point_labels]
         frames = np.array([points for _, points, _ in reader.read_frames()])
         assert reader.point_rate == pytest.approx(FPS)
         assert reader.get("POINT:UNITS").string_value.strip() == "mm"
-    assert labels == list(movement.skeleton.joints) and frames.shape[:2] == (40, 16)
-    seen = movement.seen
-    np.testing.assert_allclose(frames[seen, :, :3], movement.points[seen] * 1000, atol=1)
+    assert labels == list(track.skeleton.joints) and frames.shape[:2] == (40, 16)
+    seen = track.present
+    np.testing.assert_allclose(frames[seen, :, :3], track.points[seen] * 1000, atol=1)
     assert (frames[~seen, :, 3] == -1).all() and (frames[seen, :, 3] >= 0).all()
 
 
-def test_bvh(written, movement):
+def test_bvh(written, track):
     root = bvhio.readAsHierarchy(str(written["bvh"]))
     joints = {joint.Name: joint for joint, _, _ in root.layout()}
-    assert root.Name == "pelvis" and set(movement.skeleton.joints) <= set(joints)
+    assert root.Name == "pelvis" and set(track.skeleton.joints) <= set(joints)
     container = bvhio.readAsBvh(str(written["bvh"]))
     assert container.FrameCount == 40 and container.FrameTime == pytest.approx(1 / FPS)
     for frame in (0, 7, 25, 39):
         root.loadPose(frame)
-        found = [list(joints[name].PositionWorld) for name in movement.skeleton.joints]
-        np.testing.assert_allclose(np.array(found) / 100, movement.points[frame], atol=0.002)
+        found = [list(joints[name].PositionWorld) for name in track.skeleton.joints]
+        np.testing.assert_allclose(np.array(found) / 100, track.points[frame], atol=0.002)
 
 
-def test_gltf(written, movement):
+def test_gltf(written, track):
     scene = trimesh.load(written["gltf"], force="scene")
     assert len(scene.geometry) >= 1
     file = pygltflib.GLTF2().load(str(written["gltf"]))
     names = [node.name for node in file.nodes]
-    assert set(movement.skeleton.joints) <= set(names)
+    assert set(track.skeleton.joints) <= set(names)
 
     def values(accessor):
         a = file.accessors[accessor]
@@ -212,33 +230,33 @@ def test_gltf(written, movement):
             stand(child, place, turn @ mine)
 
     stand(file.scenes[0].nodes[0], np.zeros(3), np.eye(3))
-    for j, name in enumerate(movement.skeleton.joints):
-        np.testing.assert_allclose(found[name], movement.points[frame, j], atol=0.002)
+    for j, name in enumerate(track.skeleton.joints):
+        np.testing.assert_allclose(found[name], track.points[frame, j], atol=0.002)
 
 
 class TestRig:
-    def test_positions_are_met_where_bones_keep_their_length(self, movement):
-        rig = _rig.fit(movement)
+    def test_positions_are_met_where_bones_keep_their_length(self, track):
+        rig = _rig.fit(track)
         names = [node.name for node in rig.nodes]
-        places = rig.positions()[:, [names.index(j) for j in movement.skeleton.joints]]
-        seen = movement.seen
-        np.testing.assert_allclose(places[seen], movement.points[seen], atol=1e-3)
-        identity = rig.turns @ np.swapaxes(rig.turns, -1, -2)
+        places = rig.positions()[:, [names.index(j) for j in track.skeleton.joints]]
+        seen = track.present
+        np.testing.assert_allclose(places[seen], track.points[seen], atol=1e-3)
+        identity = rig.rotations @ np.swapaxes(rig.rotations, -1, -2)
         np.testing.assert_allclose(identity, np.broadcast_to(np.eye(3), identity.shape), atol=1e-9)
-        np.testing.assert_allclose(np.linalg.det(rig.turns), 1)
+        np.testing.assert_allclose(np.linalg.det(rig.rotations), 1)
 
     def test_smallest_turns(self):
         random = np.random.default_rng(0)
         a, b = (_rig._unit(random.normal(size=(50, 3))) for _ in range(2))
         b[0], b[1] = a[0], -a[1]
-        turn = _rig._smallest(a, b)
+        turn = _rig.smallest_rotations(a, b)
         np.testing.assert_allclose(np.einsum("tij,tj->ti", turn, a), b, atol=1e-6)
         np.testing.assert_allclose(np.linalg.det(turn), 1, atol=1e-6)
         angle = np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))
         np.testing.assert_allclose(angle, np.arccos(np.clip((a * b).sum(1), -1, 1)), atol=1e-5)
 
-    def test_angles_and_quaternions_say_the_same_turns(self, movement):
-        turns = _rig.fit(movement).turns[:, 5]
+    def test_angles_and_quaternions_say_the_same_turns(self, track):
+        turns = _rig.fit(track).rotations[:, 5]
         z, x, y = np.moveaxis(bvh.euler_zxy(turns), -1, 0)
         one, zero = np.ones_like(x), np.zeros_like(x)
 

@@ -15,8 +15,7 @@ from camerapose.infer.lift import Lifted, lift
 from camerapose.infer.live import LiveSmoother
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.predictor import Predictor
-from camerapose.io import files, results
-from camerapose.io.export import movements
+from camerapose.io import export, files, results
 from camerapose.io.frames import Frame
 from camerapose.io.source import Source
 
@@ -74,7 +73,9 @@ def write_outputs(
     results.write_json(poses, out / "poses.json")
     written = [out / results.ARRAYS, out / "poses.json"]
     if len(poses):
-        written += _export(poses, out, options, log)
+        times = lifted.detections.frames[1]
+        start = float(times[0]) if source.is_video and len(times) else None
+        written += _export(poses, out, options, start, log)
         if options.report:
             from camerapose.view.report import write_report
 
@@ -120,22 +121,19 @@ def _insert_zeros(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _export(poses: Poses, out: Path, options: PredictOptions, log: Log) -> list[Path]:
-    """Write one file per person and format."""
+def _export(
+    poses: Poses, out: Path, options: PredictOptions, start: float | None, log: Log
+) -> list[Path]:
+    """Write one file per person and format; `start` is the time of their first row."""
     if not options.export:
         return []
     plane = clip.estimate_ground(poses) if options.ground else None
     if plane is not None:
         log(_camera_pose(plane))
-    people = movements(poses, ground=plane)
     written = []
-    for person, movement in people.items():
-        name = "poses" if len(people) == 1 else f"poses_{person}"
-        for export in options.export:
-            writer = plugins.load("exports", export)
-            path = out / f"{name}{writer.EXTENSION}"
-            writer.write(path, movement)
-            written.append(path)
+    for name in options.export:
+        path = out / f"poses{plugins.load('exports', name).EXTENSION}"
+        written += export.write(poses, path, ground=plane, start=start)
     return written
 
 

@@ -52,7 +52,14 @@ def write_json(poses: Poses, path: str | os.PathLike) -> None:
 
 
 def rows(poses: Poses) -> Iterator[dict[str, Any]]:
-    """Iterate over the entries of `to_dict(poses)["poses"]`, one per pose."""
+    """Iterate over the entries of `to_dict(poses)["poses"]`, one per pose.
+
+    Raises:
+        ValueError: the poses have no 3D, no camera or no image size.
+    """
+    missing = [name for name in ("pose3d", "camera", "image_size") if getattr(poses, name) is None]
+    if missing:
+        raise ValueError(f"poses have no {', '.join(missing)}; lift them with a Predictor first")
     for first in range(0, len(poses), BATCH):
         yield from _batch_rows(poses[first : first + BATCH])
 
@@ -105,14 +112,14 @@ def _lines(poses: Poses) -> Iterator[str]:
 
 
 def _batch_rows(poses: Poses) -> Iterator[dict[str, Any]]:
-    size = poses.image_size
+    size: Any = poses.image_size
     normalised = {
         "keypoints": poses.pose2d,
-        "refined": poses.refined2d,
+        "refined": poses.pose2d if poses.refined2d is None else poses.refined2d,
         "reprojection": poses.reprojection,
     }
     pixels = {name: _rounded(denormalize(points, size), 2) for name, points in normalised.items()}
-    camera = poses.camera.in_pixels(size)
+    camera: Any = poses.camera and poses.camera.in_pixels(size)
     cameras = {"focal": _rounded(camera.focal, 2), "center": _rounded(camera.center, 2),
                "translation": _rounded(camera.translation, 4)}  # fmt: skip
     confidence, pose3d = _rounded(poses.confidence, 3), _rounded(poses.pose3d, 4)

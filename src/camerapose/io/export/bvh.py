@@ -1,57 +1,69 @@
-"""BVH, for Blender and other animation programs: centimetres, y up, Euler angles z x y.
+"""BVH for Blender and other animation programs: centimetres, y up, Euler angles z, x, y.
 
-The rig and its inverse kinematics: `camerapose.io.export._rig`.
+The hierarchy and its inverse kinematics are in `camerapose.io.export._rig`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
-from camerapose.io.export import Movement, _rig
+from camerapose.io.export import Track, _rig
 from camerapose.io.files import write_text
 
 EXTENSION = ".bvh"
 CENTIMETRES = 100.0
 
 
-def write(path: Path, movement: Movement) -> None:
-    """A hierarchy of joints in a T, and their turns in every frame."""
-    rig = _rig.fit(movement)
-    below: dict[int | None, list[int]] = {}
+def write(path: Path, track: Track) -> None:
+    """Write a hierarchy of joints in a T-pose, and their rotations in every frame."""
+    rig = _rig.fit(track)
+    children: dict[int | None, list[int]] = {}
     for i, node in enumerate(rig.nodes):
-        below.setdefault(node.parent, []).append(i)
-    lines, order = ["HIERARCHY"], []
-
-    def put(i: int, depth: int) -> None:
-        node, tab = rig.nodes[i], "  " * depth
-        order.append(i)
-        offset = " ".join(f"{v * CENTIMETRES:.4f}" for v in node.offset)
-        position = "6 Xposition Yposition Zposition" if node.parent is None else "3"
-        lines.extend([
-            f"{tab}{'ROOT' if node.parent is None else 'JOINT'} {node.name}",
-            f"{tab}{{",
-            f"{tab}  OFFSET {offset}",
-            f"{tab}  CHANNELS {position} Zrotation Xrotation Yrotation",
-        ])  # fmt: skip
-        for child in below.get(i, []):
-            put(child, depth + 1)
-        if i not in below:
-            lines.extend([f"{tab}  End Site", f"{tab}  {{", f"{tab}    OFFSET 0 0 0", f"{tab}  }}"])
-        lines.append(f"{tab}}}")
-
-    put(0, 0)
-    angles = np.degrees(np.unwrap(euler_zxy(rig.turns[:, order]), axis=0)).reshape(
-        len(rig.root), -1
-    )
-    values = np.concatenate([rig.root * CENTIMETRES, angles], axis=1)
-    lines += ["MOTION", f"Frames: {len(values)}", f"Frame Time: {1 / movement.fps:.8f}"]
-    lines += [" ".join(f"{v:.4f}" for v in row) for row in values]
+        children.setdefault(node.parent, []).append(i)
+    order = _depth_first(0, children)
+    angles = np.degrees(np.unwrap(euler_zxy(rig.rotations[:, order]), axis=0))
+    values = np.concatenate([rig.root * CENTIMETRES, angles.reshape(len(angles), -1)], axis=1)
+    lines = [
+        "HIERARCHY",
+        *_hierarchy(rig, children, 0, 0),
+        "MOTION",
+        f"Frames: {len(values)}",
+        f"Frame Time: {1 / track.fps:.8f}",
+        *(" ".join(f"{v:.4f}" for v in row) for row in values),
+    ]
     write_text(path, "\n".join(lines) + "\n")
 
 
-def euler_zxy(turns: np.ndarray) -> np.ndarray:
-    """Angles z, x, y (radians, last axis) of rotations Rz Rx Ry."""
-    x = np.arcsin(np.clip(turns[..., 2, 1], -1, 1))
-    z = np.arctan2(-turns[..., 0, 1], turns[..., 1, 1])
-    y = np.arctan2(-turns[..., 2, 0], turns[..., 2, 2])
+def _depth_first(node: int, children: dict[int | None, list[int]]) -> list[int]:
+    below = [_depth_first(child, children) for child in children.get(node, [])]
+    return [node, *(i for part in below for i in part)]
+
+
+def _hierarchy(
+    rig: _rig.Rig, children: dict[int | None, list[int]], index: int, depth: int
+) -> Iterator[str]:
+    """Generate the lines of a node and of the nodes below it."""
+    node, tab = rig.nodes[index], "  " * depth
+    offset = " ".join(f"{v * CENTIMETRES:.4f}" for v in node.offset)
+    position = "6 Xposition Yposition Zposition" if node.parent is None else "3"
+    yield f"{tab}{'ROOT' if node.parent is None else 'JOINT'} {node.name}"
+    yield f"{tab}{{"
+    yield f"{tab}  OFFSET {offset}"
+    yield f"{tab}  CHANNELS {position} Zrotation Xrotation Yrotation"
+    for child in children.get(index, []):
+        yield from _hierarchy(rig, children, child, depth + 1)
+    if index not in children:
+        yield from (f"{tab}  End Site", f"{tab}  {{", f"{tab}    OFFSET 0 0 0", f"{tab}  }}")
+    yield f"{tab}}}"
+
+
+def euler_zxy(
+    rotations: Float[np.ndarray, "*batch 3 3"],
+) -> Float[np.ndarray, "*batch 3"]:
+    """Return angles z, x, y in radians (last axis) of rotations Rz Rx Ry."""
+    x = np.arcsin(np.clip(rotations[..., 2, 1], -1, 1))
+    z = np.arctan2(-rotations[..., 0, 1], rotations[..., 1, 1])
+    y = np.arctan2(-rotations[..., 2, 0], rotations[..., 2, 2])
     return np.stack([z, x, y], axis=-1)

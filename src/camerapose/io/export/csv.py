@@ -1,22 +1,21 @@
-"""A table for spreadsheets and scripts: a line a frame, metres; empty where nobody was seen."""
+"""CSV for spreadsheets and scripts: one row per frame, metres; empty where there is no pose."""
 
 import csv
 from pathlib import Path
 
-from camerapose.io.export import Movement
+from camerapose.io.export import Track
 from camerapose.io.files import atomic_write
 
 EXTENSION = ".csv"
 
 
-def write(path: Path, movement: Movement) -> None:
-    """Columns time (seconds), filled (1: not seen but filled in), JOINT_x, JOINT_y, JOINT_z, ..."""
+def write(path: Path, track: Track) -> None:
+    """Write columns time (seconds), filled (1: interpolated), JOINT_x, JOINT_y, JOINT_z, ..."""
+    axes = [f"{joint}_{axis}" for joint in track.skeleton.joints for axis in "xyz"]
+    rows = zip(track.times, track.points, track.present, track.detected, strict=True)
     with atomic_write(path, "w") as file:
         out = csv.writer(file)
-        out.writerow(
-            ["time", "filled", *(f"{j}_{a}" for j in movement.skeleton.joints for a in "xyz")]
-        )
-        for i, (pose, seen) in enumerate(zip(movement.points, movement.seen, strict=True)):
-            values = [f"{v:.5f}" if seen else "" for v in pose.ravel()]
-            filled = int(seen and not movement.measured[i])
-            out.writerow([f"{movement.start + i / movement.fps:.5f}", filled, *values])
+        out.writerow(["time", "filled", *axes])
+        for time, pose, present, detected in rows:
+            values = [f"{v:.5f}" if present else "" for v in pose.ravel()]
+            out.writerow([f"{time:.5f}", int(present and not detected), *values])

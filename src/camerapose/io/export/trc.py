@@ -1,20 +1,20 @@
-"""TRC, the marker file of OpenSim: metres, y up, a line a frame; empty where nobody was seen.
+"""TRC, the marker file of OpenSim: metres, y up; empty where there is no pose.
 
-Layout: OpenSim's documentation, "Marker (.trc) files".
+Layout: OpenSim documentation, "Marker (.trc) files".
 """
 
 from pathlib import Path
 
-from camerapose.io.export import Movement
+from camerapose.io.export import Track
 from camerapose.io.files import write_text
 
 EXTENSION = ".trc"
 
 
-def write(path: Path, movement: Movement) -> None:
-    """One marker a joint, named as it is."""
-    frames, joints = len(movement.points), movement.skeleton.joints
-    rate = f"{movement.fps:.6g}"
+def write(path: Path, track: Track) -> None:
+    """Write one marker per joint, with the name of the joint."""
+    frames, joints = len(track.points), track.skeleton.joints
+    rate = f"{track.fps:.6g}"
     names = "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame"
     axes = [f"{axis}{i}" for i in range(1, len(joints) + 1) for axis in "XYZ"]
     lines = [
@@ -25,7 +25,8 @@ def write(path: Path, movement: Movement) -> None:
         "\t\t" + "\t".join(axes),
         "",
     ]
-    for i, (pose, seen) in enumerate(zip(movement.points, movement.seen, strict=True)):
-        values = [f"{v:.5f}" if seen else "" for v in pose.ravel()]
-        lines.append("\t".join([str(i + 1), f"{movement.start + i / movement.fps:.5f}", *values]))
+    rows = zip(track.times, track.points, track.present, strict=True)
+    for i, (time, pose, present) in enumerate(rows):
+        values = [f"{v:.5f}" if present else "" for v in pose.ravel()]
+        lines.append("\t".join([str(i + 1), f"{time:.5f}", *values]))
     write_text(path, "\n".join(lines) + "\n")
