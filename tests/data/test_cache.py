@@ -192,7 +192,7 @@ def test_folder_from_the_environment(adapter, tmp_path, monkeypatch):
 
 
 def test_errors_of_the_adapter_are_raised(folder, tmp_path):
-    with pytest.raises(FileNotFoundError, match="MPII: there are no annotations"):
+    with pytest.raises(FileNotFoundError, match="MPII: no annotations"):
         cached(mpii.load, tmp_path, cache_dir=folder)
     with pytest.raises(ValueError, match="n is 0"):
         cached(synthetic.load, None, cache_dir=folder, n=0)

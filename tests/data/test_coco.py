@@ -54,9 +54,9 @@ def test_people_without_crowds_and_without_the_tiny(tmp_path, content):
     pixels = denormalize(poses.pose2d, poses.image_size)[1]
     expected = np.array(content["annotations"][4]["keypoints"]).reshape(17, 3)[:, :2]
     np.testing.assert_allclose(pixels, expected, atol=1e-3)
-    everyone = coco.load(tmp_path, smallest=0)
+    everyone = coco.load(tmp_path, min_size=0)
     assert everyone.labels["person"].tolist() == [1, 4, 5]
-    assert coco.load(tmp_path, fewest_joints=16).labels["person"].tolist() == [5]
+    assert coco.load(tmp_path, min_joints=16).labels["person"].tolist() == [5]
 
 
 def test_the_network_gets_its_joints(tmp_path, content):
@@ -69,7 +69,7 @@ def test_places_and_splits(tmp_path, content):
     for root in (tmp_path, tmp_path / "annotations", coco.files(tmp_path, split="val")[0]):
         poses = coco.load(root, split="val")
         assert set(poses.labels["split"]) == {"val"}
-    with pytest.raises(FileNotFoundError, match="no annotations for 'train'; looked for"):
+    with pytest.raises(FileNotFoundError, match="no annotations for 'train'"):
         coco.load(tmp_path)
     with pytest.raises(ValueError, match="unknown split 'test' of COCO"):
         coco.load(tmp_path, split="test")
@@ -88,23 +88,23 @@ def change(content, place, value):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("annotations",), None, "does not hold lists of images, annotations, categories"),
+        (("annotations",), None, "has no lists of images, annotations, categories"),
         (("annotations",), [], "has no people with labelled joints"),
         (("annotations", 0, "keypoints"), [1, 2, 2] * 14, "annotation 0: got 42 numbers"),
         (("annotations", 0, "keypoints"), [1, 2, float("nan")] * 17, "annotation 0: got visibil"),
         (("annotations", 0, "keypoints"), [float("nan"), 2, 2] * 17, "annotation 0: .*finite"),
         (("annotations", 0, "keypoints"), [1, 2, 3] * 17, "annotation 0: got visibilities"),
-        (("annotations", 0, "keypoints"), ["a", 2, 2] * 17, "annotation 0: it should have id"),
-        (("annotations", 0, "keypoints"), 5, "annotation 0: it should have id"),
-        (("annotations", 0, "image_id"), 3, "annotation 0: it should .* the images .KeyError"),
-        (("annotations", 0), 3, "annotation 0: it should have id"),
-        (("images", 1, "width"), None, "image 1: it should have id, file_name, width, height"),
+        (("annotations", 0, "keypoints"), ["a", 2, 2] * 17, "annotation 0: expected id"),
+        (("annotations", 0, "keypoints"), 5, "annotation 0: expected id"),
+        (("annotations", 0, "image_id"), 3, "annotation 0: expected .* the images .KeyError"),
+        (("annotations", 0), 3, "annotation 0: expected id"),
+        (("images", 1, "width"), None, "image 1: expected id, file_name, width, height"),
         (("images", 1, "height"), 0, "image 1: .*0.0 pixels"),
-        (("images", 1), [], "image 1: it should have"),
+        (("images", 1), [], "image 1: expected"),
         (("categories", 0, "keypoints"), ["nose"], "its category has the keypoints"),
     ],
 )
-def test_files_unlike_the_layout(tmp_path, content, place, value, message):
+def test_unexpected_content(tmp_path, content, place, value, message):
     change(content, place, value)
     write(tmp_path, content)
     with pytest.raises(ValueError, match=rf"person_keypoints_train2017\.json.*{message}"):
@@ -120,20 +120,20 @@ def test_damaged_files(tmp_path, content, how):
         coco.load(tmp_path)
 
 
-def test_nobody_large_enough(tmp_path, content):
-    with pytest.raises(ValueError, match="none of 3 people is 1000 pixels large"):
-        coco.load(write(tmp_path, content), smallest=1000)
+def test_no_person_large_enough(tmp_path, content):
+    with pytest.raises(ValueError, match="none of 3 people has 1 joints and a size of 1000"):
+        coco.load(write(tmp_path, content), min_size=1000)
 
 
 def test_published_counts(tmp_path, content):
-    poses = coco.load(write(tmp_path, content), smallest=0)
-    report = check_poses(poses, coco.expected(smallest=0))
+    poses = coco.load(write(tmp_path, content), min_size=0)
+    report = check_poses(poses, coco.expected(min_size=0))
     assert "split train: 3 of 149,813 published poses" in report.problems
 
 
 @needs_coco
 def test_real_people():
-    everyone = coco.load(COCO, split="val", smallest=0)
+    everyone = coco.load(COCO, split="val", min_size=0)
     annotations = json.loads(COCO.read_bytes())["annotations"]
     labelled = [a for a in annotations if not a["iscrowd"] and a["num_keypoints"]]
     assert len(annotations) == 2213 and len(everyone) == len(labelled)

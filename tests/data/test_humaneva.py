@@ -51,7 +51,7 @@ def root(tmp_path, tree):
     return tmp_path
 
 
-def test_cameras_are_found_from_the_pairs(root, tree):
+def test_cameras_are_estimated_from_the_pairs(root, tree):
     poses = humaneva.load(root)
     assert len(poses) == 3 * (20 + 9 + 15)
     for number in range(3):
@@ -81,7 +81,7 @@ def test_frames_that_are_not_finite_are_left_out(root, tree):
     assert 3 not in poses.labels["frame"][poses.labels["action"] == "Box 1"]
 
 
-def test_missing_and_unlike(tmp_path, root, tree):
+def test_missing_and_unexpected(tmp_path, root, tree):
     with pytest.raises(FileNotFoundError, match=r"2d_humaneva15_gt\.npz missing.*VideoPose3D"):
         (root / humaneva.FILES[1]).unlink()
         humaneva.load(root)

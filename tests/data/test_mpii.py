@@ -59,7 +59,7 @@ def test_back_to_pixels(tmp_path, people):
         np.testing.assert_allclose(pixels[row, seen], expected, atol=1e-3)
 
 
-def test_guessed_sizes_hold_everyone_in_the_image(tmp_path, people):
+def test_assumed_sizes_contain_all_people(tmp_path, people):
     poses = mpii.load(write_json(tmp_path, people))
     assert poses.image_size.tolist() == [[640, 480], [1280, 720], [640, 480], [1920, 1080]]
     people[2] = person("a.jpg", 2, high=700)  # beside another person of the same image
@@ -118,13 +118,13 @@ def test_conversion_to_16_joints(tmp_path, people):
     assert (poses.confidence[1] > 0).all()
 
 
-def test_nothing_there(tmp_path):
+def test_missing_annotations(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no annotations for 'train'; looked for .*mat"):
         mpii.load(tmp_path)
 
 
 def test_unknown_split(tmp_path):
-    with pytest.raises(ValueError, match="unknown split 'test' of MPII; there are train and valid"):
+    with pytest.raises(ValueError, match="unknown split 'test' of MPII; give train or valid"):
         mpii.load(tmp_path, split="test")
 
 
@@ -138,9 +138,9 @@ def test_the_official_file_has_no_validation(tmp_path, people):
     ("content", "message"),
     [
         ("no json", "is not JSON"),
-        ('{"a": 1}', "holds a JSON dict, not a list of people"),
-        ('[{"image": "a.jpg"}]', "person 0: it should have image, joints, joints_vis"),
-        ("[3]", "person 0: it should have"),
+        ('{"a": 1}', "contains a JSON dict, expected a list of people"),
+        ('[{"image": "a.jpg"}]', "person 0: expected image, joints, joints_vis"),
+        ("[3]", "person 0: expected"),
         ("[]", "no annotated people"),
         (json.dumps([person() | {"joints": [[1, 2]] * 15}]), r"joints of shape \(15, 2\)"),
     ],
@@ -171,11 +171,11 @@ def test_truncated_mat(tmp_path, people, v73, keep):
     ("key", "value", "message"),
     [
         ("id", 16.0, "a point has the id 16"),
-        ("x", np.nan, "a point has the id .* and stands at .nan"),
+        ("x", np.nan, "a point has the id .* and the position .nan"),
         ("y", "text", "could not convert string to float"),
     ],
 )
-def test_mat_unlike_the_layout(tmp_path, people, key, value, message, v73):
+def test_unexpected_mat(tmp_path, people, key, value, message, v73):
     tree = official_tree(people)
     tree["annolist"][1]["annorect"][0]["annopoints"]["point"][3][key] = value
     write_tree(tmp_path / mpii.MAT, tree, v73)
@@ -189,11 +189,11 @@ def test_mat_unlike_the_layout(tmp_path, people, key, value, message, v73):
 def test_mat_without_its_parts(tmp_path, people, v73):
     tree = official_tree(people)
     write_tree(tmp_path / mpii.MAT, tree | {"img_train": np.ones(9)}, v73)
-    with pytest.raises(ValueError, match="of one length .got 5 and 9."):
+    with pytest.raises(ValueError, match="of equal length .got 5 and 9."):
         mpii.load(tmp_path)
     tree.pop("annolist")
     write_tree(tmp_path / mpii.MAT, tree, v73)
-    with pytest.raises(ValueError, match="has no RELEASE with an annolist"):
+    with pytest.raises(ValueError, match="has no RELEASE with annolist"):
         mpii.load(tmp_path)
 
 
@@ -209,7 +209,7 @@ def test_annotated_joints_that_are_no_numbers(tmp_path):
     one["joints"][5] = [float("nan"), 3.0]
     with pytest.raises(ValueError, match="person 0: annotated joints or the center are not finite"):
         mpii.load(write_json(tmp_path, [one]))
-    one["joints_vis"][5] = 0  # of a joint that nobody annotated it does not matter
+    one["joints_vis"][5] = 0  # ignored for joints that are not annotated
     assert mpii.load(write_json(tmp_path, [one])).confidence[0, 5] == 0
 
 

@@ -50,22 +50,22 @@ def test_labels_and_joints(root):
 def test_2d_that_is_not_the_projection_is_told(tmp_path):
     rng = np.random.default_rng(0)
     noisy = ski_columns()[0]["2D"] + rng.normal(0, 8 / 256, (6, 34))
-    with pytest.warns(UserWarning, match=r"labels\.h5: 3D, seen by its camera, lies \d+ pixels"):
+    with pytest.warns(UserWarning, match=r"labels\.h5: the median reprojection error"):
         poses = load(ski(tmp_path, **{"2D": noisy}))
     np.testing.assert_allclose(poses.pose2d[..., 0], noisy.reshape(6, 17, 2)[..., 0] * 2 - 1, 1e-4)
     np.testing.assert_allclose(poses.root_position[:, :2], ski_columns()[1][:, :2], atol=0.2)
 
 
 @pytest.mark.parametrize(
-    "options, said",
+    "options, message",
     [
-        (dict(split="valid"), "unknown split 'valid' of Ski-Pose PTZ; there are train, test"),
-        (dict(skeleton="coco_17"), "comes as h36m_17 or h36m_16, not as 'coco_17'"),
+        (dict(split="valid"), "unknown split 'valid' of Ski-Pose PTZ; give train or test"),
+        (dict(skeleton="coco_17"), "available as h36m_17 or h36m_16, not as 'coco_17'"),
         (dict(frame_step=0), "frame_step is 0"),
     ],
 )
-def test_options_that_cannot_be(root, options, said):
-    with pytest.raises(ValueError, match=said):
+def test_invalid_options(root, options, message):
+    with pytest.raises(ValueError, match=message):
         load(root, **options)
 
 
@@ -82,23 +82,23 @@ def a_nan(name, row):
 
 
 @pytest.mark.parametrize(
-    "changed, said",
+    "changed, message",
     [
         ({"3D": None}, "has no 3D, but 2D, cam_intrinsic"),
         ({"seq": None}, "got|has no seq"),
-        ({"3D": np.zeros((6, 48))}, r"3D: got float64 \(6, 48\); it should be 51 numbers .* 6"),
+        ({"3D": np.zeros((6, 48))}, r"3D: got float64 \(6, 48\), expected 51 numbers .* 6"),
         ({"2D": np.zeros((5, 34))}, r"2D: got float64 \(5, 34\)"),
-        ({"cam_intrinsic": np.zeros((6, 3, 3))}, "cam_intrinsic, row 0: got .* shares"),
+        ({"cam_intrinsic": np.zeros((6, 3, 3))}, "cam_intrinsic, row 0: got .* relative to"),
         ({"seq": np.zeros(0)}, "images"),
         ({"3D": np.array([b"x"] * 6)}, "3D: got"),
         (a_nan("3D", 2), "3D: not all numbers are finite .* first in row 2"),
         (a_nan("2D", 0), "2D: not all numbers are finite .* first in row 0"),
         (a_nan("frame", 5), "frame: not all numbers are finite .* row 5"),
-        ({"2D": -ski_columns()[0]["2D"] + 1}, "poses can't be placed before their camera, row"),
+        ({"2D": -ski_columns()[0]["2D"] + 1}, "poses are behind their camera, first in row"),
     ],
 )
-def test_files_that_are_none(tmp_path, changed, said):
-    with pytest.raises(ValueError, match=rf"labels\.h5.*({said})"):
+def test_unexpected_content(tmp_path, changed, message):
+    with pytest.raises(ValueError, match=rf"labels\.h5.*({message})"):
         load(ski(tmp_path, **changed))
 
 
@@ -107,5 +107,5 @@ def test_truncated_and_other_files(root, tmp_path):
     (tmp_path / "test").mkdir()
     for broken in (b"", whole[: len(whole) // 2], b"no hdf5" * 100):
         (tmp_path / "test" / "labels.h5").write_bytes(broken)
-        with pytest.raises(ValueError, match=r"labels\.h5 can't be read as HDF5 .*epfl\.ch"):
+        with pytest.raises(ValueError, match=r"labels\.h5 cannot be read as HDF5 .*epfl\.ch"):
             load(tmp_path)

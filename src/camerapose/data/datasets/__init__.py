@@ -1,35 +1,38 @@
-"""Data sets: one file each, named as the data set is called.
+"""Data sets: one module or package each, named as the data set is called.
 
 An adapter is a module with one function,
 
     def load(root, *, ...plain keyword options with defaults...) -> Poses
 
-that reads what stands under `root` in the data set's usual layout and returns everything in one
-`Poses` (numpy, float32): `pose2d` in normalised coordinates (`camerapose.core.camera.normalize`),
-joints that are not annotated with confidence 0, `pose3d` in the camera frame in metres and
-absolute, `image_size`, and labels to tell poses apart. It keeps the joint format of the data set,
-or offers those that it truly has; other formats are made by `Poses.to`. Where cameras are
-known they have no rotation, since poses live in the camera's frame, and their translation is the
-root's place. What is missing or unlike the layout is a `FileNotFoundError` or `ValueError` that
-says what came, what was expected and where the data set is to be had.
+that reads the files in `root` in the data set's usual layout and returns one `Poses` (numpy,
+float32) with `pose2d` in normalised coordinates (`camerapose.core.camera.normalize`), confidence 0
+for joints that are not annotated, `pose3d` in the camera frame in metres, `image_size`, and labels
+that identify each pose. It keeps the joint format of the data set, or offers the formats that the
+data set really has; others are made by `Poses.to`. Known cameras have no rotation, since poses are
+in the camera frame, and their translation is the position of the root. Missing files and unexpected
+content raise `FileNotFoundError` or `ValueError` with what was received, what is expected and how
+to obtain the data set.
 
-It may have more:
+Optional members:
 
     def files(root, **options) -> list[Path]
 
-naming the files that `load` would read, so that `camerapose.data.cache` knows when to prepare it
-again; without it, all files under `root` count;
+returns the files that `load` reads, so that `camerapose.data.cache` detects changes; without it,
+all files in `root` count;
 
     def parts(root, **options) -> list[tuple[str, Callable[[], Poses | None]]]
 
-which gives what `load` gives in pieces, in its order, each with a name and made when it is called
-(None: it is empty), so that memory holds one at a time and an interruption keeps those that are
-done;
+returns the result of `load` in parts, in order: a name, and a function that loads the part (None if
+it is empty). Only one part at a time is in memory, and an interrupted preparation keeps completed
+parts;
 
     def expected(**options) -> dict[str, dict[str, int | None]]
 
-how many poses the published data have, by label (or several, "subject/action") and value ("S1"; a
-sum is "S5+S7"; None is any number), for `camerapose data check`; and `ROOT`, the folder in which
-the files are looked for unless it is said. Adapters know no network and import no torch; packages
-that only one adapter needs are imported inside it.
+returns the published number of poses for `camerapose data check`, by label (or several,
+"subject/action") and value ("S1"; "S5+S7" is a sum; None: at least one);
+
+    ROOT
+
+is the folder used if none is given (default: `data/NAME`). Adapters know no network and do not
+import torch; packages that only one adapter needs are imported inside it.
 """

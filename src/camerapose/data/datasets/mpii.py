@@ -1,8 +1,8 @@
-"""MPII Human Pose: people in the wild with annotated 2D joints, and no 3D.
+"""MPII Human Pose: people in everyday activities with 2D annotations.
 
 Source: Andriluka et al., CVPR 2014 (annotations: simplified BSD licence). Two files are read: the
-JSON of the field (`annot/train.json`, `annot/valid.json`: image, joints, joints_vis, center, scale)
-and the official `mpii_human_pose_v1_u12_1.mat` (also saved anew as version 7.3).
+JSON in common use (`annot/train.json`, `annot/valid.json`: image, joints, joints_vis, center,
+scale) and the official `mpii_human_pose_v1_u12_1.mat` (also if saved again as version 7.3).
 """
 
 import json
@@ -19,13 +19,13 @@ from camerapose.data.readers.matlab import read_mat
 
 MAT = "mpii_human_pose_v1_u12_1.mat"
 SPLITS = ("train", "valid")
-#: People of the field's JSON. One person an image, as some distribute it, is less.
+#: People in the JSON. Versions with one person per image have fewer.
 PUBLISHED = {"train": 22246, "valid": 2958}
-#: Sizes that MPII's images commonly have, smallest first. In the annotations these show as steps at
-#: heights of 480, 720 and 1080 pixels; nearly all that is 480 high is 640 wide.
+#: Common image sizes of MPII, ascending. The annotations show steps at heights of 480, 720 and 1080
+#: pixels; nearly all images of height 480 have width 640.
 COMMON_SIZES = ((640, 480), (1280, 720), (1920, 1080))
-#: Numbers that no image comes near: pixels beyond are a damaged file.
-MOST_PIXELS = 1e5
+#: Coordinates beyond this (pixels) are errors.
+MAX_PIXELS = 1e5
 
 _HOW_TO_GET = (
     f"Get {MAT} from http://human-pose.mpi-inf.mpg.de (annotations, 12.5 MB), or the JSON that "
@@ -41,28 +41,28 @@ class _Person(NamedTuple):
 
 
 def load(root: str | Path, *, split: str = "train", images: str | Path | None = None) -> Poses:
-    """People of MPII, in MPII's own 16 joints.
+    """Load the people of MPII, in its own 16 joints.
 
-    A joint that nobody annotated has confidence 0; all others 1, seen or occluded (the JSON does
-    not tell them apart). People of whom no joint is annotated are left out.
+    Annotated joints, visible or occluded, have confidence 1 (the JSON does not distinguish them),
+    others 0. People without annotated joints are excluded.
 
-    The annotations do not say how large an image is. Without `images` each is taken to have the
-    smallest of `COMMON_SIZES` that holds all annotated joints of its people and their centres
-    (the largest, where none does): right for most images, and where it is wrong the person stands
-    off its true place, as in a cropped image.
+    The annotations contain no image sizes. Without `images`, the smallest of `COMMON_SIZES` that
+    contains all annotated joints and centres of an image's people is assumed (the largest if none
+    does). This is correct for most images; otherwise the person is displaced, as in a cropped
+    image.
 
     Args:
-        root: the folder of `annot/train.json`, or of the .mat, or one of these files.
-        split: "train" or "valid". The .mat has no "valid": it is the field's division of its
-            annotated images, which only the JSON carries.
-        images: the folder of the images; true sizes are read from their headers.
+        root: folder of `annot/train.json` or of the .mat, or one of these files.
+        split: "train" or "valid". The .mat has no "valid", which is a division of its annotated
+            images that only the JSON contains.
+        images: folder of the images, to read true sizes from their headers.
 
     Returns:
-        Poses with the labels image (file name), person (counted within its image), split.
+        Poses with the labels image (file name), person (index within the image), split.
 
     Raises:
-        FileNotFoundError: no annotations, or an image is missing.
-        ValueError: a file or an option is not what it should be.
+        FileNotFoundError: annotations or an image are missing.
+        ValueError: a file has unexpected content, or an option is invalid.
     """
     path = files(root, split=split)[0]
     people = list(_from_mat(path) if path.suffix == ".mat" else _from_json(path))
@@ -74,7 +74,7 @@ def load(root: str | Path, *, split: str = "train", images: str | Path | None = 
     annotated = np.array([person.annotated for person in people])
     joints[~annotated] = 0
     if images is None:
-        size = _guessed_sizes(names, joints, np.array([p.center for p in people], np.float32))
+        size = _assumed_sizes(names, joints, np.array([p.center for p in people], np.float32))
     else:
         size = _true_sizes(names, Path(images).expanduser())
     return Poses(
@@ -93,31 +93,31 @@ def load(root: str | Path, *, split: str = "train", images: str | Path | None = 
 def files(
     root: str | Path, *, split: str = "train", images: str | Path | None = None
 ) -> list[Path]:
-    """The file that `load` reads with these options, and the folder of images."""
+    """Return the file that `load` reads with these options, and the folder of images."""
     if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r} of MPII; there are {' and '.join(SPLITS)}")
+        raise ValueError(f"unknown split {split!r} of MPII; give {' or '.join(SPLITS)}")
     root = Path(root).expanduser()
-    pictures = [Path(images).expanduser()] if images else []
+    folders = [Path(images).expanduser()] if images else []
     if root.is_file():
-        return [root, *pictures]
+        return [root, *folders]
     places = [root / "annot" / f"{split}.json", root / f"{split}.json"]
     places += [root / MAT, root / "annot" / MAT, root / "mpii_human_pose_v1_u12_2" / MAT]
     for path in places:
         if path.is_file():
             if path.suffix == ".mat" and split != "train":
                 raise ValueError(
-                    f"{path} has no split {split!r}: its other images carry no annotations. Use "
-                    f"split='train', or the JSON of the field, annot/{split}.json"
+                    f"{path} has no split {split!r}: its other images have no annotations; use "
+                    f"split='train', or the JSON annot/{split}.json"
                 )
-            return [path, *pictures]
+            return [path, *folders]
     raise FileNotFoundError(
-        f"MPII: there are no annotations for {split!r}; looked for "
+        f"MPII: no annotations for {split!r}; looked for "
         f"{', '.join(str(path) for path in places)}. {_HOW_TO_GET}"
     )
 
 
 def expected(*, split: str = "train", **_: Any) -> dict[str, dict[str, int | None]]:
-    """How many people the field's JSON has, for `camerapose data check`."""
+    """Return the number of people in the JSON, for `camerapose data check`."""
     return {"split": {split: PUBLISHED[split]}}
 
 
@@ -128,7 +128,8 @@ def _from_json(path: Path) -> Iterator[_Person]:
         raise ValueError(f"{path} is not JSON ({error}). {_HOW_TO_GET}") from error
     if not isinstance(entries, list):
         raise ValueError(
-            f"{path} holds a JSON {type(entries).__name__}, not a list of people. {_HOW_TO_GET}"
+            f"{path} contains a JSON {type(entries).__name__}, expected a list of people. "
+            + _HOW_TO_GET
         )
     for i, entry in enumerate(entries):
         try:
@@ -138,31 +139,30 @@ def _from_json(path: Path) -> Iterator[_Person]:
             image = str(entry["image"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
-                f"{path}, person {i}: it should have image, joints, joints_vis ({error!r}). "
-                f"{_HOW_TO_GET}"
+                f"{path}, person {i}: expected image, joints, joints_vis ({error!r}). {_HOW_TO_GET}"
             ) from error
         if joints.shape != (16, 2) or annotated.shape != (16,) or center.shape != (2,):
             raise ValueError(
                 f"{path}, person {i}: got joints of shape {joints.shape} and joints_vis of shape "
-                f"{annotated.shape}; MPII has (16, 2) and (16,)"
+                f"{annotated.shape}, expected (16, 2) and (16,)"
             )
-        good = np.isfinite(joints).all(axis=1) & (np.abs(joints) < MOST_PIXELS).all(axis=1)
-        if (annotated & ~good).any() or not np.isfinite(center).all():
+        valid = np.isfinite(joints).all(axis=1) & (np.abs(joints) < MAX_PIXELS).all(axis=1)
+        if (annotated & ~valid).any() or not np.isfinite(center).all():
             raise ValueError(
                 f"{path}, person {i}: annotated joints or the center are not finite and within "
-                f"{MOST_PIXELS:.0f} pixels. {_HOW_TO_GET}"
+                f"{MAX_PIXELS:.0f} pixels. {_HOW_TO_GET}"
             )
-        yield _Person(image, np.where(good[:, None], joints, 0), annotated, center)
+        yield _Person(image, np.where(valid[:, None], joints, 0), annotated, center)
 
 
 def _from_mat(path: Path) -> Iterator[_Person]:
-    """Annotated people of the training images; structs in structs, and an empty one for none."""
+    """Yield the annotated people of the training images."""
     release = _structs(read_mat(path, ["RELEASE"], _HOW_TO_GET).get("RELEASE"))
     images = _structs(release[0].get("annolist")) if release else []
     training = np.ravel(release[0].get("img_train", ())) if release else ()
     if not images or len(images) != len(training):
         raise ValueError(
-            f"{path} has no RELEASE with an annolist and an img_train of one length (got "
+            f"{path} has no RELEASE with annolist and img_train of equal length (got "
             f"{len(images)} and {len(training)}). {_HOW_TO_GET}"
         )
     for i, (image, train) in enumerate(zip(images, training, strict=True)):
@@ -172,7 +172,7 @@ def _from_mat(path: Path) -> Iterator[_Person]:
                 yield _person(image, person)
             except (KeyError, IndexError, TypeError, ValueError) as error:
                 raise ValueError(
-                    f"{path}, RELEASE.annolist({i + 1}), person {k}: it should have a name and "
+                    f"{path}, RELEASE.annolist({i + 1}), person {k}: expected a name and "
                     f"points with id (0 to 15), x and y ({error!r}). {_HOW_TO_GET}"
                 ) from error
 
@@ -181,12 +181,12 @@ def _person(image: dict[str, Any], person: dict[str, Any]) -> _Person:
     joints, annotated = np.zeros((16, 2)), np.zeros(16, bool)
     for points in _structs(person.get("annopoints")):
         for point in _structs(points.get("point")):
-            joint, place = _number(point["id"]), (_number(point["x"]), _number(point["y"]))
-            if joint not in range(16) or not (np.abs(place) < MOST_PIXELS).all():
-                raise ValueError(f"a point has the id {joint} and stands at {place}")
-            joints[int(joint)], annotated[int(joint)] = place, True
-    places = _structs(person.get("objpos"))
-    center = [_number(places[0][axis]) for axis in "xy"] if places else (0.0, 0.0)
+            joint, position = _number(point["id"]), (_number(point["x"]), _number(point["y"]))
+            if joint not in range(16) or not (np.abs(position) < MAX_PIXELS).all():
+                raise ValueError(f"a point has the id {joint} and the position {position}")
+            joints[int(joint)], annotated[int(joint)] = position, True
+    positions = _structs(person.get("objpos"))
+    center = [_number(positions[0][axis]) for axis in "xy"] if positions else (0.0, 0.0)
     name = _structs(image["image"])[0]["name"]
     if not isinstance(name, str):
         raise ValueError(f"the image's name is {type(name).__name__}")
@@ -198,15 +198,15 @@ def _number(value: Any) -> float:
 
 
 def _structs(value: Any) -> list[dict[str, Any]]:
-    """The structs of a struct array, or of cells that hold such; none for what is empty."""
+    """Return the structs of a struct array or of cells of structs; [] for empty values."""
     if not isinstance(value, list):
         return []
-    found = [[item] if isinstance(item, dict) else _structs(item) for item in value]
-    return [struct for structs in found for struct in structs]
+    nested = [[item] if isinstance(item, dict) else _structs(item) for item in value]
+    return [struct for structs in nested for struct in structs]
 
 
 def _count_within(names: np.ndarray) -> np.ndarray:
-    """For each person how many of its image came before."""
+    """Return the index of each person within its image."""
     _, which = np.unique(names, return_inverse=True)
     order = np.argsort(which, kind="stable")
     starts = np.flatnonzero(np.diff(which[order], prepend=-1))
@@ -216,14 +216,14 @@ def _count_within(names: np.ndarray) -> np.ndarray:
     return count
 
 
-def _guessed_sizes(names: np.ndarray, joints: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """For each person the smallest common size that holds everyone in the image."""
+def _assumed_sizes(names: np.ndarray, joints: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Return for each person the smallest common size that contains all people of the image."""
     _, which = np.unique(names, return_inverse=True)
     corner = np.zeros((which.max() + 1, 2))
     np.maximum.at(corner, which, np.maximum(joints.max(axis=1), center))
-    holds = (corner[:, None] <= np.array(COMMON_SIZES)).all(axis=2)
-    holds[:, -1] = True
-    return np.array(COMMON_SIZES, np.float32)[holds.argmax(axis=1)][which]
+    contains = (corner[:, None] <= np.array(COMMON_SIZES)).all(axis=2)
+    contains[:, -1] = True
+    return np.array(COMMON_SIZES, np.float32)[contains.argmax(axis=1)][which]
 
 
 def _true_sizes(names: np.ndarray, folder: Path) -> np.ndarray:
@@ -234,11 +234,11 @@ def _true_sizes(names: np.ndarray, folder: Path) -> np.ndarray:
     if missing:
         raise FileNotFoundError(
             f"MPII: {len(missing)} of {len(different)} annotated images are not in "
-            f"{folder.absolute()}, {missing[0]} first. Give the folder of all images, or none: "
-            "then their sizes are guessed from the annotations"
+            f"{folder.absolute()}, the first is {missing[0]}; give the folder of all images, or "
+            "none to assume sizes from the annotations"
         )
     sizes = []
     for name in different:
-        with Image.open(folder / name) as image:  # reads the header alone
+        with Image.open(folder / name) as image:  # reads only the header
             sizes.append(image.size)
     return np.array(sizes, np.float32)[which]

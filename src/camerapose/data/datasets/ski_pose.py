@@ -1,10 +1,11 @@
-"""Ski-Pose PTZ as its owners distribute it: alpine skiers before six cameras that turn and zoom.
+"""Ski-Pose PTZ: alpine skiers recorded by six pan-tilt-zoom cameras.
 
-Source: Sporri (2016) and Rhodin et al. (CVPR 2018); layout by the example that comes with the data:
-`train/labels.h5` and `test/labels.h5`, one row an image in each of seq, cam, frame, subj; 3D (17
-joints in Human3.6M's order, metres, in the camera's axes, the pelvis at the origin); 2D (the same
-joints, as shares of the image's width and height); cam_intrinsic (3, 3; as shares of the image
-too), cam_position and R_cam_2_world. Images are 256 x 256. For research; ask before passing it on.
+Source: Sporri (2016) and Rhodin et al. (CVPR 2018); layout as in the example distributed with the
+data: `train/labels.h5` and `test/labels.h5` with one row per image in each of seq, cam, frame,
+subj; 3D (17 joints in Human3.6M's order, metres, camera axes, pelvis at the origin); 2D (the same
+joints, relative to the image's width and height); cam_intrinsic (3, 3; also relative),
+cam_position and R_cam_2_world. Images are 256 x 256. Licensed for research; do not redistribute
+without permission.
 """
 
 import warnings
@@ -23,6 +24,8 @@ SPLITS = ("train", "test")
 #: Images of each split.
 IMAGES = {"train": 8481, "test": 1716}
 IMAGE_SIZE = (256.0, 256.0)
+#: Median reprojection error in pixels that causes a warning.
+WARN_ERROR = 5
 
 _HOW_TO_GET = (
     "Ask for Ski-PosePTZ-CameraDataset at https://www.epfl.ch/labs/cvlab/data/ski-poseptz-dataset "
@@ -34,15 +37,15 @@ _COLUMNS = {"3D": 51, "2D": 34, "cam_intrinsic": 9, "seq": 1, "cam": 1, "frame":
 def load(
     root: str | Path, *, split: str = "test", frame_step: int = 1, skeleton: str = "h36m_17"
 ) -> Poses:
-    """Ski-Pose PTZ: 2D as annotated, 3D in the camera's frame, absolute.
+    """Load Ski-Pose PTZ: 2D as annotated, 3D in the camera frame, absolute, metres.
 
-    The files have the pose around its pelvis. Its place is the one (of least squares) from which
-    its camera sees it at its 2D.
+    The files have poses relative to the pelvis; the position is the least-squares solution that
+    projects them to the 2D.
 
     Args:
-        root: the folder of train/labels.h5 and test/labels.h5.
+        root: folder of train/labels.h5 and test/labels.h5.
         split: "train" or "test".
-        frame_step: every so-manyth image.
+        frame_step: keep every n-th image.
         skeleton: "h36m_17" or "h36m_16".
 
     Returns:
@@ -50,13 +53,13 @@ def load(
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: it is not what it should be, or an option is unknown.
+        ValueError: the file has unexpected content, or an option is invalid.
     """
     known = {s.name: s for s in (H36M_17, H36M_16)}
     if skeleton not in known:
         raise ValueError(
-            f"Ski-Pose PTZ comes as {' or '.join(known)}, not as {skeleton!r}; for another joint "
-            "format use poses.to(skeleton) on the result"
+            f"Ski-Pose PTZ is available as {' or '.join(known)}, not as {skeleton!r}; for another "
+            "joint format use poses.to(skeleton) on the result"
         )
     if frame_step < 1:
         raise ValueError(f"frame_step is {frame_step}; give 1 (every image) or more")
@@ -67,17 +70,15 @@ def load(
     pose2d = normalize(columns["2D"].reshape(n, 17, 2) * IMAGE_SIZE, IMAGE_SIZE)
     focal, center = _intrinsics(columns["cam_intrinsic"].reshape(n, 3, 3), path)
     relative = relative - relative[:, :1]
-    root_position = _place(relative, pose2d, focal, center)
-    pose3d = relative + root_position[:, None]
-    bad = np.flatnonzero((pose3d[..., 2] <= 0).any(axis=1))
-    if len(bad):
+    pose3d = relative + _root_positions(relative, pose2d, focal, center)[:, None]
+    behind = np.flatnonzero((pose3d[..., 2] <= 0).any(axis=1))
+    if len(behind):
         raise ValueError(
-            f"{path}: {len(bad)} poses can't be placed before their camera, row "
-            f"{bad[0] * frame_step} first: 3D, 2D and cam_intrinsic do not fit. {_HOW_TO_GET}"
+            f"{path}: {len(behind)} poses are behind their camera, first in row "
+            f"{behind[0] * frame_step}: 3D, 2D and cam_intrinsic are inconsistent. {_HOW_TO_GET}"
         )
     joints = [H36M_17.index(joint) for joint in target.joints]
     pose3d = np.float32(pose3d[:, joints])
-    whole = {name: columns[name][:, 0].astype(int) for name in ("seq", "cam", "frame", "subj")}
     poses = Poses(
         skeleton=target,
         pose2d=np.float32(pose2d[:, joints]),
@@ -85,46 +86,49 @@ def load(
         pose3d=pose3d,
         camera=Camera(np.float32(focal), np.float32(center), pose3d[:, target.root_index].copy()),
         image_size=np.tile(np.float32(IMAGE_SIZE), (n, 1)),
-        labels={
-            "split": np.full(n, split),
-            "subject": whole["subj"].astype(str),
-            "action": np.array([f"seq_{i:03d}" for i in whole["seq"]]),
-            "camera": whole["cam"].astype(np.int16),
-            "frame": whole["frame"].astype(np.int32),
-        },
+        labels={"split": np.full(n, split), **_labels(columns)},
     )
-    if (error := float(np.median(poses.reprojection_error))) > 5:
+    if (error := float(np.median(poses.reprojection_error))) > WARN_ERROR:
         warnings.warn(
-            f"{path}: 3D, seen by its camera, lies {error:.0f} pixels (median) off its 2D",
-            stacklevel=2,
+            f"{path}: the median reprojection error of the 3D is {error:.0f} pixels", stacklevel=2
         )
     return poses
 
 
+def _labels(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    numbers = {name: columns[name][:, 0].astype(int) for name in ("seq", "cam", "frame", "subj")}
+    return {
+        "subject": numbers["subj"].astype(str),
+        "action": np.array([f"seq_{i:03d}" for i in numbers["seq"]]),
+        "camera": numbers["cam"].astype(np.int16),
+        "frame": numbers["frame"].astype(np.int32),
+    }
+
+
 def files(root: str | Path, *, split: str = "test", **_: Any) -> list[Path]:
-    """The file that `load` reads with these options."""
+    """Return the file that `load` reads with these options."""
     if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r} of Ski-Pose PTZ; there are {', '.join(SPLITS)}")
+        raise ValueError(f"unknown split {split!r} of Ski-Pose PTZ; give {' or '.join(SPLITS)}")
     path = Path(root).expanduser() / split / "labels.h5"
     if not path.is_file():
-        raise FileNotFoundError(f"Ski-Pose PTZ: there is no {path.absolute()}. {_HOW_TO_GET}")
+        raise FileNotFoundError(f"Ski-Pose PTZ: no {path.absolute()}. {_HOW_TO_GET}")
     return [path]
 
 
 def expected(
     *, split: str = "test", frame_step: int = 1, **_: Any
 ) -> dict[str, dict[str, int | None]]:
-    """How many images the published set has."""
+    """Return the published number of images."""
     return {"split": {split: -(-IMAGES[split] // frame_step)}}
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """The columns, each (n, numbers)."""
+    """Return the columns, each (n, numbers)."""
     try:
         with open_hdf5(path) as file:
             columns = {name: np.asarray(file[name][()]) for name in _COLUMNS if name in file}
-    except Exception as error:  # damaged files: h5py has errors of many kinds
-        raise ValueError(f"{path} can't be read as HDF5 ({error}). {_HOW_TO_GET}") from error
+    except Exception as error:  # h5py raises many types for damaged files
+        raise ValueError(f"{path} cannot be read as HDF5 ({error}). {_HOW_TO_GET}") from error
     n = len(columns["seq"]) if "seq" in columns and columns["seq"].ndim else 0
     for name, width in _COLUMNS.items():
         if name not in columns:
@@ -132,39 +136,39 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         values = columns[name]
         if values.dtype.kind not in "iufb" or values.size != n * width or not n:
             raise ValueError(
-                f"{path}, {name}: got {values.dtype} {values.shape}; it should be {width} numbers "
-                f"for each of {n} images. {_HOW_TO_GET}"
+                f"{path}, {name}: got {values.dtype} {values.shape}, expected {width} numbers for "
+                f"each of {n} images. {_HOW_TO_GET}"
             )
         columns[name] = values = values.astype(np.float64).reshape(n, width)
-        bad = ~(np.isfinite(values) & (np.abs(values) < 1e6)).all(axis=1)
-        if bad.any():
+        invalid = ~(np.isfinite(values) & (np.abs(values) < 1e6)).all(axis=1)
+        if invalid.any():
             raise ValueError(
                 f"{path}, {name}: not all numbers are finite and below a million, first in row "
-                f"{bad.argmax()}. {_HOW_TO_GET}"
+                f"{invalid.argmax()}. {_HOW_TO_GET}"
             )
     return columns
 
 
 def _intrinsics(matrix: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Focal lengths and principal points (n, 2), normalised."""
+    """Return focal lengths and principal points (n, 2), normalised."""
     size = np.array(IMAGE_SIZE)
     focal = matrix[:, [0, 1], [0, 1]] * size * 2 / size[0]
-    bad = ~((focal > 0.1) & (focal < 1000)).all(axis=1)
-    if bad.any():
+    invalid = ~((focal > 0.1) & (focal < 1000)).all(axis=1)
+    if invalid.any():
         raise ValueError(
-            f"{path}, cam_intrinsic, row {bad.argmax()}: got {matrix[bad.argmax()].tolist()}; "
-            f"focal lengths should be shares of the image's size. {_HOW_TO_GET}"
+            f"{path}, cam_intrinsic, row {(row := invalid.argmax())}: got {matrix[row].tolist()}, "
+            f"expected focal lengths relative to the image size. {_HOW_TO_GET}"
         )
     return focal, normalize(matrix[:, None, :2, 2] * size, IMAGE_SIZE)[:, 0]
 
 
-def _place(
+def _root_positions(
     relative: np.ndarray, pose2d: np.ndarray, focal: np.ndarray, center: np.ndarray
 ) -> np.ndarray:
-    """Where the pelvis stands (n, 3) so that poses around it are seen at their 2D.
+    """Return the positions of the pelvis (n, 3) that project relative poses to their 2D.
 
-    Of a point X + t on the ray r (x and y at depth one), x + t_x = r_x (z + t_z), and so for y:
-    linear in t.
+    A point X + t on the ray r (x and y at depth one) satisfies x + t_x = r_x (z + t_z), and the
+    same for y: linear in t, solved by least squares.
     """
     ray = (pose2d - center[:, None]) / focal[:, None]
     n, joints = ray.shape[:2]
