@@ -10,6 +10,7 @@ import pytest
 from helpers.fakes import SIZE, write_video
 from PIL import Image
 
+from camerapose.infer.options import PredictOptions
 from camerapose.server import jobs as jobs_module
 from camerapose.server import limits as limits_module
 from camerapose.server.jobs import Jobs
@@ -19,7 +20,7 @@ from camerapose.server.limits import Limits
 @pytest.fixture
 def jobs(detector, graph, tmp_path):
     def make(**limits):
-        options = dict(weights=graph, detector="blazepose", model="auto", threads=1)
+        options = PredictOptions(weights=graph, threads=1)
         return Jobs(tmp_path, options, Limits(**limits))
 
     return make

@@ -15,6 +15,7 @@ import pytest
 from helpers import fakes
 
 from camerapose.core import plugins
+from camerapose.infer.options import PredictOptions
 from camerapose.server.limits import Limits
 from camerapose.server.serve import open_page, serve
 
@@ -35,7 +36,7 @@ def test_no_gradio(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ValueError, match=r"requires gradio.*camerapose\[serve\]"):
-        serve()
+        serve(PredictOptions())
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def server(graph, tmp_path_factory):
         port = free.getsockname()[1]
         free.close()
         patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("serve")))
-        options = dict(weights=graph, detector="blazepose", model="auto", threads=1)
+        options = PredictOptions(weights=graph, threads=1)
         with open_page("127.0.0.1", port, options, Limits(megabytes=1)) as address:
             folder = Path(os.environ["GRADIO_TEMP_DIR"])
             yield SimpleNamespace(address=address, folder=folder, contacted=contacted)
@@ -90,7 +91,7 @@ def test_port_in_use(graph):
         port = taken.getsockname()[1]
         with (
             pytest.raises(OSError, match=f"port {port}: the port is in use.*--port"),
-            open_page("127.0.0.1", port, {}, Limits()),
+            open_page("127.0.0.1", port, PredictOptions(), Limits()),
         ):
             pass
 

@@ -16,6 +16,7 @@ def serve(
     max_megabytes: float = 200,
     max_seconds: float = 60,
     keep_minutes: float = 60,
+    device: Annotated[str, arg(metavar="NAME")] = "cpu",
     threads: MaybeInt = None,
     browser: bool = False,
 ) -> int:
@@ -35,12 +36,15 @@ def serve(
         max_megabytes: maximum size of an upload.
         max_seconds: maximum length of a video; the rest is ignored.
         keep_minutes: maximum time that uploads and results are kept.
+        device: device of the networks: cpu, cuda, coreml, directml or openvino.
         threads: number of CPU threads; default: all cores.
         browser: open the page in the browser.
     """
+    from camerapose.infer.options import PredictOptions
     from camerapose.server.limits import Limits
     from camerapose.server.serve import serve as run
 
-    run(host, port, weights=weights, detector=detector, model=model, threads=threads,
-        limits=Limits(max_megabytes, max_seconds, keep_minutes), browser=browser)  # fmt: skip
+    options = PredictOptions(weights, detector, model, device, threads)
+    limits = Limits(max_megabytes, max_seconds, keep_minutes)
+    run(options, host=host, port=port, limits=limits, browser=browser)
     return 0

@@ -36,8 +36,9 @@ class Detection:
 class Detector(Protocol):
     """A 2D detector.
 
-    The constructor takes `model` (name or file) and the keywords `max_people`, `threads` (None: all
-    processor cores) and `device` (a key of `camerapose.io.runtime.DEVICES`), all with defaults.
+    The constructor takes `model` (name or file) and the keywords `max_people` and `threads` (None:
+    all processor cores), all with defaults. Detectors that can use other devices also take
+    `device` (a key of `camerapose.io.runtime.DEVICES`).
 
     Attributes:
         skeleton: joint format of the keypoints, see `camerapose.core.formats.get`.

@@ -6,10 +6,10 @@ import shutil
 import threading
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from camerapose.infer import clip
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
 from camerapose.io.frames import IncompleteInput
@@ -46,10 +46,10 @@ class Jobs:
 
     Args:
         folder: contains all uploads and results; Gradio stores each upload in a folder of its own.
-        options: options of `predict` that are the same for all visitors.
+        options: options of all predictions; visitors choose people, height and static camera.
     """
 
-    def __init__(self, folder: Path, options: dict[str, Any], limits: Limits):
+    def __init__(self, folder: Path, options: PredictOptions, limits: Limits):
         self.folder, self.limits = folder, limits
         self.stopped = threading.Event()
         self._options = options
@@ -73,23 +73,22 @@ class Jobs:
             visitor: identifier of the session.
 
         Raises:
-            ValueError: the upload cannot be read or is too large; see `without_folder`.
+            ValueError: the upload cannot be read or is too large, or an invalid height; see
+                `without_folder`.
         """
         if not file:
             raise ValueError("no file; upload an image or a video first")
         path = self.register(file, visitor)
         source = check_upload(path, self.limits)
-        height = float(height) if height else None
-        if height is not None:
-            clip.check_height(height)
         out = self._result_folder(visitor) / uuid.uuid4().hex / "camerapose"
         end, cut = frame_limit(source, self.limits) if source.is_video else (None, "")
+        options = replace(
+            self._options, max_people=people, height=float(height) if height else None,
+            static_camera=static_camera, end=end, export=EXPORTS, overlay=source.is_video,
+            report=True,
+        )  # fmt: skip
         lines = [cut] if cut else []
         try:
-            options = PredictOptions(
-                max_people=people, height=height, static_camera=static_camera, end=end,
-                export=EXPORTS, overlay=source.is_video, report=True, **self._options,
-            )  # fmt: skip
             predict(source, out, options, log=lines.append)
         except IncompleteInput as error:  # the poses of the readable part are written
             lines.append(f"**{self.without_folder(str(error))}**")

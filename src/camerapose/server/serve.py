@@ -25,13 +25,10 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
+    options: PredictOptions,
+    *,
     host: str = "127.0.0.1",
     port: int = 7860,
-    *,
-    weights: str | os.PathLike = "default",
-    detector: str = "blazepose",
-    model: str = "auto",
-    threads: int | None = None,
     limits: Limits = Limits(),  # noqa: B008
     browser: bool = False,
     log: Callable[[str], None] = print,
@@ -42,22 +39,21 @@ def serve(
     `limits.keep_minutes`, and at the end.
 
     Args:
+        options: options of all predictions, see `Jobs`.
         host: address to listen on; 0.0.0.0 for the whole network.
         port: TCP port.
-        weights, detector, model, threads: see `predict`.
         limits: of uploads.
         browser: open the page in the browser.
         log: called with each line of the log.
 
     Raises:
-        ValueError: Gradio is not installed, or an option is invalid.
+        ValueError: Gradio is not installed, or an option cannot be used.
         OSError: the port is in use, or a model cannot be downloaded.
     """
     import_gradio()
-    # Validate the options, and download the models now instead of for the first visitor.
-    options = dict(weights=weights, detector=detector, model=model, threads=threads)
-    Predictor(weights, threads=threads)
-    load_detector(PredictOptions.of(options), consecutive=True)
+    # Report unusable weights and download models now instead of for the first visitor.
+    Predictor(options.weights, device=options.device, threads=options.threads)
+    load_detector(options, consecutive=True)
     with open_page(host, port, options, limits, browser=browser) as address:
         log(f"serving camerapose at {address} (Ctrl-C to stop)")
         if host not in LOCAL:
@@ -76,12 +72,12 @@ def serve(
 
 @contextmanager
 def open_page(
-    host: str, port: int, options: dict[str, Any], limits: Limits, *, browser: bool = False
+    host: str, port: int, options: PredictOptions, limits: Limits, *, browser: bool = False
 ) -> Iterator[str]:
     """Serve the page during the context; yield its address.
 
     Args:
-        options: of `predict`, see `Jobs`.
+        options: options of all predictions, see `Jobs`.
     """
     with tempfile.TemporaryDirectory(prefix="camerapose-") as folder, _upload_folder(folder):
         jobs = Jobs(Path(folder), options, limits)

@@ -35,7 +35,6 @@ class Detector:
         max_people: number of people to return, the most prominent (area of the crop times score)
             first.
         threads: of LiteRT; None uses the processor cores, at most `MAX_THREADS`.
-        device: ignored: LiteRT always runs on the CPU.
         fallback: use "full", with a warning, if "heavy" cannot be downloaded.
 
     Raises:
@@ -51,7 +50,6 @@ class Detector:
         *,
         max_people: int = 1,
         threads: int | None = None,
-        device: str = "cpu",
         fallback: bool = False,
     ):
         if model not in MODELS:
