@@ -1,5 +1,8 @@
 """Videos and images that the tests write."""
 
+import struct
+from fractions import Fraction
+
 import av
 import numpy as np
 
@@ -29,3 +32,43 @@ def asymmetric_image(width=WIDTH, height=HEIGHT):
     image[:, : width // 2, 0] = 255
     image[height // 2 :, width // 2 :, 2] = 255
     return image
+
+
+def write_moving(path, codec="libx264", n_frames=40, *, aspect=None, times=None, **options):
+    """Write frames of a pattern that moves, so that each differs from the others.
+
+    Args:
+        aspect: pixel aspect ratio.
+        times: of the frames in seconds; None: `FPS` frames per second.
+        options: of the container.
+    """
+    noise = np.random.default_rng(0).integers(0, 255, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
+    pattern = noise.repeat(8, 0).repeat(8, 1)
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=FPS)
+        stream.width, stream.height = WIDTH, HEIGHT
+        stream.pix_fmt = {"gif": "rgb8", "apng": "rgb24", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if codec not in ("gif", "apng"):
+            stream.codec_context.gop_size = 5
+        for index in range(n_frames):
+            frame = av.VideoFrame.from_ndarray(np.roll(pattern, 2 * index, 1), format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[index] * 1000), Fraction(1, 1000)
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def set_display_matrix(path, matrix):
+    """Write a, b, c, d into the track header of an .mp4 (ISO 14496-12, 8.3.2)."""
+    a, b, c, d = (v << 16 for v in matrix)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)

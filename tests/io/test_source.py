@@ -88,6 +88,7 @@ class TestSeveralImages:
         for place in ("a/im2.png", "a/im10.png", "b/im2.png", "b/notes.txt"):
             (tmp_path / place).parent.mkdir(exist_ok=True)
             Image.new("RGB", (8, 6)).save(tmp_path / place, format="png")
+        (tmp_path / "b" / "notes.txt").write_text("notes")
         return tmp_path
 
     def test_pattern(self, folders):

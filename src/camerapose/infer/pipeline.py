@@ -63,7 +63,7 @@ def predict(
         FileNotFoundError, ValueError: the source or an option cannot be used.
         OSError: a file cannot be written.
     """
-    source, out = Source.open(source), None if out is None else Path(out)
+    source, out = Source.open(source, log=log), None if out is None else Path(out)
     options = options or PredictOptions()
     info = check_request(source, out, options)
     predictor = Predictor(options.weights, device=options.device, threads=options.threads)

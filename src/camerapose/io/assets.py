@@ -176,13 +176,20 @@ def _extract(archive: Path, wanted: dict[str, Asset]) -> dict[str, bytes]:
                 contents = {name: wheel.read(a.member) for name, a in wanted.items()}
         else:
             with tarfile.open(archive) as tar:
-                contents = {name: tar.extractfile(a.member).read() for name, a in wanted.items()}
+                contents = {name: _member(tar, a.member) for name, a in wanted.items()}
     except (KeyError, AttributeError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise _Failed(f"{archive.name} came, but cannot be read as expected ({error})") from None
     for name, content in contents.items():
         if (got := _sum(content)) != wanted[name].sha256:
             raise _Failed(f"{archive.name} came, but {name} in it has the SHA-256 {got}: not used")
     return contents
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise KeyError(f"{name} is not a file")
+    return file.read()
 
 
 def _store(path: Path, content: bytes) -> None:

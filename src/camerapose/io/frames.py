@@ -1,5 +1,6 @@
 """Types that describe images and videos while they are read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,6 +38,27 @@ class SourceInfo(NamedTuple):
     height: int
     fps: float | None
     n_frames: int | None
+
+
+#: Receives messages about how an input is read.
+Log = Callable[[str], None]
+
+
+def ignore(message: str) -> None:
+    """Discard a message."""
+
+
+def once(log: Log) -> Log:
+    """Return a function that passes on each message once, whatever file name follows a colon."""
+    known: set[str] = set()
+
+    def log_new(message: str) -> None:
+        text = message.rpartition(": ")[0] or message
+        if text not in known:
+            known.add(text)
+            log(message)
+
+    return log_new
 
 
 class IncompleteInput(ValueError):

@@ -3,21 +3,17 @@
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from camerapose.io import images, video, webcam
-from camerapose.io.frames import Frame, IncompleteInput, SourceInfo
-
-#: Suffixes by which files are recognised.
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts",
-                  ".gif"}  # fmt: skip
-KEYPOINT_SUFFIXES = {".json", ".npz"}
+from camerapose.io import animation, images, keypoints, recognise, video, webcam
+from camerapose.io.frames import Frame, IncompleteInput, Log, SourceInfo, ignore, once
+from camerapose.io.limits import DEFAULT, Limits
+from camerapose.io.recognise import IMAGE_SUFFIXES, KEYPOINT_SUFFIXES, list_suffixes
 
 Kind = Literal["image", "images", "video", "webcam", "keypoints", "array"]
 #: What `Source.open` accepts.
@@ -42,15 +38,20 @@ class Source:
     folder: Path
     _files: tuple[Path, ...] = field(default=(), repr=False)
     _array: np.ndarray | None = field(default=None, repr=False, compare=False)
+    _animated: bool = field(default=False, repr=False)
+    _limits: Limits = field(default=DEFAULT, repr=False)
+    _log: Log = field(default=ignore, repr=False, compare=False)
 
     @staticmethod
-    def open(source: Input) -> "Source":
+    def open(source: Input, *, limits: Limits = DEFAULT, log: Log = ignore) -> "Source":
         """Recognise an input.
 
         Args:
             source: a path; a pattern of images, such as `photos/*.jpg`; several image files; the
                 number of a webcam or /dev/videoN; an image as an array (`images.array_to_rgb`) or
                 a Pillow image; or a `Source`, which is returned as it is.
+            limits: largest input that is read; checked before anything is decoded.
+            log: receives messages about how the input is read, such as "only the first page".
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -58,21 +59,25 @@ class Source:
         """
         if isinstance(source, Source):
             return source
+        log = once(log)
         if isinstance(source, Image.Image):
             source = images.to_rgb(source)
         if isinstance(source, np.ndarray):
-            array = images.array_to_rgb(source)
-            return Source("array", "image array", Path(), Path(), _array=array)
-        if webcam.is_webcam(source):
-            return Source("webcam", f"webcam {source}", Path(str(source)), Path())
-        if isinstance(source, str | os.PathLike):
-            return _open_path(Path(source), os.fspath(source))
-        if isinstance(source, Sequence):
-            return _open_several([Path(file) for file in source])
-        raise ValueError(
-            f"got an input of type {type(source).__name__}; pass a path, a list of image files, "
-            "the number of a webcam or an image array"
-        )
+            opened = Source("array", "image array", Path(), Path())
+            opened = replace(opened, _array=images.array_to_rgb(source))
+        elif webcam.is_webcam(source):
+            opened = Source("webcam", f"webcam {source}", Path(str(source)), Path())
+        elif isinstance(source, str | os.PathLike):
+            opened = _open_path(Path(source), os.fspath(source), log)
+        elif isinstance(source, Sequence):
+            opened = _open_several([Path(file) for file in source], log)
+        else:
+            raise ValueError(
+                f"got an input of type {type(source).__name__}; pass a path, a list of image "
+                "files, the number of a webcam or an image array"
+            )
+        limits.check_frames(opened.title, len(opened._files))
+        return replace(opened, _limits=limits, _log=log)
 
     @property
     def is_video(self) -> bool:
@@ -89,7 +94,8 @@ class Source:
         first = next(self.frames(end=1))
         height, width = first.image.shape[:2]
         if self.kind == "video":
-            return SourceInfo(width, height, *video.rate_and_count(self.path))
+            reader = animation.rate_and_count if self._animated else video.rate_and_count
+            return SourceInfo(width, height, *reader(self.path))
         return SourceInfo(width, height, None, len(self._files) or 1)
 
     def frames(
@@ -118,7 +124,9 @@ class Source:
         if self.kind == "webcam":
             return webcam.webcam_frames(str(self.path), wanted)
         if self.kind == "video":
-            return video.video_frames(self.path, wanted)
+            if self._animated:
+                return animation.animation_frames(self.path, wanted, self._limits)
+            return video.video_frames(self.path, wanted, self._limits, self._log)
         if self._array is not None:
             return iter([Frame(0, 0.0, self._array, self.frame_name(0))][start:end:stride])
         return self._image_frames(wanted)
@@ -137,7 +145,9 @@ class Source:
         Raises:
             FileNotFoundError, ValueError: the image is absent or cannot be read.
         """
-        return self._array if self._array is not None else images.read_image(self.folder / name)
+        if self._array is not None:
+            return self._array
+        return images.read_image(self.folder / name, self._limits)
 
     def focal_length(self, name: str) -> float | None:
         """Return the focal length in pixels from the EXIF data of an image, if it has one."""
@@ -158,7 +168,7 @@ class Source:
         broken: list[str] = []
         for index, file in zip(wanted, chosen, strict=False):
             try:
-                image = images.read_image(file)
+                image = images.read_image(file, self._limits, self._log)
             except ValueError as error:
                 broken.append(str(error))
                 continue
@@ -173,60 +183,52 @@ class Source:
             )
 
 
-def _open_path(path: Path, text: str) -> Source:
+def _open_path(path: Path, text: str, log: Log) -> Source:
     if not path.exists() and glob.has_magic(text):
         files = images.natural_sort(Path(name) for name in glob.glob(text, recursive=True))
         if not files:
             raise FileNotFoundError(f"no file matches {text}")
-        return _open_several(files)
+        return _open_several(files, log)
     if not path.exists():
         raise FileNotFoundError(f"no file or folder {path}")
     if path.is_dir():
-        return _open_folder(path)
-    for kind, suffixes in _SUFFIXES.items():
-        if path.suffix.lower() in suffixes:
-            files = [path] if kind == "image" else []
-            return Source(kind, path.name, path, path.parent, tuple(files))
-    raise ValueError(
-        f"{path} has the suffix {path.suffix or '(none)'}, which is neither an image "
-        f"({_list(IMAGE_SUFFIXES)}) nor a video ({_list(VIDEO_SUFFIXES)}) nor keypoints "
-        f"({_list(KEYPOINT_SUFFIXES)})"
-    )
+        return _open_folder(path, log)
+    form = recognise.recognise(path)
+    kind: Kind = "video" if form == "animation" else form
+    shown = (path,) if kind == "image" else ()
+    return Source(kind, path.name, path, path.parent, shown, _animated=form == "animation")
 
 
-def _open_folder(folder: Path) -> Source:
+def _open_folder(folder: Path, log: Log) -> Source:
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
-    found = images.natural_sort(p for p in files if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    n_keypoints = sum(p.suffix.lower() in KEYPOINT_SUFFIXES for p in files)
+    if not found and not n_keypoints and not keypoints.recognise(folder):
+        found = [p for p in files if recognise.is_image_file(p)]
+    if found and n_keypoints:
+        log(
+            f"{folder} contains {len(found)} images and {n_keypoints} keypoint files; the images "
+            "are used: to use the keypoints, move them to a folder of their own"
+        )
     if found:
-        return Source("images", folder.name, folder, folder, tuple(found))
-    if any(p.suffix.lower() in KEYPOINT_SUFFIXES for p in files):
+        return Source("images", folder.name, folder, folder, tuple(images.natural_sort(found)))
+    if n_keypoints or keypoints.recognise(folder):
         return Source("keypoints", folder.name, folder, folder)
     raise ValueError(
-        f"the folder {folder} contains neither images ({_list(IMAGE_SUFFIXES)}) nor keypoints "
-        f"({_list(KEYPOINT_SUFFIXES)}); folders inside it are not searched"
+        f"the folder {folder} contains neither images ({list_suffixes(IMAGE_SUFFIXES)}) nor "
+        "keypoints in a known format; folders inside it are not searched"
     )
 
 
-def _open_several(files: list[Path]) -> Source:
-    others = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]
+def _open_several(files: list[Path], log: Log) -> Source:
+    others = [file for file in files if not recognise.is_image_file(file)]
     if len(files) == 1 and others:
-        return _open_path(files[0], str(files[0]))
+        return _open_path(files[0], str(files[0]), log)
     if others or not files:
         raise ValueError(
-            f"several files must all be images ({_list(IMAGE_SUFFIXES)}), got "
+            "several files must all be images, got "
             + (f"{others[0]}; pass it alone" if others else "none")
         )
     title = files[0].name if len(files) == 1 else f"{len(files)} images"
     folder = Path(os.path.commonpath([file.absolute().parent for file in files]))
     return Source("images", title, files[0], folder, tuple(file.absolute() for file in files))
-
-
-_SUFFIXES: dict[Kind, set[str]] = {
-    "image": IMAGE_SUFFIXES,
-    "video": VIDEO_SUFFIXES,
-    "keypoints": KEYPOINT_SUFFIXES,
-}
-
-
-def _list(suffixes: set[str]) -> str:
-    return " ".join(sorted(suffixes))

@@ -1,96 +1,141 @@
 """Read the frames of a video file with their times."""
 
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from camerapose.io.frames import Frame, IncompleteInput
+from camerapose.io import display, hdr
+from camerapose.io.completeness import Completeness, declared_seconds
+from camerapose.io.frames import Frame, IncompleteInput, Log, ignore
+from camerapose.io.limits import DEFAULT, Limits
 
 #: Frame rate that is assumed where a video declares none.
 DEFAULT_FPS = 25.0
+#: Demuxers of FFmpeg that may be used. Others open further files or addresses that the input names,
+#: such as playlists.
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,m4v,gif,apng,flv,"
+    "live_flv,asf,asf_o,ogg,mxf,nut,nuv,dv,gxf,wtv,rm,ivf,av1,obu,h261,h263,h264,hevc,vvc,vc1,dirac,"
+    "cavsvideo,mjpeg,mjpeg_2000,yuv4mpegpipe,swf,amv,avs,avs2,avs3,roq,smk,bink,flic,jpegxl_anim"
+)
+STILL_DEMUXERS = (
+    "bmp_pipe,dds_pipe,dpx_pipe,exr_pipe,hdr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe,"
+    "pam_pipe,pbm_pipe,pcx_pipe,pfm_pipe,pgm_pipe,pgmyuv_pipe,phm_pipe,pictor_pipe,png_pipe,"
+    "ppm_pipe,psd_pipe,qdraw_pipe,qoi_pipe,sgi_pipe,sunrast_pipe,tiff_pipe,webp_pipe,xbm_pipe,"
+    "xpm_pipe,xwd_pipe,gif_pipe,cri_pipe,gem_pipe,photocd_pipe,pgx_pipe,vbn_pipe,jpegxs_pipe"
+)
 
 
-def video_frames(path: Path, wanted: range) -> Iterator[Frame]:
+def video_frames(
+    path: Path, wanted: range, limits: Limits = DEFAULT, log: Log = ignore
+) -> Iterator[Frame]:
     """Iterate over the frames of a video whose indices are in `wanted`.
 
     Raises:
-        ValueError: the file cannot be decoded, or has no frame in the range.
+        ValueError: the file cannot be decoded, is too large, or has no frame in the range.
         IncompleteInput: after all readable frames, if the file is damaged or truncated.
     """
-    with _open(path) as container:
+    with _open(path, limits) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         period = 1 / (_rate(stream) or DEFAULT_FPS)
-        errors: list[str] = []
+        limits.check_frames(path, min(_declared_count(container) or 0, wanted.stop))
+        aspect = display.pixel_aspect(stream)
+        check = Completeness(period)
         index, start, time = 0, 0.0, -math.inf
-        for picture in decode(container, errors):
+        for picture in decode(container, check):
             if index >= wanted.stop:
                 return
+            if index == 0 and int(getattr(picture, "color_trc", 0) or 0) in (hdr.PQ, hdr.HLG):
+                log(f"the frames of an HDR video are tone-mapped: {path.name}")
             declared = index * period if picture.time is None else float(picture.time)
             time = declared if declared > time else time + period
             start = time if index == 0 else start
+            check.add_frame(time, picture)
             if index in wanted:
-                yield Frame(index, time - start, upright(picture), f"{path.stem}_{index:06d}")
+                image = display.to_rgb(picture, aspect)
+                yield Frame(index, time - start, image, f"{path.stem}_{index:06d}")
             index += 1
+            limits.check_frames(path, index)
         if index == 0:
-            reason = f" ({errors[0]})" if errors else ""
+            reason = f" ({check.errors[0]})" if check.errors else ""
             raise ValueError(f"{path} is a video without a single readable frame{reason}")
         expected = _declared_count(container)
-        truncated = _is_truncated(container, index, time, wanted.stop)
-    if errors or truncated:
-        of = f" of {expected} declared" if expected else ""
-        reason = f" ({errors[0]})" if errors else ""
+        missing = check.missing(path, container, wanted.stop)
+    if missing:
+        of = f" of {expected} declared" if expected and expected > index else ""
         raise IncompleteInput(
-            f"{path} is damaged or truncated: {index}{of} frames could be read{reason} and were "
-            "used; get the complete file for the rest"
+            f"{path} is damaged or truncated ({missing}): {index}{of} frames could be read and "
+            "were used; get the complete file for the rest"
         )
     if index <= wanted.start:
         raise ValueError(f"{path} has {index} frames; start {wanted.start} is beyond the last")
 
 
-def rate_and_count(path: Path) -> tuple[float | None, int | None]:
+def rate_and_count(path: Path, limits: Limits = DEFAULT) -> tuple[float | None, int | None]:
     """Return the frame rate and the number of frames that a video declares."""
-    with _open(path) as container:
+    with _open(path, limits) as container:
         return _rate(container.streams.video[0]), _declared_count(container)
 
 
-def decode(container: Any, errors: list[str]) -> Iterator[Any]:
-    """Iterate over decoded frames; what cannot be decoded is skipped and noted in `errors`."""
+def content(path: Path) -> Literal["image", "video"] | None:
+    """Return what FFmpeg recognises in a file of unknown suffix, None if nothing."""
+    try:
+        with _open(path, DEFAULT) as container:
+            return "image" if container.format.name in STILL_DEMUXERS.split(",") else "video"
+    except ValueError:
+        return None
+
+
+def read_still(path: Path, limits: Limits, form: str = "rgb24") -> np.ndarray:
+    """Read an image with FFmpeg, in a pixel format that PyAV converts to an array.
+
+    Raises:
+        ValueError: it cannot be decoded.
+    """
+    with _open(path, limits) as container:
+        check = Completeness(1.0)
+        for picture in decode(container, check):
+            return display.to_rgb(picture) if form == "rgb24" else picture.to_ndarray(format=form)
+    reason = check.errors[0] if check.errors else "no frame"
+    raise ValueError(f"{path} cannot be read as an image: {reason}")
+
+
+def decode(container: Any, check: Completeness) -> Iterator[Any]:
+    """Iterate over the decoded frames of a video; `check` notes what cannot be decoded."""
     import av
 
-    packets = container.demux(container.streams.video[0])
+    video = container.streams.video[0]
+    packets = container.demux()
     while True:
         try:
             packet = next(packets, None)
             if packet is None:
                 return
         except av.error.FFmpegError as error:  # the demuxer cannot continue
-            errors.append(error.strerror or str(error))
+            check.errors.append(error.strerror or str(error))
             return
+        check.add_packet(packet)
+        if packet.stream != video:
+            continue
         try:
             yield from packet.decode()
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
-            errors.append(error.strerror or str(error))
+            check.errors.append(error.strerror or str(error))
 
 
-def upright(picture: Any) -> np.ndarray:
-    """Convert a decoded frame to RGB and apply the rotation of its display matrix."""
-    image = picture.to_ndarray(format="rgb24")
-    turns = round((getattr(picture, "rotation", 0) or 0) / 90) % 4  # counter-clockwise
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def _open(path: Path) -> Any:
+def _open(path: Path, limits: Limits) -> Any:
     import av
 
+    options = {"format_whitelist": f"{DEMUXERS},{STILL_DEMUXERS}", "protocol_whitelist": "file"}
     try:
-        container = av.open(str(path))
+        # With the protocol, colons in the name mean nothing.
+        container = av.open(f"file:{path.absolute()}", options=options)
     except (av.error.FFmpegError, OSError) as error:
         empty = path.stat().st_size == 0
         reason = "the file is empty" if empty else f"FFmpeg: {error.strerror or error}"
@@ -98,25 +143,19 @@ def _open(path: Path) -> Any:
             f"{path} cannot be read as a video ({reason}); it is not a video, or it is damaged or "
             "truncated before its index: convert it or get the complete file"
         ) from error
-    if not container.streams.video:
-        n_streams = len(container.streams)
+    try:
+        if not container.streams.video:
+            n_streams = len(container.streams)
+            raise ValueError(f"{path} has no video stream, only {n_streams} other streams")
+        codec = container.streams.video[0].codec_context
+        if codec is None:
+            raise ValueError(f"{path} has a video stream of unknown codec; convert it to H.264")
+        limits.check_pixels(path, codec.width, codec.height)
+        codec.options = {"max_pixels": str(limits.max_pixels)}  # the size may change later
+    except ValueError:
         container.close()
-        raise ValueError(f"{path} has no video stream, only {n_streams} other streams")
+        raise
     return container
-
-
-def _is_truncated(container: Any, n_frames: int, time: float, stop: int) -> bool:
-    """Whether a video is shorter than declared; `time` is that of its last frame.
-
-    Containers may miscount by a few frames; real truncation is larger. Where no number of frames
-    is declared, the frame rate may vary, so the duration is compared.
-    """
-    stream = container.streams.video[0]
-    if stream.frames:
-        return min(stream.frames, stop) - n_frames > max(2, 0.02 * n_frames)
-    seconds = _declared_seconds(container)
-    period = 1 / (_rate(stream) or DEFAULT_FPS)
-    return seconds is not None and seconds - time > max(3 * period, 0.02 * seconds)
 
 
 def _declared_count(container: Any) -> int | None:
@@ -137,14 +176,7 @@ def _rate(stream: Any) -> float | None:
 
 
 def _declared_seconds(container: Any) -> float | None:
-    stream = container.streams.video[0]
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    # Matroska and WebM have a tag such as 00:00:07.666000000.
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
-    if tag:
-        hours, minutes, seconds = (float(v) for v in tag.groups())
-        return hours * 3600 + minutes * 60 + seconds
-    if container.duration and len(container.streams) == 1:
+    seconds = declared_seconds(container.streams.video[0])
+    if seconds is None and container.duration and len(container.streams) == 1:
         return float(container.duration / 1e6)
-    return None
+    return seconds

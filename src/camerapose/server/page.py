@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from camerapose.io.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from camerapose.io.recognise import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import MAX_PEOPLE
 

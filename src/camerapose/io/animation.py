@@ -1,0 +1,74 @@
+"""Read animated images: WebP, PNG and AVIF with several frames."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from camerapose.io import containers, images
+from camerapose.io.frames import Frame, IncompleteInput
+from camerapose.io.limits import Limits
+
+#: Formats whose frames are a sequence in time; pages of TIFF and MPO are not.
+FORMATS = {"WEBP", "PNG", "AVIF", "GIF"}
+#: Seconds that a frame without duration is shown, as by web browsers.
+DEFAULT_DURATION = 0.1
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a file is an image with several frames in time."""
+    try:
+        with images.open_image(path) as image:
+            return image.format in FORMATS and getattr(image, "n_frames", 1) > 1
+    except ValueError:
+        return False
+
+
+def animation_frames(path: Path, wanted: range, limits: Limits) -> Iterator[Frame]:
+    """Iterate over the frames of an animated image whose indices are in `wanted`.
+
+    Raises:
+        ValueError: the file cannot be decoded, or has no frame in the range.
+        IncompleteInput: after all readable frames, if the file is truncated.
+    """
+    with images.open_image(path) as image:
+        limits.check_pixels(path, *image.size)
+        count = getattr(image, "n_frames", 1)
+        limits.check_frames(path, len(range(count)[: wanted.stop]))
+        if count <= wanted.start:
+            raise ValueError(f"{path} has {count} frames; start {wanted.start} is beyond the last")
+        time = 0.0
+        for index in range(min(count, wanted.stop)):
+            try:
+                image.seek(index)
+                image.load()
+            except (OSError, EOFError, SyntaxError, ValueError) as error:
+                message = f"{path} is damaged or truncated: {index} of {count} frames could be read"
+                kind = IncompleteInput if index else ValueError
+                raise kind(f"{message} and were used ({error})") from error
+            if index in wanted:
+                yield Frame(index, time, images.to_rgb(image), f"{path.stem}_{index:06d}")
+            time += _duration(image)
+    if wanted.stop >= count and (reason := containers.damage(path)):
+        raise IncompleteInput(f"{path} is damaged: {count} frames were read ({reason})")
+
+
+def rate_and_count(path: Path) -> tuple[float | None, int | None]:
+    """Return the mean frame rate of the first frames, and the number of frames."""
+    with images.open_image(path) as image, warnings.catch_warnings():
+        count = getattr(image, "n_frames", 1)
+        durations = []
+        for index in range(min(count, 10)):
+            try:
+                image.seek(index)
+                image.load()
+            except (OSError, EOFError, SyntaxError, ValueError):
+                break
+            durations.append(_duration(image))
+    return (len(durations) / sum(durations) if durations else None), count
+
+
+def _duration(image: Image.Image) -> float:
+    milliseconds = float(image.info.get("duration") or 0)
+    return milliseconds / 1000 if milliseconds > 0 else DEFAULT_DURATION
