@@ -96,7 +96,7 @@ def test_2d_is_the_reprojection_within_the_image(poses):
     np.testing.assert_allclose(poses.reprojection, poses.pose2d, atol=1e-6)
     edge = np.stack([np.ones(len(poses)), poses.image_size[:, 1] / poses.image_size[:, 0]], axis=1)
     assert (np.abs(poses.pose2d) <= edge[:, None] + 1e-5).all()
-    assert poses.pose3d[..., 2].min() > synthetic.NEAREST_JOINT - 1e-3
+    assert poses.pose3d[..., 2].min() > synthetic.MIN_DEPTH - 1e-3
     assert (poses.camera.translation == poses.root_position).all()
     assert poses.camera.rotation is None and (poses.confidence == 1).all()
 
@@ -142,9 +142,9 @@ def test_default_number_of_poses():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="n is 0; ask for 1 pose or more"):
+    with pytest.raises(ValueError, match="n is 0; give 1 or more"):
         synthetic.load(n=0)
     with pytest.raises(ValueError, match="h36m_16 or h36m_17, not as 'coco_17'"):
         synthetic.load(skeleton="coco_17")
-    with pytest.raises(ValueError, match=r"focal is \(4, 1\); give \(least, most\)"):
+    with pytest.raises(ValueError, match=r"focal is \(4, 1\); give \(minimum, maximum\)"):
         synthetic.load(focal=(4, 1))

@@ -1,8 +1,9 @@
-"""Plausible bodies in plausible poses, seen by random cameras. No file is needed.
+"""Synthetic bodies in plausible poses, seen by random cameras; no files are needed.
 
-Bodies have published proportions, joints stay within published limits, and cameras vary in all
-that a laboratory's do not: field of view, height, distance, the person's place in the image. Real
-motion is richer: use this to try things out, to test, and to teach cameras, not in its place.
+Bodies have published proportions, joint angles stay within published limits, and cameras vary in
+field of view, height, distance and position of the person in the image, unlike those of a
+laboratory. Use it for experiments, tests and training of the camera branch, not instead of real
+motion, which is more varied.
 
 Sources: segment lengths: Drillis and Contini (1966), as printed in Winter, Biomechanics and Motor
 Control of Human Movement, Fig. 4.1; ranges of motion: American Academy of Orthopaedic Surgeons,
@@ -20,18 +21,23 @@ from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 
-#: Lengths over stature. Widths and head are those of Human3.6M's joints, which lie inside the body:
-#: Drillis and Contini measured the outside.
+#: Lengths relative to stature. Widths and head are those of Human3.6M's joints, which are inside
+#: the body; Drillis and Contini measured at the skin.
 FRACTIONS = {
     "thigh": 0.245, "shank": 0.246, "trunk": 0.288, "upper_arm": 0.186, "forearm": 0.146,
     "half_hips": 0.078, "half_shoulders": 0.092, "head": 0.108,
 }  # fmt: skip
-STATURE = (1.69, 0.09, 1.45, 2.05)  # mean, deviation, least, most (metres), adults of both sexes
+STATURE = (
+    1.69,
+    0.09,
+    1.45,
+    2.05,
+)  # mean, deviation, minimum, maximum (metres), adults of both sexes
 VARIATION = 0.03  # relative deviation of each length from its fraction
-SPINE_SHARE = 0.476  # of the way from pelvis to thorax
+SPINE_SHARE = 0.476  # position of the spine joint between pelvis and thorax
 
-#: Least and most angle of each joint, degrees. Lean (forward), roll (to a side) and turn (about the
-#: long axis) move the whole body.
+#: Minimum and maximum of each angle, degrees. Lean (forward), roll (sideways) and turn (about the
+#: long axis) rotate the whole body.
 LIMITS = {
     "lean": (-180, 180), "roll": (-180, 180), "turn": (-180, 180),
     "spine_flexion": (-25, 80), "spine_side": (-35, 35), "spine_twist": (-40, 40),
@@ -43,8 +49,8 @@ LIMITS = {
 }  # fmt: skip
 _ONCE = [name for name in LIMITS if not name.startswith(("shoulder", "elbow", "hip", "knee"))]
 
-#: Mean and deviation of each angle, degrees, where a family does not say otherwise.
-_USUAL = {
+#: Mean and deviation of each angle, degrees, unless a family overrides it.
+_DEFAULT = {
     "lean": (3, 6), "roll": (0, 4), "turn": (0, 0),
     "spine_flexion": (8, 10), "spine_side": (0, 7), "spine_twist": (0, 9),
     "neck_flexion": (5, 14), "neck_side": (0, 9), "neck_twist": (0, 22),
@@ -55,7 +61,7 @@ _USUAL = {
 
 
 class _Family(NamedTuple):
-    """Share of all poses; how far legs and arms swing against each other; angles of its own."""
+    """Share of all poses, amplitude of the swing of legs and arms, and overridden angles."""
 
     share: float
     swing: float
@@ -95,7 +101,7 @@ FAMILIES = {
 }  # fmt: skip
 
 IMAGE_SIZES = ((1000, 1000), (640, 480), (1280, 720), (1920, 1080), (720, 1280), (480, 640))
-NEAREST_JOINT = 0.7  # metres from the camera
+MIN_DEPTH = 0.7  # of all joints, metres
 
 
 def load(
@@ -108,15 +114,16 @@ def load(
     pitch: Sequence[float | int] = (-10, 45),
     height: Sequence[float | int] = (0.2, 0.95),
 ) -> Poses:
-    """N people, each in a pose and before a camera of its own; all joints are in the image.
+    """Generate people, each with its own pose and camera; all joints are inside the image.
 
     Args:
-        root: not used; here because every data set has it.
-        seed: the same seed gives the same poses.
-        skeleton: "h36m_16" or "h36m_17", joints placed as Human3.6M's.
+        root: unused; part of the interface of data sets.
+        n: number of poses.
+        seed: random seed.
+        skeleton: "h36m_16" or "h36m_17", with joints placed as in Human3.6M.
         focal: range of the focal length in normalised units, drawn log-uniformly.
-        pitch: range of the camera's pitch in degrees; positive looks down.
-        height: range of the person's size over the image's (of the tighter side).
+        pitch: range of the camera's pitch in degrees; positive is down.
+        height: range of the size of the person relative to the image (in the tighter direction).
 
     Returns:
         Poses with 3D, camera (no rotation, no distortion) and the label action: the family.
@@ -124,30 +131,30 @@ def load(
     known = {s.name: s for s in (H36M_16, H36M_17)}
     if skeleton not in known:
         raise ValueError(
-            f"synthetic poses come as {' or '.join(known)}, not as {skeleton!r}; for another "
-            "joint format use poses.to(skeleton) on the result"
+            f"synthetic poses are available as {' or '.join(known)}, not as {skeleton!r}; for "
+            "another joint format use poses.to(skeleton) on the result"
         )
     if n < 1:
-        raise ValueError(f"n is {n}; ask for 1 pose or more")
+        raise ValueError(f"n is {n}; give 1 or more")
     check_ranges(focal=focal, height=height)
     random = np.random.default_rng(seed)
     family = random.choice(len(FAMILIES), n, p=[f.share for f in FAMILIES.values()])
     joints = _forward_kinematics(_draw_angles(random, family), _draw_lengths(random, n))
     body = np.stack([joints[name] for name in known[skeleton].joints], axis=1)
-    return seen(
+    return from_random_cameras(
         random, body, known[skeleton], focal=focal, pitch=pitch, height=height,
         labels={"action": np.array(list(FAMILIES))[family]},
     )  # fmt: skip
 
 
 def check_ranges(**ranges: Sequence[float | int]) -> None:
-    """ValueError for a range that is none."""
+    """Raise ValueError for ranges that are not positive and ascending."""
     for name, (low, high) in ranges.items():
         if not 0 < low <= high:
-            raise ValueError(f"{name} is ({low}, {high}); give (least, most), both positive")
+            raise ValueError(f"{name} is ({low}, {high}); give (minimum, maximum), both positive")
 
 
-def seen(
+def from_random_cameras(
     random: np.random.Generator,
     body: np.ndarray,
     skeleton: Skeleton,
@@ -157,11 +164,14 @@ def seen(
     height: Sequence[float | int],
     labels: dict[str, np.ndarray],
 ) -> Poses:
-    """Bodies (n, joints, 3), each before a virtual camera of its own that has all of it in sight.
+    """Return bodies, each seen completely by its own random camera.
 
     Args:
-        body: metres, y up; where it stands and where it looks do not matter.
-        focal, pitch, height: as of `load`.
+        random: generator of the cameras.
+        body: joints (n, joints, 3), metres, y up; position and heading do not matter.
+        skeleton: joint format of the bodies.
+        focal, pitch, height: see `load`.
+        labels: labels of the poses.
     """
     n = len(body)
     body = body @ np.swapaxes(_draw_view(random, n, pitch), 1, 2)
@@ -172,8 +182,8 @@ def seen(
         center=random.normal(0, 0.02, (n, 2)),
         translation=np.zeros((n, 3)),
     )
-    place = _draw_place(random, body, camera, size, height)
-    pose3d = (body + place[:, None]).astype(np.float32)
+    root = _draw_roots(random, body, camera, size, height)
+    pose3d = (body + root[:, None]).astype(np.float32)
     camera = Camera(camera.focal, camera.center, pose3d[:, skeleton.root_index].copy())
     camera = camera.map(np.float32)
     return Poses(
@@ -188,14 +198,14 @@ def seen(
 
 
 def files(root: str | Path | None = None, **_: object) -> list[Path]:
-    """None: the poses depend on the options alone."""
+    """Return no files: the poses depend only on the options."""
     return []
 
 
 def _draw_lengths(random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
-    """Metres (n,) of every segment; left and right share one."""
-    mean, deviation, least, most = STATURE
-    stature = _fold(random.normal(mean, deviation, n), least, most)
+    """Return the length (n,) of every segment in metres, equal on both sides."""
+    mean, deviation, minimum, maximum = STATURE
+    stature = _fold(random.normal(mean, deviation, n), minimum, maximum)
     vary = np.clip(random.normal(0, VARIATION, (len(FRACTIONS), n)), -0.1, 0.1)
     return {
         name: stature * fraction * (1 + v)
@@ -204,17 +214,17 @@ def _draw_lengths(random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
 
 
 def _draw_angles(random: np.random.Generator, family: np.ndarray) -> dict[str, np.ndarray]:
-    """Radians (n, 2) of every angle within its limits: left and right, or twice the same.
+    """Return every angle (n, 2) in radians, within its limits, for left and right side.
 
-    Left and right share some of what is drawn: arms and legs often do the same.
+    The sides are correlated, since arms and legs often move alike; angles of the trunk are equal.
     """
     n = len(family)
     drawn = {}
     phase = random.uniform(0, 2 * np.pi, (n, 1))
     swing = np.array([f.swing for f in FAMILIES.values()])[family][:, None]
     side = np.array([[1.0, -1.0]])
-    for name, (least, most) in LIMITS.items():
-        table = np.array([f.angles.get(name, _USUAL[name]) for f in FAMILIES.values()])
+    for name, (minimum, maximum) in LIMITS.items():
+        table = np.array([f.angles.get(name, _DEFAULT[name]) for f in FAMILIES.values()])
         mean, deviation = table[family].T[..., None]
         noise = random.normal(size=(n, 3))
         shared, own = noise[:, :1], noise[:, 1:]
@@ -224,22 +234,22 @@ def _draw_angles(random: np.random.Generator, family: np.ndarray) -> dict[str, n
             angle = angle + side * swing * np.sin(phase)
         elif name == "shoulder_flexion":
             angle = angle - side * swing * np.sin(phase)
-        elif name == "knee_flexion":  # bends while its leg swings to the front
+        elif name == "knee_flexion":  # bends while the leg swings forward
             angle = angle + swing * np.clip(side * np.cos(phase), 0, None)
-        drawn[name] = np.deg2rad(_fold(angle, least, most))
+        drawn[name] = np.deg2rad(_fold(angle, minimum, maximum))
     prone = (random.uniform(size=(n, 1)) < 0.4) & (family == list(FAMILIES).index("lying"))[:, None]
     drawn["lean"] = np.where(prone, -drawn["lean"], drawn["lean"])
     return drawn
 
 
-def _fold(values: np.ndarray, least: float | int, most: float | int) -> np.ndarray:
-    """Values beyond a limit come back by as much: no heap at the limit, as clipping would make."""
-    width = most - least
-    return least + width - np.abs((values - least) % (2 * width) - width)
+def _fold(values: np.ndarray, minimum: float | int, maximum: float | int) -> np.ndarray:
+    """Return values reflected at the limits; clipping would accumulate values there."""
+    width = maximum - minimum
+    return minimum + width - np.abs((values - minimum) % (2 * width) - width)
 
 
-def _turn(axis: int, angle: np.ndarray) -> np.ndarray:
-    """Rotations (n, 3, 3) about x, y or z (0, 1, 2) by angles (n,)."""
+def _rotation(axis: int, angle: np.ndarray) -> np.ndarray:
+    """Return rotations (n, 3, 3) about x, y or z (0, 1, 2) by angles (n,)."""
     i, j = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.zeros((len(angle), 3, 3))
     matrix[:, axis, axis] = 1
@@ -252,9 +262,9 @@ def _turn(axis: int, angle: np.ndarray) -> np.ndarray:
 def _forward_kinematics(
     angles: dict[str, np.ndarray], length: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Joints (n, 3) by name, root at zero. The person's frame: x to its left, y up, z forward."""
+    """Return joints (n, 3) by name, root at zero; x to the person's left, y up, z forward."""
     once = {name: angle[:, 0] for name, angle in angles.items()}
-    pelvis = _turn(0, once["lean"]) @ _turn(2, once["roll"]) @ _turn(1, once["turn"])
+    pelvis = _rotation(0, once["lean"]) @ _rotation(2, once["roll"]) @ _rotation(1, once["turn"])
     lower = _bend(pelvis, once, "spine", 0.5)
     upper = _bend(lower, once, "spine", 0.5)
     neck = _bend(upper, once, "neck", 1.0)
@@ -268,8 +278,8 @@ def _forward_kinematics(
         own = {name: angle[:, column] for name, angle in angles.items()}
         arm = _swing(upper, own, "shoulder", sign)
         leg = _swing(pelvis, own, "hip", sign)
-        fore = arm @ _turn(0, -own["elbow_flexion"])
-        shin = leg @ _turn(0, own["knee_flexion"])
+        fore = arm @ _rotation(0, -own["elbow_flexion"])
+        shin = leg @ _rotation(0, own["knee_flexion"])
         shoulder = joints["thorax"] + _along(upper, x=sign * length["half_shoulders"])
         elbow = shoulder + _along(arm, y=-length["upper_arm"])
         hip = _along(pelvis, x=sign * length["half_hips"])
@@ -282,59 +292,64 @@ def _forward_kinematics(
 
 
 def _along(rotation: np.ndarray, x=0.0, y=0.0, z=0.0) -> np.ndarray:
-    """A vector (n, 3) given in a turned frame; each of x, y, z (n,) or one number."""
+    """Return a vector (n, 3) given in a rotated frame; x, y, z are (n,) or a number."""
     vector = np.stack(np.broadcast_arrays(x, y, z, rotation[:, 0, 0])[:3], axis=1)
     return (rotation @ vector[:, :, None])[:, :, 0]
 
 
 def _bend(frame: np.ndarray, angles: dict[str, np.ndarray], part: str, share: float) -> np.ndarray:
-    """The frame beyond a share of the spine or the neck."""
+    """Return the frame after bending by a share of the angles of spine or neck."""
     for axis, kind in ((0, "flexion"), (2, "side"), (1, "twist")):
-        frame = frame @ _turn(axis, share * angles[f"{part}_{kind}"])
+        frame = frame @ _rotation(axis, share * angles[f"{part}_{kind}"])
     return frame
 
 
 def _swing(frame: np.ndarray, angles: dict[str, np.ndarray], joint: str, sign: float) -> np.ndarray:
-    """The frame of an upper arm or a thigh, which hangs down its y axis."""
-    frame = frame @ _turn(0, -angles[f"{joint}_flexion"])
-    frame = frame @ _turn(2, sign * angles[f"{joint}_abduction"])
-    return frame @ _turn(1, -sign * angles[f"{joint}_rotation"])
+    """Return the frame of an upper arm or thigh, which extends along its negative y axis."""
+    frame = frame @ _rotation(0, -angles[f"{joint}_flexion"])
+    frame = frame @ _rotation(2, sign * angles[f"{joint}_abduction"])
+    return frame @ _rotation(1, -sign * angles[f"{joint}_rotation"])
 
 
 def _draw_view(random: np.random.Generator, n: int, pitch: Sequence[float | int]) -> np.ndarray:
-    """Rotations (n, 3, 3) from the person's world (y up) to the camera's axes (y down)."""
+    """Return rotations (n, 3, 3) from the person's world (y up) to camera axes (y down)."""
     down = np.deg2rad(random.uniform(*pitch, n))
     tilt = np.deg2rad(random.normal(0, 3, n))
     to_camera = np.diag([1.0, -1.0, -1.0])
-    return _turn(2, tilt) @ _turn(0, down) @ to_camera @ _turn(1, random.uniform(0, 2 * np.pi, n))
+    return (
+        _rotation(2, tilt)
+        @ _rotation(0, down)
+        @ to_camera
+        @ _rotation(1, random.uniform(0, 2 * np.pi, n))
+    )
 
 
-def _draw_place(
+def _draw_roots(
     random: np.random.Generator,
     body: np.ndarray,
     camera: Camera,
     size: np.ndarray,
     height: Sequence[float | int],
 ) -> np.ndarray:
-    """Where the root stands (n, 3), so that the person fits into the image at a random place.
+    """Return root positions (n, 3) such that the person is inside the image, at a random place.
 
-    A person who does not fit steps back and towards the middle until it does.
+    People who do not fit are moved away and towards the image centre until they do.
     """
     n = len(body)
     edge = -normalize(np.zeros((n, 1, 2)), size)[:, 0]  # half width (1) and half height
     low, high = body.min(axis=1), body.max(axis=1)
     share = random.uniform(*height, (n, 1))
     fits = camera.focal * (high - low)[:, :2] / (2 * edge * share)
-    depth = np.maximum(fits.max(axis=1), NEAREST_JOINT - low[:, 2])
-    away = random.uniform(-1, 1, (n, 2))
-    away *= np.maximum(0, 1 - (camera.focal * (high - low)[:, :2] / depth[:, None]) / (2 * edge))
-    place, todo = np.zeros((n, 3)), np.arange(n)
+    depth = np.maximum(fits.max(axis=1), MIN_DEPTH - low[:, 2])
+    offset = random.uniform(-1, 1, (n, 2))
+    offset *= np.maximum(0, 1 - (camera.focal * (high - low)[:, :2] / depth[:, None]) / (2 * edge))
+    root, todo = np.zeros((n, 3)), np.arange(n)
     while len(todo):
         z = depth[todo, None]
-        middle = (away[todo] * edge[todo] - camera.center[todo]) / camera.focal[todo] * z
-        place[todo] = np.concatenate([middle - (low + high)[todo, :2] / 2, z], axis=1)
-        seen = camera[todo].project(body[todo] + place[todo, None])
-        todo = todo[(np.abs(seen) >= 0.995 * edge[todo, None]).any(axis=(1, 2))]
+        center = (offset[todo] * edge[todo] - camera.center[todo]) / camera.focal[todo] * z
+        root[todo] = np.concatenate([center - (low + high)[todo, :2] / 2, z], axis=1)
+        points = camera[todo].project(body[todo] + root[todo, None])
+        todo = todo[(np.abs(points) >= 0.995 * edge[todo, None]).any(axis=(1, 2))]
         depth[todo] *= 1.05
-        away[todo] *= 0.9
-    return place
+        offset[todo] *= 0.9
+    return root
