@@ -57,7 +57,11 @@ def predict(
     from camerapose.infer.options import PredictOptions
 
     return pipeline.predict(
-        source, out, PredictOptions.of(options), progress=progress, log=log or pipeline.silent
+        source,
+        out,
+        PredictOptions.from_dict(options),
+        progress=progress,
+        log=log or pipeline.silent,
     )
 
 

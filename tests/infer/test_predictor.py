@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from helpers.fakes import PERSON, SIZE
 
@@ -12,6 +13,7 @@ from camerapose import Predictor
 from camerapose.core import formats
 from camerapose.core.camera import denormalize
 from camerapose.infer.keypoint_checks import PoseWarning
+from camerapose.io.runtime import DEVICES
 from camerapose.io.weights import SHIPPED
 
 
@@ -163,6 +165,25 @@ class TestPredictor:
         np.testing.assert_array_equal(
             predictor.usable(np.stack([PERSON] * 3), confidence), [False, False, True]
         )
+
+
+class TestDevice:
+    @pytest.mark.parametrize("weights", ["default", "clean"])
+    @pytest.mark.parametrize("device", [name for name in DEVICES if name != "cpu"])
+    def test_equals_the_cpu(self, device, weights):
+        """Poses of both shipped weights; devices that are not installed are skipped."""
+        if DEVICES[device][0] not in onnxruntime.get_available_providers():
+            pytest.skip(f"{DEVICES[device][2]} is not installed")
+        keypoints = PERSON + np.random.default_rng(0).normal(scale=5, size=(20, 17, 2))
+        expected = Predictor(weights, threads=1)(keypoints, image_size=SIZE)
+        poses = Predictor(weights, threads=1, device=device)(keypoints, image_size=SIZE)
+        np.testing.assert_allclose(poses.pose3d, expected.pose3d, atol=1e-4)
+        np.testing.assert_allclose(poses.camera.focal, expected.camera.focal, rtol=1e-5)
+
+    def test_not_installed(self, graph, monkeypatch):
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [DEVICES["cpu"][0]])
+        with pytest.raises(ValueError, match="'openvino' requires .*onnxruntime-openvino"):
+            Predictor(graph, device="openvino")
 
 
 class TestBadKeypoints:

@@ -102,8 +102,8 @@ class PredictOptions:
         check_device(self.device)
 
     @staticmethod
-    def of(options: dict[str, Any]) -> "PredictOptions":
-        """Create options from keyword arguments; TypeError for an unknown name."""
+    def from_dict(options: dict[str, Any]) -> "PredictOptions":
+        """Create options from names and values; TypeError for an unknown name."""
         known = [field.name for field in fields(PredictOptions)]
         unknown = sorted(set(options) - set(known))
         if unknown:
