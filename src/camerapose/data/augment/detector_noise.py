@@ -1,4 +1,4 @@
-"""A model of 2D detectors: what a pose looks like after one of them, and how sure it is."""
+"""Simulated errors and confidences of 2D keypoint detectors."""
 
 import torch
 from jaxtyping import Float
@@ -8,11 +8,11 @@ from camerapose.core.conversion import DERIVED_CONFIDENCE, joint_weights
 from camerapose.core.geometry import constant
 from camerapose.core.skeleton import Skeleton
 
-#: Joints of Human3.6M that detectors of other formats lack.
-MADE_JOINTS = ("pelvis", "spine", "thorax", "neck_nose", "head")
+#: Joints of Human3.6M that detectors of other formats lack and that are derived from others.
+DERIVED_JOINTS = ("pelvis", "spine", "thorax", "neck_nose", "head")
 
-#: Joints that leave the picture, or hide, together.
-CUT = (
+#: Joints that are outside the image, or occluded, together.
+LIMBS = (
     ("left_knee", "left_ankle"),
     ("right_knee", "right_ankle"),
     ("left_knee", "left_ankle", "right_knee", "right_ankle"),
@@ -21,10 +21,10 @@ CUT = (
     ("right_elbow", "right_wrist"),
 )
 
-#: How joint definitions differ between formats: a joint lies off along a bone-like direction (from,
-#: to) by a normal share of its length. Left and right alike, since one definition serves both:
-#: Human3.6M's hips are markers' rotation centres, BlazePose's and COCO's lie wider and lower or
-#: higher on the trunk; wrists, ankles, elbows and knees differ along their limb.
+#: Differences of joint definitions between formats: joint, from, to, and standard deviation of the
+#: displacement along from-to relative to its length. Both sides are displaced alike. Human3.6M's
+#: hips are rotation centres estimated from markers, those of BlazePose and COCO are wider apart and
+#: higher or lower; wrists, ankles, elbows and knees differ along their limb.
 DEFINITIONS: tuple[tuple[str, str, str, float], ...] = (
     ("{}_hip", "pelvis", "{}_hip", 0.25),
     ("{}_hip", "pelvis", "thorax", 0.06),
@@ -50,24 +50,25 @@ def detect(
     definitions: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Float[Tensor, "n joints 2"], Float[Tensor, "n joints"]]:
-    """2D poses as a detector might give them.
+    """Return 2D poses as a detector might detect them, and their confidences.
 
-    Each pose draws how hard it is, each joint how hard it is in that pose; the error is Gaussian
-    with that spread, and the confidence falls with the spread, not with the error. Some joints
-    are missing (confidence 0, never more than half of a pose), sometimes a whole limb. In some
-    poses hips, shoulders, head and limbs end elsewhere along the body, as other formats define
-    them (`DEFINITIONS`), and the joints that detectors of other formats lack are made from the
-    others, as `core.conversion.convert` makes them; the head, which then comes from the face, is
+    The error is Gaussian; its standard deviation varies by pose and joint. The confidence decreases
+    with the standard deviation, not with the error. Some joints are missing (confidence 0, at most
+    half of a pose), sometimes a whole limb. In some poses, joints are displaced along the body as
+    defined by other formats (`DEFINITIONS`), and joints that detectors of other formats lack are
+    derived as by `core.conversion.convert`; the head, which is then derived from the face, is
     displaced at random.
 
     Args:
-        pose2d: in the person's own coordinates (spread one).
-        confidence: of the exact joints; joints of confidence 0 stay so.
-        level: median spread of the error.
-        missing: probability of a joint to be missing.
-        made: probability of a pose to have its trunk and head made from other joints.
-        cut: probability of a pose to lack a limb or both legs (`CUT`).
-        definitions: probability of a pose to have joints of another definition (`DEFINITIONS`).
+        pose2d: clean 2D, standardised per person (standard deviation 1).
+        confidence: confidence of the clean 2D; joints with confidence 0 keep it.
+        skeleton: joint format.
+        level: median standard deviation of the error.
+        missing: probability that a joint is missing.
+        made: probability that trunk and head of a pose are derived from other joints.
+        cut: probability that a pose lacks a limb or both legs (`LIMBS`).
+        definitions: probability that a pose has joints of another definition (`DEFINITIONS`).
+        generator: random generator.
     """
     n, joints, _ = pose2d.shape
     device = pose2d.device
@@ -78,37 +79,37 @@ def detect(
     def chance(probability, *shape):
         return torch.rand(*shape, generator=generator, device=device) < probability
 
-    pose2d = torch.where(chance(definitions, n, 1, 1), _redefined(pose2d, skeleton, normal), pose2d)
-    pose2d, confidence = _without_trunk(pose2d, confidence, skeleton, chance(made, n, 1), normal)
-    spread = level * torch.exp(0.6 * normal(n, 1) + 0.5 * normal(n, joints))
+    pose2d = torch.where(chance(definitions, n, 1, 1), _redefine(pose2d, skeleton, normal), pose2d)
+    pose2d, confidence = _derive_trunk(pose2d, confidence, skeleton, chance(made, n, 1), normal)
+    deviation = level * torch.exp(0.6 * normal(n, 1) + 0.5 * normal(n, joints))
     outlier = chance(0.01, n, joints)
-    spread = torch.where(outlier, spread * 6, spread).clamp(max=1.0)
-    seen = ~chance(missing, n, joints)
-    limb = torch.randint(len(CUT), (n,), generator=generator, device=device)
-    limbs = constant(_cut_masks, skeleton, device, torch.bool).index_select(0, limb)
-    seen = seen & ~(limbs & chance(cut, n, 1))
-    seen = seen | (seen.sum(1, keepdim=True) < (joints + 1) // 2)
-    noisy = pose2d + spread[..., None] * normal(n, joints, 2)
-    return noisy, confidence * torch.exp(-3 * spread).clamp(min=0.05) * seen
+    deviation = torch.where(outlier, deviation * 6, deviation).clamp(max=1.0)
+    is_visible = ~chance(missing, n, joints)
+    limb = torch.randint(len(LIMBS), (n,), generator=generator, device=device)
+    limbs = constant(_limb_masks, skeleton, device, torch.bool).index_select(0, limb)
+    is_visible = is_visible & ~(limbs & chance(cut, n, 1))
+    is_visible = is_visible | (is_visible.sum(1, keepdim=True) < (joints + 1) // 2)
+    noisy = pose2d + deviation[..., None] * normal(n, joints, 2)
+    return noisy, confidence * torch.exp(-3 * deviation).clamp(min=0.05) * is_visible
 
 
-def _cut_masks(skeleton: Skeleton) -> list[list[bool]]:
-    """For each limb of `CUT` which joints are on it."""
-    return [[joint in limb for joint in skeleton.joints] for limb in CUT]
+def _limb_masks(skeleton: Skeleton) -> list[list[bool]]:
+    """Return for each of `LIMBS` which joints belong to it."""
+    return [[joint in limb for joint in skeleton.joints] for limb in LIMBS]
 
 
-def _redefined(pose2d, skeleton, normal):
-    """The same people, their joints placed as another format might define them."""
+def _redefine(pose2d, skeleton, normal):
+    """Return poses with joints displaced as defined by another format."""
     device, dtype = pose2d.device, pose2d.dtype
     which, joints, starts, ends = constant(_moves, skeleton, device, torch.long)
-    spread = constant(_spreads, skeleton, device, dtype)
-    amount = (spread[:, None] * normal(len(DEFINITIONS), len(pose2d))).index_select(0, which)
+    deviation = constant(_deviations, skeleton, device, dtype)
+    amount = (deviation[:, None] * normal(len(DEFINITIONS), len(pose2d))).index_select(0, which)
     bones = pose2d.index_select(1, ends) - pose2d.index_select(1, starts)
     return pose2d.index_add(1, joints, amount.T[..., None] * bones)
 
 
 def _moves(skeleton: Skeleton) -> list[list[int]]:
-    """Columns of numbers: row of `DEFINITIONS`, joint that is moved, from and to which joint."""
+    """Return columns: row of `DEFINITIONS`, displaced joint, from, to."""
     rows = []
     for which, (joint, start, end, _) in enumerate(DEFINITIONS):
         for side in ("left", "right") if "{}" in joint else ("",):
@@ -118,71 +119,73 @@ def _moves(skeleton: Skeleton) -> list[list[int]]:
     return [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
 
 
-def _spreads(_: Skeleton) -> list[float]:
-    return [spread for *_, spread in DEFINITIONS]
+def _deviations(_: Skeleton) -> list[float]:
+    return [deviation for *_, deviation in DEFINITIONS]
 
 
-def _without_trunk(pose2d, confidence, skeleton, chosen, normal):
-    """In the chosen poses, trunk and head as made from hips, shoulders and face."""
+def _derive_trunk(pose2d, confidence, skeleton, chosen, normal):
+    """Return poses, the chosen ones with trunk and head derived from hips, shoulders and face."""
     body = _limbs_and_head(skeleton)
     if body is None:
         return pose2d, confidence
     device, dtype = pose2d.device, pose2d.dtype
-    made, head = constant(_made_and_head, skeleton, device, torch.bool)
-    jitter = 0.15 * normal(len(pose2d), 2)
-    shaken = pose2d + head[:, None] * jitter[:, None]
-    joints, sources = constant(_made_from, skeleton, device, torch.long)
+    is_derived, is_head = constant(_derived_and_head, skeleton, device, torch.bool)
+    displacement = 0.15 * normal(len(pose2d), 2)
+    displaced = pose2d + is_head[:, None] * displacement[:, None]
+    joints, sources = constant(_derivations, skeleton, device, torch.long)
     shares = constant(_shares, skeleton, device, dtype)
-    parts = shaken.index_select(1, sources) * shares[:, None]
-    others = torch.where(made[:, None], 0.0, shaken)
+    parts = displaced.index_select(1, sources) * shares[:, None]
+    others = torch.where(is_derived[:, None], 0.0, displaced)
     converted = others.index_add(1, joints, parts)
-    used = constant(_used, skeleton, device, torch.bool)
-    least = torch.where(used, confidence[:, None], 1.0).amin(dim=-1)
-    sure = torch.where(made, DERIVED_CONFIDENCE * least, confidence)
+    is_source = constant(_is_source, skeleton, device, torch.bool)
+    lowest = torch.where(is_source, confidence[:, None], 1.0).amin(dim=-1)
+    derived = torch.where(is_derived, DERIVED_CONFIDENCE * lowest, confidence)
     return (
         torch.where(chosen[..., None], converted, pose2d),
-        torch.where(chosen, sure, confidence),
+        torch.where(chosen, derived, confidence),
     )
 
 
 def _limbs_and_head(skeleton: Skeleton) -> Skeleton | None:
-    """What detectors of other formats find; None where that does not make a trunk."""
-    limbs = [j for j in skeleton.joints if j not in MADE_JOINTS]
+    """Return the joints that all detectors have; None if the trunk cannot be derived from them."""
+    limbs = [j for j in skeleton.joints if j not in DERIVED_JOINTS]
     ends = {"left_hip", "right_hip", "left_shoulder", "right_shoulder", "head"}
     if not ends <= set(skeleton.joints):
         return None
     return Skeleton("limbs_and_head", (*limbs, "head"), (None, *[limbs[0]] * len(limbs)))
 
 
-def _made_and_head(skeleton: Skeleton) -> list[list[bool]]:
-    """Which joints are made, and which is the head."""
+def _derived_and_head(skeleton: Skeleton) -> list[list[bool]]:
+    """Return which joints are derived, and which is the head."""
     return [
-        [joint in MADE_JOINTS for joint in skeleton.joints],
+        [joint in DERIVED_JOINTS for joint in skeleton.joints],
         [joint == "head" for joint in skeleton.joints],
     ]
 
 
-def _made(skeleton: Skeleton) -> list[tuple[int, int, float]]:
-    """(joint, joint that it is made from, share) for the made ones (`conversion.joint_weights`)."""
-    weights = joint_weights(_limbs_and_head(skeleton), skeleton)
+def _sources(skeleton: Skeleton) -> list[tuple[int, int, float]]:
+    """Return (joint, source joint, weight) of the derived joints (`conversion.joint_weights`)."""
+    body = _limbs_and_head(skeleton)
+    assert body is not None
+    weights = joint_weights(body, skeleton)
     return [
         (joint, skeleton.index(source), share)
         for joint, sources in enumerate(weights)
-        if skeleton.joints[joint] in MADE_JOINTS
-        for source, share in sources.items()
+        if skeleton.joints[joint] in DERIVED_JOINTS
+        for source, share in (sources or {}).items()
     ]
 
 
-def _made_from(skeleton: Skeleton) -> list[list[int]]:
-    return [[joint for joint, *_ in _made(skeleton)], [source for _, source, _ in _made(skeleton)]]
+def _derivations(skeleton: Skeleton) -> list[list[int]]:
+    return [list(column) for column in zip(*_sources(skeleton), strict=True)][:2]
 
 
 def _shares(skeleton: Skeleton) -> list[float]:
-    return [share for *_, share in _made(skeleton)]
+    return [share for *_, share in _sources(skeleton)]
 
 
-def _used(skeleton: Skeleton) -> list[list[bool]]:
-    """For each joint the joints that it is made from."""
-    pairs = {(joint, source) for joint, source, _ in _made(skeleton)}
+def _is_source(skeleton: Skeleton) -> list[list[bool]]:
+    """Return for each joint which joints it is derived from."""
+    pairs = {(joint, source) for joint, source, _ in _sources(skeleton)}
     joints = range(skeleton.n_joints)
     return [[(joint, source) in pairs for source in joints] for joint in joints]
