@@ -1,4 +1,4 @@
-"""Fetching third-party files: no network here; the package clients are replaced."""
+"""Downloading third-party files, with package clients that write local archives."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ CONTENTS = {name: f"content of {name}".encode() for name in assets.ASSETS}
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache, and sums that fit `CONTENTS`."""
+    """Return an empty cache, with the SHA-256 of `CONTENTS` pinned."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("CAMERAPOSE_CACHE", str(folder))
     table = {
@@ -31,7 +31,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def clients(monkeypatch):
-    """Package clients that write archives of `contents`; `calls` keeps what was run."""
+    """Replace package clients; `calls` contains the commands."""
 
     class Clients:
         contents = dict(CONTENTS)
@@ -74,14 +74,14 @@ def _write_tgz(folder, members):
 
 
 @pytest.mark.parametrize("name", list(assets.ASSETS))
-def test_asset_is_fetched_once(cache, clients, name):
+def test_asset_is_downloaded_once(cache, clients, name):
     path = assets.asset(name)
     assert path == cache / name and path.read_bytes() == CONTENTS[name]
     assert assets.asset(name) == path
     assert len(clients.calls) == 1
 
 
-def test_one_fetch_gives_all_of_a_package_and_nothing_else(cache, clients):
+def test_one_download_stores_all_assets_of_a_package(cache, clients):
     assets.asset("pose_detection.tflite")
     assert {p.name for p in cache.iterdir()} == {
         "pose_detection.tflite",
@@ -89,42 +89,40 @@ def test_one_fetch_gives_all_of_a_package_and_nothing_else(cache, clients):
     }
 
 
-def test_wheel_is_asked_for_by_platform_and_pinned_version(cache, clients):
+def test_wheel_has_a_pinned_platform_and_version(cache, clients):
     assets.asset("demo.mp4")
     assert clients.calls[0][-1] == "sports2d==0.8.34"
     assert {"--no-deps", "--only-binary=:all:", "--platform"} <= set(clients.calls[0])
 
 
-def test_wrong_sum_is_refused_and_nothing_is_left(cache, clients):
+def test_unexpected_sha256_is_refused(cache, clients):
     clients.contents["pose_landmark_full.tflite"] = b"something else"
-    with pytest.raises(
-        FileNotFoundError, match=r"pose_landmark_full\.tflite in it has the SHA-256"
-    ):
+    with pytest.raises(FileNotFoundError, match="unexpected SHA-256"):
         assets.asset("pose_detection.tflite")
     assert not cache.exists()
 
 
-def test_member_missing_in_the_archive_is_told(cache, clients):
+def test_missing_member_is_reported(cache, clients):
     del clients.contents["pose_landmark_heavy.tflite"]
-    with pytest.raises(FileNotFoundError, match="cannot be read as expected"):
+    with pytest.raises(FileNotFoundError, match="unexpected content"):
         assets.asset("pose_landmark_heavy.tflite")
 
 
-def test_file_with_a_wrong_sum_in_the_cache_is_replaced(cache, clients, capsys):
+def test_damaged_file_in_the_cache_is_replaced(cache, clients, capsys):
     cache.mkdir()
     (cache / "demo.mp4").write_bytes(b"half a fi")
     assert assets.asset("demo.mp4").read_bytes() == CONTENTS["demo.mp4"]
-    assert "wrong SHA-256" in capsys.readouterr().err
+    assert "unexpected SHA-256" in capsys.readouterr().err
 
 
-def test_file_given_by_hand_is_used(cache, clients):
+def test_file_provided_manually_is_used(cache, clients):
     cache.mkdir()
     (cache / "demo.mp4").write_bytes(CONTENTS["demo.mp4"])
     assert assets.asset("demo.mp4") == cache / "demo.mp4"
     assert not clients.calls
 
 
-def test_failure_names_the_file_the_attempts_and_the_way_by_hand(cache, clients):
+def test_failure_describes_attempts_and_manual_steps(cache, clients):
     clients.returncode = 1
     with pytest.raises(FileNotFoundError) as error:
         assets.asset("pose_detection.tflite")
@@ -143,7 +141,7 @@ def test_failure_names_the_file_the_attempts_and_the_way_by_hand(cache, clients)
     assert len(clients.calls) == 3  # this Python's pip, another pip, uvx
 
 
-def test_second_client_is_tried_when_the_first_is_missing(cache, clients, monkeypatch):
+def test_second_client_replaces_a_missing_first(cache, clients, monkeypatch):
     def run(command, **options):
         if "-m" in command:
             return subprocess.CompletedProcess(command, 1, "", "No module named pip")
@@ -153,13 +151,13 @@ def test_second_client_is_tried_when_the_first_is_missing(cache, clients, monkey
     assert assets.asset("demo.mp4").is_file()
 
 
-def test_without_npm_the_error_says_so(cache, clients, monkeypatch):
+def test_missing_npm_is_reported(cache, clients, monkeypatch):
     monkeypatch.setattr(assets.shutil, "which", lambda tool: None)
-    with pytest.raises(FileNotFoundError, match="there is no npm on this machine"):
+    with pytest.raises(FileNotFoundError, match="npm is not installed"):
         assets.asset("pose_landmark_heavy.tflite")
 
 
-def test_interrupted_write_leaves_no_half_file(cache, clients, monkeypatch):
+def test_interrupted_write_leaves_no_file(cache, clients, monkeypatch):
     def interrupted(source, target):
         raise KeyboardInterrupt
 
@@ -169,19 +167,19 @@ def test_interrupted_write_leaves_no_half_file(cache, clients, monkeypatch):
     assert list(cache.iterdir()) == []
 
 
-def test_cache_that_cannot_be_written_is_told(tmp_path, cache, clients, monkeypatch):
+def test_unwritable_cache_is_reported(tmp_path, cache, clients, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("CAMERAPOSE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(OSError, match="not a directory.*CAMERAPOSE_CACHE"):
         assets.asset("demo.mp4")
 
 
-def test_unknown_asset_lists_those_there_are(cache):
+def test_unknown_asset_lists_the_known(cache):
     with pytest.raises(ValueError, match=r"pose_detection\.tflite"):
         assets.asset("model.bin")
 
 
-def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+def test_cache_folder_follows_environment_variables(monkeypatch, tmp_path):
     monkeypatch.setenv("CAMERAPOSE_CACHE", str(tmp_path / "own"))
     assert assets.cache_dir() == tmp_path / "own"
     monkeypatch.delenv("CAMERAPOSE_CACHE")
@@ -194,3 +192,19 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 def test_every_asset_names_its_licence():
     assert {a.package.licence for a in assets.ASSETS.values()} == {"Apache-2.0", "BSD-3-Clause"}
     assert all(len(a.sha256) == 64 for a in assets.ASSETS.values())
+
+
+def test_client_ignores_the_working_directory(cache, clients, monkeypatch, tmp_path):
+    """A module pip.py of the working directory is not imported."""
+    (tmp_path / "pip.py").write_text("open('executed', 'w')")
+    monkeypatch.chdir(tmp_path)
+    run, folders = clients.run, []
+
+    def keep_folder(command, cwd, **options):
+        folders.append(cwd)
+        return run(command, **options)
+
+    monkeypatch.setattr(assets.subprocess, "run", keep_folder)
+    assets.asset("demo.mp4")
+    assert folders and tmp_path not in folders
+    assert clients.calls[0][1:4] == ["-I", "-m", "pip"]

