@@ -11,7 +11,7 @@ from torch import nn
 from camerapose.core.camera import Camera
 from camerapose.core.conversion import DERIVED_CONFIDENCE
 from camerapose.core.formats import H36M_16, MPII_16
-from camerapose.core.geometry import bone_lengths, bone_vectors, root_relative, unit
+from camerapose.core.geometry import root_relative
 from camerapose.core.poses import Poses
 from camerapose.models import losses
 from camerapose.models.camerapose import Lifted, build
@@ -20,7 +20,7 @@ from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generated, Generator
 from camerapose.train import config, data
 from camerapose.train.config import Adversary, Config, Noise, Weights
-from camerapose.train.data import WHOLE_BODY, mirror_half, observe, truth_weight, vary_bodies
+from camerapose.train.data import mirror_half, observe, truth_weight
 from camerapose.train.steps import (
     adversarial_update,
     at_rest,
@@ -425,49 +425,6 @@ class TestObservation:
         detected = (pose2d == found.pose2d).all(-1).all(-1).float().mean()
         assert float(exact) == pytest.approx(0.5, abs=0.05)
         assert float(detected) == pytest.approx(0.2, abs=0.05)
-
-
-class TestBodies:
-    """vary_bodies: the same postures by people of other build."""
-
-    @pytest.fixture
-    def varied(self, pairs, rng):
-        found = Poses(H36M_16, pairs.pose2d + 0.01, pairs.confidence)
-        return vary_bodies(pairs, found, 0.1, rng)
-
-    def test_bones_keep_their_direction_and_both_sides_change_alike(self, pairs, varied):
-        before, after = (bone_vectors(p.pose3d, H36M_16) for p in (pairs, varied[0]))
-        assert torch.allclose(unit(before), unit(after), atol=1e-4)
-        factor = after.norm(dim=-1) / before.norm(dim=-1)
-        assert torch.allclose(factor, factor[:, list(H36M_16.bone_mirror)], rtol=1e-4)
-        assert factor.min() < 0.95 and factor.max() > 1.05
-
-    def test_spread_is_that_of_bone_and_body_together(self, pairs, rng):
-        many = Poses.cat([pairs] * 100)
-        varied, _ = vary_bodies(many, None, 0.1, rng)
-        change = (
-            bone_lengths(varied.pose3d, H36M_16).log() - bone_lengths(many.pose3d, H36M_16).log()
-        )
-        assert change.std().item() == pytest.approx(0.1 * math.sqrt(1 + WHOLE_BODY**2), rel=0.1)
-
-    def test_the_lower_ankle_stays(self, pairs, varied):
-        ankles = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
-        moved = (varied[0].pose3d - pairs.pose3d)[:, ankles].norm(dim=-1)
-        lower = pairs.pose3d[:, ankles, 1].argmax(1)
-        assert moved[torch.arange(N), lower].max() < 1e-5
-        assert moved[torch.arange(N), 1 - lower].mean() > 1e-3
-
-    def test_camera_and_2d_agree_and_detections_keep_their_error(self, pairs, varied):
-        new, found = varied
-        assert torch.equal(new.camera.translation, new.root_position)
-        assert torch.allclose(new.pose2d, new.camera.project(new.pose3d))
-        assert torch.equal(new.camera.focal, pairs.camera.focal)
-        error = found.pose2d - new.pose2d
-        assert torch.allclose(error, torch.full_like(error, 0.01), atol=1e-5)
-
-    def test_no_spread_changes_nothing(self, pairs, rng):
-        same, nothing = vary_bodies(pairs, None, 0.0, rng)
-        assert torch.allclose(same.pose3d, pairs.pose3d, atol=1e-5) and nothing is None
 
 
 class TestTruth:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from camerapose.core import formats, plugins
 from camerapose.core.camera import Camera
-from camerapose.core.geometry import bone_vectors, constant, pose_from_bones
+from camerapose.core.geometry import constant
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.augment.detector_noise import detect
@@ -26,9 +26,6 @@ from camerapose.train.config import Config, Noise
 FEWEST_JOINTS = 8
 #: Interpolated joints that no straight line between others goes through: they have no 2D truth.
 GUESSED = ("spine",)
-#: Spread of whole bodies' sizes beside that of single bones. As much again would cost more in size,
-#: which 2D hardly tells, than it gives in pose (docs/log.md).
-WHOLE_BODY = 0.5
 #: Validation looks at no more than so many poses, evenly spread.
 VALIDATION_POSES = 2000
 
@@ -168,48 +165,6 @@ def mirror_half(poses: Poses, *others: Poses | None) -> list[Poses | None]:
     """The first half of each batch mirrored. Rows are shuffled, so every pose is, half the time."""
     half = len(poses) // 2
     return [p and Poses.cat([p[:half].mirror(), p[half:]]) for p in (poses, *others)]
-
-
-def vary_bodies(
-    exact: Poses, detected: Poses | None, spread: float, generator: torch.Generator
-) -> tuple[Poses, Poses | None]:
-    """The same movements by other people: every bone longer or shorter by a random share.
-
-    A laboratory has few people, and a network learns their bodies by heart. Drawn are the size of
-    the whole body and of each bone, left and right alike, log-normally. The lower ankle stays
-    where it stood, so that a person who stood on the floor still does. Detections move with the
-    joints: they keep their error.
-
-    Args:
-        exact: pairs with exact 2D.
-        detected: real detections of the same rows.
-        spread: of the logarithm of each bone's length; of the whole body's size `WHOLE_BODY` of it.
-    """
-    skeleton, n, device = exact.skeleton, len(exact), exact.pose3d.device
-    bones = bone_vectors(exact.pose3d, skeleton)
-    draw = torch.randn(n, bones.shape[1] + 1, generator=generator, device=device)
-    each = draw.index_select(1, constant(_one_side, skeleton, device, torch.long))
-    factor = torch.exp(spread * (each + WHOLE_BODY * draw[:, -1:]))
-    pose3d = pose_from_bones(bones * factor[..., None], skeleton, exact.root_position)
-    ankles = constant(_ankles, skeleton, device, torch.long)
-    stood = exact.pose3d.index_select(1, ankles)
-    offset, lower = stood - pose3d.index_select(1, ankles), stood[..., 1].argmax(1)
-    pose3d = pose3d + offset[torch.arange(n, device=device), lower][:, None]
-    camera = replace(exact.camera, translation=pose3d[:, skeleton.root_index])
-    varied = replace(exact, pose3d=pose3d, camera=camera, pose2d=camera.project(pose3d))
-    if detected is not None:
-        moved = detected.pose2d + varied.pose2d - exact.pose2d
-        detected = replace(detected, pose2d=moved)
-    return varied, detected
-
-
-def _ankles(skeleton: Skeleton) -> list[int]:
-    return [skeleton.index(f"{side}_ankle") for side in ("left", "right")]
-
-
-def _one_side(skeleton: Skeleton) -> list[int]:
-    """For each bone itself, or its twin on the other side, whichever comes first."""
-    return [min(bone, twin) for bone, twin in enumerate(skeleton.bone_mirror)]
 
 
 def observe(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from camerapose.core.poses import Poses
-from camerapose.train.data import mirror_half, observe, vary_bodies
+from camerapose.data.augment.bone_lengths import vary_bone_lengths
+from camerapose.train.data import mirror_half, observe
 from camerapose.train.steps import (
     adversarial_update,
     made_pairs,
@@ -67,7 +68,7 @@ def learn(run: "Run", exact: Poses, found: Poses | None, made: float, wild: Pose
     """
     config, noise = run.config, run.config.noise
     if config.bodies > 0:
-        exact, found = vary_bodies(exact, found, config.bodies, run.rng)
+        exact, found = vary_bone_lengths(exact, found, config.bodies, run.rng)
     if made > 0:
         sources = torch.linspace(0, len(exact) - 1, round(made * len(exact)), device=run.device)
         few = exact[sources.long()]
