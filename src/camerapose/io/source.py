@@ -49,7 +49,7 @@ class Source:
         Args:
             source: a path; a pattern of images, such as `photos/*.jpg`; several image files; the
                 number of a webcam or /dev/videoN; an image as an array (`images.array_to_rgb`) or
-                a Pillow image; or a `Source`, which is returned as it is.
+                a Pillow image; or a `Source`, whose limits are kept.
             limits: largest input that is read; checked before anything is decoded.
             log: receives messages about how the input is read, such as "only the first page".
 
@@ -58,7 +58,7 @@ class Source:
             ValueError: the input is of no known kind.
         """
         if isinstance(source, Source):
-            return source
+            return source if log is ignore else replace(source, _log=once(log))
         log = once(log)
         if isinstance(source, Image.Image):
             source = images.to_rgb(source)

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
+from camerapose.io.limits import Limits as InputLimits
 from camerapose.io.source import Source
 
 #: Maximum number of people, of pixels of an image, and of waiting visitors.
@@ -36,7 +35,7 @@ def check_upload(path: Path, limits: Limits) -> Source:
     """
     if not path.is_file():
         raise ValueError("the file has been deleted meanwhile; upload it again")
-    source = Source.open(path)
+    source = Source.open(path, limits=InputLimits(max_pixels=MAX_PIXELS))
     if source.kind not in ("image", "video"):
         raise ValueError(f"{path.name} is neither an image nor a video")
     size = path.stat().st_size / 1e6
@@ -45,13 +44,11 @@ def check_upload(path: Path, limits: Limits) -> Source:
             f"{path.name} has {size:.0f} MB, the limit is {limits.megabytes:g} MB; cut or compress "
             "it, or run `camerapose predict` on your computer"
         )
-    # Text can be a playlist, with which FFmpeg would open files of this computer.
     with path.open("rb") as stream:
         head = stream.read(512)
     if head and b"\0" not in head and head.isascii():
         raise ValueError(f"{path.name} is a text file, neither an image nor a video")
-    if source.kind == "image":
-        _check_pixels(path)
+    source.info()  # checks the number of pixels before it reads the first frame
     return source
 
 
@@ -67,17 +64,3 @@ def frame_limit(source: Source, limits: Limits) -> tuple[int, str]:
         f"**The video is {info.n_frames / fps:.0f} s long; only the first {end / fps:.0f} s are "
         "processed.** `camerapose predict` has no limit."
     )
-
-
-def _check_pixels(path: Path) -> None:
-    """Check the size of an image before decoding it; Source reports unreadable ones later."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f"{path.name} has {width} x {height} pixels, the limit is "
-            f"{MAX_PIXELS / 1e6:.0f} million; shrink it"
-        )
