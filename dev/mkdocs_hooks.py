@@ -1,7 +1,7 @@
 """Fill markers in the documentation with tables and plots computed from the code and the results.
 
-`<!-- joint-formats -->`, `<!-- derived-joints -->` and `<!-- results -->` are replaced when the
-site is built, so that nothing is stated twice.
+Markers such as `<!-- joint-formats -->` (`MARKERS`) are replaced when the site is built, so that
+nothing is stated twice.
 """
 
 import io
@@ -11,6 +11,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from camerapose.core import plugins
 from camerapose.core.conversion import RECIPES
 from camerapose.core.formats import FORMATS
 from camerapose.core.skeleton import Skeleton
@@ -67,6 +68,16 @@ def _sum(recipe: dict[str, float]) -> str:
         return next(iter(recipe))
     terms = [f"{'-' if w < 0 else '+'} {abs(w):g} {joint}" for joint, w in recipe.items()]
     return " ".join(terms).removeprefix("+ ")
+
+
+def keypoint_formats() -> str:
+    """Return a table of the programs whose keypoint files are read."""
+    lines = ["| program | version | output | notes |", "|---|---|---|---|"]
+    for name in plugins.available("keypoints"):
+        for source in plugins.load("keypoints", name).SOURCES:
+            output = source.command.replace("|", "\\|")
+            lines.append(f"| {source.program} | {source.version} | `{output}` | {source.reading} |")
+    return "\n".join(lines)
 
 
 #: Rows of the results table: label, weights, test.
@@ -184,5 +195,6 @@ PLOTS = {"generalization": generalization_plot, "refinement": refinement_plot}
 MARKERS = {
     "<!-- joint-formats -->": joint_formats,
     "<!-- derived-joints -->": derived_joints,
+    "<!-- keypoint-formats -->": keypoint_formats,
     "<!-- results -->": results,
 }
