@@ -27,7 +27,7 @@ from camerapose.data.datasets.human36m.recordings import (
     action_name,
 )
 from camerapose.data.datasets.human36m.sequences import read_sequences
-from camerapose.data.readers.pickles import read_pickled
+from camerapose.io.pickles import read_pickled
 
 
 @pytest.fixture

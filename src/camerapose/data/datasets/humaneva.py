@@ -17,7 +17,7 @@ import numpy as np
 from camerapose.core.camera import Camera, normalize
 from camerapose.core.formats import HUMANEVA_15
 from camerapose.core.poses import Poses
-from camerapose.data.readers.pickles import numbers, read_pickled
+from camerapose.io.pickles import numbers, read_pickled
 
 IMAGE_SIZE = (640, 480)
 CAMERAS = 3

@@ -19,7 +19,7 @@ from camerapose.core.camera import Camera, normalize
 from camerapose.core.formats import OPENPOSE_18
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
-from camerapose.data.readers.pickles import read_pickle
+from camerapose.io.pickles import read_pickle
 
 SPLITS = ("train", "validation", "test")
 #: Sequences of each split.

@@ -12,7 +12,7 @@ from camerapose.core.formats import FORMATS, H36M_17, MPII_16
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets.human36m.layouts import HOW_TO_GET, find, read_tree
 from camerapose.data.datasets.human36m.sequences import Sequence3d
-from camerapose.data.readers.pickles import numbers, read_pickled
+from camerapose.io.pickles import numbers, read_pickled
 
 #: Pixel coordinates beyond this are errors.
 MAX_PIXELS = 1e6

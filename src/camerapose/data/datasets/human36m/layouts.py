@@ -7,7 +7,7 @@ from typing import Any
 
 from camerapose.data.datasets.human36m import cdf, h5
 from camerapose.data.datasets.human36m.recordings import SUBJECTS, action_name
-from camerapose.data.readers.pickles import read_pickled
+from camerapose.io.pickles import read_pickled
 
 #: File of VideoPose3D's layout.
 POSITIONS = "data_3d_h36m.npz"

@@ -11,7 +11,7 @@ from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets.human36m.cdf import read_cdf
 from camerapose.data.datasets.human36m.layouts import HOW_TO_GET, POSITIONS, Layout
 from camerapose.data.datasets.human36m.recordings import EXCLUDED, JOINTS_OF_32
-from camerapose.data.readers.pickles import numbers
+from camerapose.io.pickles import numbers
 
 #: Coordinates beyond this are not metres.
 MAX_COORDINATE = 100.0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.miniatures import save_python2_pickle
 
-from camerapose.data.readers.pickles import read_pickle, read_pickled
+from camerapose.io.pickles import read_pickle, read_pickled
 
 PLAIN = {
     "floats": np.arange(6.0).reshape(2, 3),
