@@ -101,12 +101,12 @@ MALFORMED = {
     ),
     "no_names": (
         by_hand(flags(2), shape(1, 1), NAME, (5, struct.pack("<i", 0)), (1, b"")),
-        "names of 0 letters",
+        "names of 0 characters",
     ),
     "sparse": (by_hand(flags(5), shape(1, 1), NAME, (9, bytes(8))), "of class 5"),
     "lost_content": (by_hand(flags(6), shape(1, 1), NAME), "too early"),
     "length": (by_hand(flags(6))[:136] + struct.pack("<II", 6, 2**31), "too early"),
-    "text_for_numbers": (by_hand(flags(6), shape(1, 1), NAME, (14, b"")), "type 14 where numbers"),
+    "text_for_numbers": (by_hand(flags(6), shape(1, 1), NAME, (14, b"")), "type 14 instead of numbers"),
     "inflated": (
         b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + struct.pack("<II", 15, 6) + b"abcdef", "Error",
     ),
@@ -118,7 +118,7 @@ def test_malformed(tmp_path, name):
     content, said = MALFORMED[name]
     path = tmp_path / "a.mat"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"a\.mat can't be read as a MATLAB file \(.*{said}.*Go"):
+    with pytest.raises(ValueError, match=rf"a\.mat cannot be read as a MATLAB file \(.*{said}.*Go"):
         read_mat(path, ["a"], "Go and get it.")
 
 

@@ -153,7 +153,7 @@ def test_bad_json(tmp_path, content, message):
 
 def test_bad_mat(tmp_path):
     (tmp_path / mpii.MAT).write_text("not matlab's, but long enough to have a header" * 10)
-    with pytest.raises(ValueError, match="can't be read as a MATLAB file"):
+    with pytest.raises(ValueError, match="cannot be read as a MATLAB file"):
         mpii.load(tmp_path)
 
 
@@ -162,7 +162,7 @@ def test_bad_mat(tmp_path):
 def test_truncated_mat(tmp_path, people, v73, keep):
     write_any_mat(tmp_path / mpii.MAT, people, v73)
     (tmp_path / mpii.MAT).write_bytes((tmp_path / mpii.MAT).read_bytes()[:keep])
-    with pytest.raises(ValueError, match=rf"{mpii.MAT} can't be read as a MATLAB file"):
+    with pytest.raises(ValueError, match=rf"{mpii.MAT} cannot be read as a MATLAB file"):
         mpii.load(tmp_path)
 
 

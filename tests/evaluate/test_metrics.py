@@ -115,7 +115,7 @@ def test_poses_are_looked_at_in_chunks(monkeypatch):
     predicted, target = awkward("near", 50)
     predicted[7], target[33] = 0.0, torch.nan
     whole = metrics.pa_mpjpe(predicted, target)
-    monkeypatch.setattr(metrics, "AT_ONCE", 16)
+    monkeypatch.setattr(metrics, "BATCH", 16)
     torch.testing.assert_close(metrics.pa_mpjpe(predicted, target), whole, equal_nan=True)
     assert whole.isnan().nonzero().tolist() == [[33]]
 

@@ -79,7 +79,7 @@ def test_members_of_npz(tmp_path):
     same(read_pickled(path, "tree"), PLAIN)
     assert read_pickled(path, "numbers").tolist() == [0, 1, 2]
     assert read_pickled(path, "other", default=None) is None
-    with pytest.raises(ValueError, match=r"a\.npz can't be read .*no other, but tree\.npy"):
+    with pytest.raises(ValueError, match=r"a\.npz cannot be read .*no other, but tree\.npy"):
         read_pickled(path, "other")
 
 
@@ -115,11 +115,11 @@ def test_hostile_pickles_are_refused_and_not_run(tmp_path, monkeypatch, name, pr
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps({"a": [HOSTILE[name]]}, protocol=protocol))
-    with pytest.raises(ValueError, match=r"a\.pkl can't be read as a pickle of plain data \(it .*"
+    with pytest.raises(ValueError, match=r"a\.pkl cannot be read as a pickle of plain data \(it .*"
                        "which no array needs"):  # fmt: skip
         read_pickle(path)
     np.savez(tmp_path / "a.npz", tree=np.array({"a": HOSTILE[name]}, dtype=object))
-    with pytest.raises(ValueError, match=r"a\.npz can't be read"):
+    with pytest.raises(ValueError, match=r"a\.npz cannot be read"):
         read_pickled(tmp_path / "a.npz", "tree")
     assert not (tmp_path / "ran").exists()
 
@@ -143,7 +143,7 @@ def test_operations_that_numpy_does_not_write(tmp_path, name):
     if name == "memory of the reader":  # not wrong, only wasteful to some readers
         assert read_pickle(path) == 1
     else:
-        with pytest.raises(ValueError, match=r"a\.pkl can't be read"):
+        with pytest.raises(ValueError, match=r"a\.pkl cannot be read"):
             read_pickle(path)
 
 
@@ -178,14 +178,14 @@ def test_arrays_that_are_none(tmp_path, state):
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps(Array()))
     assert any(o[0].name == "BUILD" for o in pickletools.genops(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"a\.pkl can't be read.*which no array needs"):
+    with pytest.raises(ValueError, match=r"a\.pkl cannot be read.*which no array needs"):
         read_pickle(path)
 
 
 def test_the_error_says_where_the_file_comes_from(tmp_path):
     path = tmp_path / "a.pkl"
     path.write_bytes(b"not a pickle")
-    with pytest.raises(ValueError, match=r"a\.pkl can't be read .*\)\. Get it from there\."):
+    with pytest.raises(ValueError, match=r"a\.pkl cannot be read .*\)\. Get it from there\."):
         read_pickle(path, "Get it from there.")
     with pytest.raises(FileNotFoundError):
         read_pickle(tmp_path / "b.pkl")

@@ -1,10 +1,10 @@
-"""What is reported: one value a pose, in the unit of the input. Nothing is averaged over poses.
+"""Metrics: one value per pose, in the unit of the input, without averaging over poses.
 
-Every joint counts alike, the root included; say which joints a number was taken over. `mpjpe`,
-`n_mpjpe`, `pck` and `auc` compare poses as they are: give both root-relative
-(`geometry.root_relative`), or both absolute to have the error of place as well. A pose with NaN
-or infinity in it has the value NaN (`pck` and `auc`: such a joint is wrong) and leaves the others
-alone. There is no mask: for poses of which only some joints are labelled, give those joints.
+All joints have equal weight, including the root. `mpjpe`, `n_mpjpe`, `pck` and `auc` compare poses
+as they are: pass both root-relative (`geometry.root_relative`), or both absolute to include the
+error of the position. A pose that contains NaN or infinity has the value NaN (`pck` and `auc`: such
+a joint counts as wrong) and does not affect the others. There is no mask: if only some joints are
+labelled, pass those joints.
 """
 
 import math
@@ -17,20 +17,20 @@ from camerapose.core.geometry import procrustes_align
 from camerapose.core.skeleton import Skeleton
 from camerapose.models.losses import bone_deviations
 
-#: Poses that PA-MPJPE looks at together: so many stay in a processor core's cache.
-AT_ONCE = 4096
-#: Steps of Newton's method; a root that still moves by more than `CONVERGED` of itself is not
-#: taken, nor one that leaves the rotation uncertain (`_aligned_distance`).
+#: Poses processed together by PA-MPJPE, such that they fit into the cache of a CPU core.
+BATCH = 4096
+#: Steps of Newton's method, accepted relative change of the last step, and accepted condition of
+#: the rotation (`_aligned_distance`); other poses use singular values.
 NEWTON_STEPS = 5
-CONVERGED = 1e-9
-CERTAIN = 0.02
+MAX_CHANGE = 1e-9
+MIN_CONDITION = 0.02
 
 
 def mpjpe(predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]) -> Float[Tensor, " n"]:
-    """Mean per joint position error: the mean distance of the joints ("Protocol 1").
+    """Return the mean per joint position error: the mean joint distance ("Protocol 1").
 
-    For root-relative poses the root's distance is zero and counts: over 16 joints it makes the
-    value 15/16 of the mean over the others.
+    The root of root-relative poses has the distance 0 and counts: for 16 joints the value is 15/16
+    of the mean over the other joints.
     """
     return _distance(predicted, target).mean(dim=-1)
 
@@ -38,43 +38,45 @@ def mpjpe(predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]) -> 
 def pa_mpjpe(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
 ) -> Float[Tensor, " n"]:
-    """Mean joint distance after the best rotation, translation and scale ("Protocol 2").
+    """Return the mean joint distance after optimal similarity alignment ("Protocol 2").
 
-    The alignment is the similarity, without reflection, that minimises the squared distance
-    (Umeyama, 1991). Each pose is aligned by itself; absolute and root-relative poses give the
-    same. A pose whose joints all coincide is only moved (`geometry.procrustes_align`).
+    The alignment is the rotation, translation and scale, without reflection, that minimises the
+    squared distance (Umeyama, 1991). Each pose is aligned separately; absolute and root-relative
+    poses give the same value. A pose whose joints all coincide is only translated
+    (`geometry.procrustes_align`).
 
-    The rotation is found in closed form (`_aligned_distance`), ten times as fast as by singular
-    values; those decide where the closed form has not converged, or hardly says which rotation is
-    best: poses that are mirrored, collinear, coincident or not finite.
+    The rotation is computed in closed form (`_aligned_distance`), ten times as fast as by singular
+    values. Those are used where the closed form has not converged or is ill-conditioned: poses that
+    are mirrored, collinear, coincident or not finite.
     """
-    values, sure = [predicted.new_zeros(0)], [torch.ones(0, dtype=torch.bool)]
-    for x, y in zip(predicted.split(AT_ONCE), target.split(AT_ONCE), strict=True):
-        value, certain = _aligned_distance(x, y)
+    values, reliable = [predicted.new_zeros(0)], [torch.ones(0, dtype=torch.bool)]
+    for x, y in zip(predicted.split(BATCH), target.split(BATCH), strict=True):
+        value, is_reliable = _aligned_distance(x, y)
         values.append(value)
-        sure.append(certain.cpu())
-    found, rest = torch.cat(values), (~torch.cat(sure)).nonzero()[:, 0].to(predicted.device)
+        reliable.append(is_reliable.cpu())
+    distance, rest = torch.cat(values), (~torch.cat(reliable)).nonzero()[:, 0].to(predicted.device)
     if len(rest):
         x, y = (points.index_select(0, rest) for points in (predicted, target))
-        found = found.index_copy(0, rest, mpjpe(procrustes_align(x, y), y))
-    return found
+        distance = distance.index_copy(0, rest, mpjpe(procrustes_align(x, y), y))
+    return distance
 
 
 def _aligned_distance(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
 ) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
-    """Mean joint distance after the best similarity, in closed form; and where to trust it.
+    """Return the mean joint distance after optimal alignment, in closed form, and its reliability.
 
-    With B = sum y x^T over the joints about their means, the largest root of a polynomial of
-    degree four is L = max tr(R^T B); it gives R without eigenvectors (Markley, "Attitude
+    With B = sum y x^T over the centred joints, L = max tr(R^T B) is the largest root of a
+    polynomial of degree four and determines R without eigenvectors (Markley, "Attitude
     determination using vector observations: a fast optimal matrix algorithm", J. Astronautical
-    Sciences 41, 1993). Newton's method comes down to L from a bound above it. R is uncertain by
-    rounding over (zeta / L^3), which is near zero where two rotations are about as good.
+    Sciences 41, 1993). Newton's method converges to L from an upper bound. The error of R is the
+    rounding error divided by (zeta / L^3), which is near zero if two rotations are almost equally
+    good.
     """
-    # (3, j, n): poses last, so that all is long vectors; copies, which may be written to
+    # (3, j, n): poses last, for long vectors; copies, which may be written to
     x, y = (points.permute(2, 1, 0).clone(memory_format=torch.contiguous_format)
             for points in (predicted, target))  # fmt: skip
-    (x, size, x_spread), (y, _, y_spread) = _centred(x), _centred(y)
+    (x, size, x_extended), (y, _, y_extended) = _centred(x), _centred(y)
     b = torch.stack([(row * x).sum(dim=1) for row in y]).double()
     (b00, b01, b02), (b10, b11, b12), (b20, b21, b22) = (row.unbind() for row in b.unbind())
     cofactors = torch.stack(
@@ -102,21 +104,21 @@ def _aligned_distance(
     inner = torch.addcmul(b[0, :, None] * b[0], b[1, :, None], b[1]).addcmul_(b[2, :, None], b[2])
     inner = inner.neg_()
     inner.diagonal().add_((kappa + squares)[:, None])
-    turn = torch.addcmul(root * cofactors, b[:, 0, None], inner[0])
-    turn.addcmul_(b[:, 1, None], inner[1]).addcmul_(b[:, 2, None], inner[2])
-    turn = turn.mul_(root / (zeta * size)).to(x.dtype)
-    offset = torch.addcmul(-y, turn[:, 0, None], x[0])
-    offset.addcmul_(turn[:, 1, None], x[1]).addcmul_(turn[:, 2, None], x[2])
+    rotation = torch.addcmul(root * cofactors, b[:, 0, None], inner[0])
+    rotation.addcmul_(b[:, 1, None], inner[1]).addcmul_(b[:, 2, None], inner[2])
+    rotation = rotation.mul_(root / (zeta * size)).to(x.dtype)
+    offset = torch.addcmul(-y, rotation[:, 0, None], x[0])
+    offset.addcmul_(rotation[:, 1, None], x[1]).addcmul_(rotation[:, 2, None], x[2])
     distance = offset.square_().sum(dim=0).sqrt_().mean(dim=0)
-    converged = (root - before).abs() <= CONVERGED * root
-    sure = converged & (zeta > CERTAIN * root**3) & distance.isfinite()
-    return distance, sure & x_spread & y_spread
+    converged = (root - before).abs() <= MAX_CHANGE * root
+    reliable = converged & (zeta > MIN_CONDITION * root**3) & distance.isfinite()
+    return distance, reliable & x_extended & y_extended
 
 
 def _centred(
     points: Float[Tensor, "3 j n"],
 ) -> tuple[Float[Tensor, "3 j n"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
-    """Points about their mean, the sum of their squares, and whether it is more than rounding."""
+    """Return centred points, the sum of their squares, and whether it exceeds rounding errors."""
     mean = points.mean(dim=1, keepdim=True)
     points = points.sub_(mean)
     size = points.square().sum(dim=(0, 1))
@@ -127,10 +129,10 @@ def _centred(
 def n_mpjpe(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
 ) -> Float[Tensor, " n"]:
-    """Mean joint distance after the best scale, for root-relative poses.
+    """Return the mean joint distance after optimal scaling, for root-relative poses.
 
-    The scale minimises the squared distance (Rhodin et al., CVPR 2018). A predicted pose that is
-    zero throughout is compared as it is.
+    The scale minimises the squared distance (Rhodin et al., CVPR 2018). A predicted pose of zeros
+    is not scaled.
     """
     size = predicted.square().sum(dim=(-2, -1))
     scale = (predicted * target).sum(dim=(-2, -1)) / torch.where(size > 0, size, 1.0)
@@ -140,9 +142,9 @@ def n_mpjpe(
 def pck(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"], threshold: float = 0.150
 ) -> Float[Tensor, " n"]:
-    """Share (0 to 1) of the joints less than `threshold` away from where they should be.
+    """Return the share (0 to 1) of joints with an error below `threshold`.
 
-    Source: Mehta et al. (3DV 2017), 150 mm; the default takes metres.
+    Source: Mehta et al. (3DV 2017), 150 mm; the default is in metres.
     """
     return (_distance(predicted, target) < threshold).to(predicted.dtype).mean(dim=-1)
 
@@ -153,11 +155,11 @@ def auc(
     limit: float = 0.150,
     thresholds: int = 31,
 ) -> Float[Tensor, " n"]:
-    """Mean of `pck` over evenly spaced thresholds from 0 to `limit` (Mehta et al., 3DV 2017).
+    """Return the mean of `pck` over equidistant thresholds from 0 to `limit` (Mehta et al., 2017).
 
-    No joint is less than 0 away, so the threshold 0 counts as 0 and a perfect pose has 30/31 with
-    the defaults, as in the field's own evaluation. Distances within rounding of a threshold may
-    fall on either side of it.
+    No distance is below the threshold 0, so a perfect pose has the value 30/31 with the defaults,
+    as in the official evaluation. Distances within rounding errors of a threshold may count either
+    way.
     """
     steps = thresholds - 1
     passed = steps - torch.floor(_distance(predicted, target) * (steps / limit))
@@ -167,7 +169,7 @@ def auc(
 def root_error(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"], skeleton: Skeleton
 ) -> Float[Tensor, " n"]:
-    """Distance of the root joints of absolute poses (camera frame)."""
+    """Return the distance of the root joints of absolute poses (camera frame)."""
     root = skeleton.root_index
     return _distance(predicted[:, root], target[:, root])
 
@@ -177,20 +179,20 @@ def reprojection_error(
     pose2d: Float[Tensor, "n j 2"],
     confidence: Float[Tensor, "n j"],
 ) -> Float[Tensor, " n"]:
-    """Mean distance in the image over the joints seen (confidence above 0, all weighted alike).
+    """Return the mean image distance over the visible joints (confidence above 0).
 
-    A pose of which nothing is seen has the value 0, as in `Poses.reprojection_error`. What stands
-    at joints not seen does not matter.
+    A pose without visible joints has the value 0, as in `Poses.reprojection_error`. The coordinates
+    of other joints are ignored.
     """
-    seen = confidence > 0
-    distance = torch.where(seen, _distance(reprojection, pose2d), 0.0)
-    return distance.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)
+    is_visible = confidence > 0
+    distance = torch.where(is_visible, _distance(reprojection, pose2d), 0.0)
+    return distance.sum(dim=-1) / is_visible.sum(dim=-1).clamp(min=1)
 
 
 def focal_error(
     predicted: Float[Tensor, "n 2"], target: Float[Tensor, "n 2"]
 ) -> Float[Tensor, " n"]:
-    """Relative error of the focal length, mean of both axes: 0.05 is five per cent."""
+    """Return the relative error of the focal length (0.05 is 5 %), mean of both axes."""
     return (predicted / target - 1).abs().mean(dim=-1)
 
 
@@ -205,7 +207,7 @@ def implausible_bones(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Flo
 
 
 def asymmetry(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
-    """Mean relative difference of the lengths of left and right bones. Needs no truth."""
+    """Return the mean relative difference of left and right bone lengths (no ground truth)."""
     _, difference = bone_deviations(pose3d, skeleton)
     return difference.abs().mean(dim=-1)
 
@@ -214,5 +216,5 @@ def _distance(a: Tensor, b: Tensor) -> Tensor:
     squared = (a - b).square()
     if squared.shape[-1] != 3:
         return squared.sum(dim=-1).sqrt()
-    # twice as fast as a sum, or a norm, over so short a dimension
+    # twice as fast as a sum or norm over such a short dimension
     return (squared[..., 0] + squared[..., 1] + squared[..., 2]).sqrt()

@@ -1,9 +1,9 @@
-"""Pickles of plain data, read without trusting them: a hostile file is refused, not run.
+"""Safe reading of pickles of plain data: malicious files are refused, not executed.
 
-Loading a pickle can run any program, so nothing is looked up by the names that a file gives. Only
-these have a meaning: dictionaries, lists, tuples, sets, strings, numbers and numpy arrays. For the
-calls that numpy writes into pickles there are stand-ins here, which check what they get; arrays
-are made of them when all is read. Python 2's pickles are read as well (strings as latin1).
+Loading a pickle can execute any program, so no name in a file is looked up. Only dictionaries,
+lists, tuples, sets, strings, numbers and numpy arrays are accepted. The calls that numpy writes
+into pickles are replaced by stand-ins that check their arguments and become arrays at the end.
+Pickles of Python 2 are accepted (strings as latin1).
 """
 
 import io
@@ -17,27 +17,28 @@ from typing import Any
 
 import numpy as np
 
-#: Types of elements that a pickled array may have; "O" is any of the plain objects.
+#: Accepted element types of pickled arrays; "O" is any plain object.
 _DTYPE = re.compile(r"[<>|=]?(?:[biufc](?:1|2|4|8|16)|[SU]\d{1,4}|O8?)")
 
 
 def read_pickle(path: Path, how_to_get: str = "") -> Any:
-    """What a .pkl file holds: plain Python objects and numpy arrays (not writable).
+    """Read a .pkl file of plain Python objects and numpy arrays (not writable).
 
     Args:
+        path: the file.
         how_to_get: last sentence of errors.
 
     Raises:
-        ValueError: it is damaged, or it asks for more than plain data.
+        ValueError: the file is damaged or contains more than plain data.
     """
     return _guarded(path, "as a pickle of plain data", how_to_get, lambda: _load(path.open("rb")))
 
 
 def read_pickled(path: Path, member: str, default: Any = ..., how_to_get: str = "") -> Any:
-    """One member of an .npz whose arrays may be pickled objects (numpy's allow_pickle).
+    """Read one member of an .npz whose arrays may be pickled objects (numpy's allow_pickle).
 
     Raises:
-        ValueError: no such member (unless there is a default), or the file can't be read.
+        ValueError: the member is missing and there is no default, or the file cannot be read.
     """
     return _guarded(
         path, f"as an .npz with {member}", how_to_get, lambda: _member(path, member, default)
@@ -45,14 +46,14 @@ def read_pickled(path: Path, member: str, default: Any = ..., how_to_get: str = 
 
 
 def numbers(value: Any, where: str, how_to_get: str = "") -> np.ndarray:
-    """An array of real numbers; ValueError with `where` if it is none."""
+    """Return an array of real numbers; ValueError with `where` for anything else."""
     try:
         array = np.asarray(value)
     except ValueError:  # lists of different lengths
         array = np.empty(0, object)
     if array.dtype.kind not in "iuf":
-        what = f"{array.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise ValueError(f"{where}: got {what}, not an array of numbers. {how_to_get}".strip())
+        kind = f"{array.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise ValueError(f"{where}: got {kind}, not an array of numbers. {how_to_get}".strip())
     return array
 
 
@@ -61,9 +62,11 @@ def _guarded(path: Path, meaning: str, how_to_get: str, read: Callable[[], Any])
         return read()
     except FileNotFoundError:
         raise
-    except Exception as error:  # zipfile, lzma, zlib, pickle and numpy each have their own
-        why = str(error) or type(error).__name__
-        raise ValueError(f"{path} can't be read {meaning} ({why}). {how_to_get}".strip()) from error
+    except Exception as error:  # zipfile, lzma, zlib, pickle and numpy raise many types
+        reason = str(error) or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read {meaning} ({reason}). {how_to_get}".strip()
+        ) from error
 
 
 def _member(path: Path, member: str, default: Any) -> Any:
@@ -94,7 +97,7 @@ def _refuse(what: str) -> None:
 
 
 class _Call:
-    """What a pickle may call. It has no attributes that a pickle could set."""
+    """A function that a pickle may call, without attributes that a pickle could set."""
 
     __slots__ = ("_make",)
 
@@ -109,7 +112,7 @@ class _Call:
 
 
 class _Dtype:
-    """Stands for a numpy.dtype: its letters, and the order of bytes once that is set."""
+    """Stand-in for numpy.dtype: its code and byte order."""
 
     __slots__ = ("code", "order")
 
@@ -133,7 +136,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands for a numpy.ndarray until its state is set."""
+    """Stand-in for numpy.ndarray until its state is set."""
 
     __slots__ = ("value",)
 
@@ -142,13 +145,13 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
-            _refuse("it has an array whose state is none")
+            _refuse("it has an array with an invalid state")
         _, shape, dtype, fortran, data = state
-        self.value = _made(data, dtype, shape, "F" if fortran is True else "C")
+        self.value = _build_array(data, dtype, shape, "F" if fortran is True else "C")
 
 
-def _made(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    """The array of these elements; objects come as a list, others as bytes."""
+def _build_array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    """Return an array of elements; objects are given as a list, others as bytes."""
     natural = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
     if not natural or not isinstance(dtype, _Dtype) or order not in ("C", "F"):
         _refuse("it has an array without shape or type")
@@ -159,8 +162,8 @@ def _made(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
         if not isinstance(data, list) or len(data) != size:
             _refuse(f"it has an array of {size} objects without them")
         flat = np.empty(size, object)
-        for place, item in enumerate(data):
-            flat[place] = item
+        for i, item in enumerate(data):
+            flat[i] = item
     else:
         if not isinstance(data, (bytes, bytearray)) or len(data) != size * dtype.made.itemsize:
             _refuse(f"it has an array of shape {shape} with fewer or more elements")
@@ -170,12 +173,12 @@ def _made(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
 
 def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> _Array:
     array = _Array()
-    array.value = _made(bytes(data), dtype, shape, order)
+    array.value = _build_array(bytes(data), dtype, shape, order)
     return array
 
 
 def _scalar(dtype: Any, data: Any) -> Any:
-    return _made(data, dtype, (1,), "C")[0]
+    return _build_array(data, dtype, (1,), "C")[0]
 
 
 def _bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
@@ -209,10 +212,10 @@ _ADMITTED = {
 
 
 class _Unpickler(pickle._Unpickler):
-    """The one in Python: the faster one takes any amount of memory where a file says so."""
+    """The Python implementation; the C one allocates any amount of memory that a file declares."""
 
     def find_class(self, module: str, name: str) -> Any:
-        module = module.replace("numpy.core.", "numpy._core.")  # numpy 1 wrote the former
+        module = module.replace("numpy.core.", "numpy._core.")  # name in numpy 1
         module = "builtins" if module == "__builtin__" else module
         if (module, name) not in _ADMITTED:
             _refuse(f"it asks for {module}.{name}")
@@ -223,14 +226,14 @@ class _Unpickler(pickle._Unpickler):
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:
-    """The same with arrays in the place of what stood for them, lists and dicts in place."""
+    """Return a value with stand-ins replaced by arrays; lists and dicts are changed in place."""
     if id(value) in done:
         return done[id(value)][0]
     if isinstance(value, (_Call, _Dtype)) or (isinstance(value, _Array) and value.value is None):
-        _refuse("it holds a function, a type or an array without elements")
+        _refuse("it contains a function, a type or an incomplete array")
     result = value
     if isinstance(value, (dict, list, tuple, _Array)):
-        done[id(value)] = result, value  # the second keeps it, and so its id, alive
+        done[id(value)] = result, value  # keeping the value keeps its id unique
     if isinstance(value, dict):
         items = [(_plain(k, done), _plain(v, done)) for k, v in value.items()]
         value.clear()
@@ -246,6 +249,6 @@ def _plain(value: Any, done: dict[int, Any]) -> Any:
         result = value.value
         done[id(value)] = result, value
         if result.dtype.hasobject:
-            for place in np.ndindex(result.shape):
-                result[place] = _plain(result[place], done)
+            for index in np.ndindex(result.shape):
+                result[index] = _plain(result[index], done)
     return result

@@ -1,8 +1,7 @@
-"""MATLAB files of both kinds: "v5" (of versions 5 to 7) and 7.3, which is HDF5 (read by h5py).
+"""MATLAB files: "v5" (versions 5 to 7), and version 7.3, which is HDF5 (read by h5py).
 
-v5 is read here, with every length checked against what is there: scipy.io.loadmat (1.17) takes
-damaged files at their word and brings the process down. The format is "MAT-File Format" (The
-MathWorks), chapter 1.
+v5 is read here with every length checked, because scipy.io.loadmat (1.17) crashes on damaged files.
+The format is "MAT-File Format" (The MathWorks), chapter 1.
 """
 
 import math
@@ -14,32 +13,33 @@ from typing import Any
 
 import numpy as np
 
-#: Storage types of v5 by their number; 16 to 18 are text in UTF-8, -16 and -32.
+#: Storage types of v5 by number; 16 to 18 are text in UTF-8, -16 and -32.
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
            13: "u8", 16: "u1", 17: "u2", 18: "u4"}  # fmt: skip
-#: Classes of numeric arrays by their number.
+#: Classes of numeric arrays by number.
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8",
             15: "u8"}  # fmt: skip
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _CHAR = 1, 2, 4
-#: Cells in cells in cells: deeper than any data set goes.
-_DEEPEST = 20
+#: Accepted nesting of cells and structs.
+_MAX_DEPTH = 20
 
 
 def read_mat(path: Path, names: Sequence[str], how_to_get: str = "") -> dict[str, Any]:
-    """Variables of a .mat file.
+    """Read variables of a .mat file.
 
-    A numeric array has MATLAB's axes in its order, at least two of them. A cell array comes as a
-    list of its cells, column by column; an array of structs as a list of dicts; text as a string.
-    A variable that the file lacks is not in the result.
+    Numeric arrays have MATLAB's axes in its order, at least two. Cell arrays become lists of their
+    cells, column by column; arrays of structs lists of dicts; text strings. Variables that the file
+    lacks are omitted.
 
     Args:
-        names: of the variables to read; no other is taken into memory.
+        path: the file.
+        names: variables to read; others are not loaded.
         how_to_get: last sentence of errors.
 
     Raises:
-        ValueError: the file is damaged or no MATLAB file; or it is one of version 7.3, and h5py
-            is not installed.
+        ValueError: the file is damaged or not a MATLAB file, or it has version 7.3 and h5py is not
+            installed.
     """
     try:
         with path.open("rb") as file:
@@ -48,19 +48,19 @@ def read_mat(path: Path, names: Sequence[str], how_to_get: str = "") -> dict[str
         return (_from_hdf5 if hdf5 else _from_v5)(path, names)
     except FileNotFoundError:
         raise
-    except Exception as error:  # damaged files: h5py has errors of many kinds
-        why = str(error) or type(error).__name__
-        raise ValueError(f"{path} can't be read as a MATLAB file ({why}). {how_to_get}") from error
+    except Exception as error:  # h5py raises many types for damaged files
+        reason = str(error) or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read as a MATLAB file ({reason}). {how_to_get}"
+        ) from error
 
 
 def open_hdf5(path: Path) -> Any:
-    """An h5py.File to read; ValueError says what to install."""
+    """Open an HDF5 file for reading; ValueError says what to install."""
     try:
         import h5py
     except ModuleNotFoundError:
-        raise ValueError(
-            f'{path} takes h5py to read; install it with pip install "camerapose[data]"'
-        ) from None
+        raise ValueError(f'reading {path} requires h5py: pip install "camerapose[data]"') from None
     return h5py.File(path, "r")
 
 
@@ -68,14 +68,14 @@ def open_hdf5(path: Path) -> Any:
 
 
 def _from_hdf5(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """HDF5 lists MATLAB's axes from the last to the first; cells are references."""
+    """Read HDF5, which has MATLAB's axes in reverse order and cells as references."""
     with open_hdf5(path) as file:
         return {name: _value(file, file[name]) for name in names if name in file}
 
 
 def _value(file: Any, item: Any, depth: int = 0) -> Any:
-    if depth == _DEEPEST:
-        raise ValueError(f"it has cells {_DEEPEST} deep")
+    if depth == _MAX_DEPTH:
+        raise ValueError(f"it has cells {_MAX_DEPTH} deep")
     if not hasattr(item, "dtype"):  # a group
         return _members(file, item, depth)
     content = item[()]
@@ -89,14 +89,14 @@ def _value(file: Any, item: Any, depth: int = 0) -> Any:
 
 
 def _members(file: Any, group: Any, depth: int) -> list[dict[str, Any]]:
-    """Structs: one has its members in the group, an array of them a list of references each."""
+    """Return structs: a group of members, or for arrays a group of lists of references."""
     members = {key: group[key] for key in group}
     plain = [m for m in members.values() if "MATLAB_class" in m.attrs or not hasattr(m, "dtype")]
     if plain or not members:
         return [{key: _value(file, member, depth + 1) for key, member in members.items()}]
     columns = {key: member[()].ravel() for key, member in members.items()}
     if len({len(column) for column in columns.values()}) > 1:
-        raise ValueError(f"the members of {group.name} are not of one length")
+        raise ValueError(f"the members of {group.name} differ in length")
     return [
         {key: _value(file, file[column[i]], depth + 1) for key, column in columns.items()}
         for i in range(len(next(iter(columns.values()))))
@@ -107,7 +107,7 @@ def _members(file: Any, group: Any, depth: int) -> list[dict[str, Any]]:
 
 
 class _Bytes:
-    """Elements of a v5 file, one after the other."""
+    """Sequential reader of the elements of a v5 file."""
 
     def __init__(self, data: memoryview, order: str):
         self.data, self.order, self.place = data, order, 0
@@ -119,9 +119,9 @@ class _Bytes:
         return self.data[self.place - n : self.place]
 
     def element(self) -> tuple[int, memoryview]:
-        """Type and content of the next one, past its padding."""
+        """Return type and content of the next element, and skip its padding."""
         (kind,) = struct.unpack(self.order + "I", self.take(4))
-        if kind >> 16:  # up to four bytes beside the type
+        if kind >> 16:  # up to four bytes next to the type
             content = self.take(4)[: kind >> 16]
             return kind & 0xFFFF, content
         (length,) = struct.unpack(self.order + "I", self.take(4))
@@ -133,7 +133,7 @@ class _Bytes:
     def numbers(self) -> np.ndarray:
         kind, content = self.element()
         if kind not in _STORED:
-            raise ValueError(f"it has an element of type {kind} where numbers should be")
+            raise ValueError(f"it has an element of type {kind} instead of numbers")
         return np.frombuffer(content, np.dtype(self.order + _STORED[kind]))
 
     def text(self) -> str:
@@ -154,28 +154,28 @@ def _from_v5(path: Path, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _variables(file: _Bytes) -> Iterator[Any]:
-    """Of each variable a function that gives its first bytes, or all."""
+    """Yield for each variable a function that returns its first bytes, or all."""
     while file.place < len(file.data):
         kind, content = file.element()
         if kind == _COMPRESSED:
-            yield lambda n=0, content=content: memoryview(_inflated(content, n))
+            yield lambda n=0, content=content: memoryview(_inflate(content, n))
         elif kind == _MATRIX:
             yield lambda n=0, content=content: content
         else:
             raise ValueError(f"it has a variable of type {kind}")
 
 
-def _inflated(content: memoryview, n: int) -> bytes:
-    """A compressed matrix without its own tag: the first n bytes, or all."""
+def _inflate(content: memoryview, n: int) -> bytes:
+    """Return the first n bytes (0: all) of a compressed matrix, without its tag."""
     inflater = zlib.decompressobj()
     data = inflater.decompress(content, n + 8 if n else 0)
     if not n and not inflater.eof:
-        raise ValueError("a compressed variable is cut off")
+        raise ValueError("a compressed variable is truncated")
     return data[8:]
 
 
 def _header(data: _Bytes) -> tuple[int, tuple[int, ...], str]:
-    """Class, shape and name of a matrix."""
+    """Return class, shape and name of a matrix."""
     flags, shape, name = data.numbers(), data.numbers(), data.text()
     if len(flags) < 1 or len(shape) < 2 or shape.dtype.kind not in "iu" or (shape < 0).any():
         raise ValueError(f"it has an array of the shape {shape.tolist()}")
@@ -183,19 +183,19 @@ def _header(data: _Bytes) -> tuple[int, tuple[int, ...], str]:
 
 
 def _array(data: _Bytes, inside: bool = True, depth: int = 0) -> Any:
-    """The matrix whose content this is; `inside` a cell or struct, where one may be left out."""
+    """Return a matrix; `inside` a cell or struct it may be empty."""
     if inside and not len(data.data):
         return np.empty((0, 0))
     kind, shape, _ = _header(data)
     size = math.prod(shape)
     if kind in (_CELL, _STRUCT):
-        if depth == _DEEPEST:
-            raise ValueError(f"it has cells {_DEEPEST} deep")
+        if depth == _MAX_DEPTH:
+            raise ValueError(f"it has cells {_MAX_DEPTH} deep")
         return _cells(data, size, depth) if kind == _CELL else _structs(data, size, depth)
     if kind == _CHAR:
         return _characters(data)
     if kind not in _CLASSES:
-        raise ValueError(f"it has an array of class {kind}, neither numbers, text, cell nor struct")
+        raise ValueError(f"it has an array of class {kind}, expected numbers, text, cell or struct")
     values = data.numbers()  # an imaginary part would follow
     if len(values) != size:
         raise ValueError(f"it has {len(values)} numbers in an array of shape {shape}")
@@ -218,7 +218,7 @@ def _cells(data: _Bytes, size: int, depth: int) -> list:
 def _structs(data: _Bytes, size: int, depth: int) -> list[dict[str, Any]]:
     length, names = int(data.numbers().sum()), bytes(data.element()[1])
     if not 0 < length <= 64:
-        raise ValueError(f"it has a struct with names of {length} letters")
+        raise ValueError(f"it has a struct with names of {length} characters")
     fields = [names[i : i + length] for i in range(0, len(names), length)]
     keys = [field.partition(b"\0")[0].decode("latin1") for field in fields]
     if size * 8 * max(len(keys), 1) > len(data.data):
