@@ -99,7 +99,8 @@ def measure(
         target2d: reference of the reprojection error; None: the input 2D.
         scored: joints of the pose errors; None: all. The root need not be among them; poses are
             root-relative in any case.
-        flip_averaging, rotated_views: see `lift`.
+        flip_averaging: see `lift`.
+        rotated_views: see `lift`.
 
     Raises:
         ValueError: a scored joint cannot be derived from the model's joints.

@@ -32,7 +32,11 @@ def evaluate(
     Args:
         weights: name or path, see `camerapose.io.weights.find_weights`; a checkpoint is preferred
             over an exported graph.
-        dataset, root, detections, subjects, frame_step: test set, see `protocols.load`.
+        dataset: name of the test set, see `protocols.load`.
+        root: folder of its files.
+        detections: name of the detected 2D; None: ground-truth 2D.
+        subjects: subjects of Human3.6M.
+        frame_step: keep every n-th frame.
         flip_averaging: average over input and mirrored input.
         rotated_views: average over rotated views (`camerapose.infer.rotated_views`).
         json_file: file for the result; its folder is created.

@@ -106,7 +106,9 @@ class Source:
         Orientation (EXIF, video metadata) is applied. A webcam continues until it is disconnected.
 
         Args:
-            start, end, stride: indices of frames, as in `range`.
+            start: index of the first frame.
+            end: index after the last frame; None: all frames.
+            stride: keep every n-th frame.
 
         Raises:
             FileNotFoundError, ValueError: nothing can be read, or the range is empty.

@@ -47,7 +47,9 @@ def write_overlay(
     Args:
         poses: numpy arrays with the label `frame`.
         source: the video of the poses.
-        start, end, stride: frames from which the poses were predicted.
+        start: first of the frames from which the poses were predicted.
+        end: frame after the last of them.
+        stride: step between them.
         path: .mp4 file, written atomically.
         progress: show a progress bar.
 

@@ -80,7 +80,9 @@ def load(
         up: vertical axis of the files, "y" or "z".
         names: names of joints that are not recognised: {"left_hip": "name in the file", ...}.
         unit: unit of the files in metres; None: the one of `UNITS` that results in an adult.
-        focal, pitch, height: ranges of the cameras, see `synthetic.load`.
+        focal: range of focal lengths, normalised, see `synthetic.load`.
+        pitch: range of camera pitches, see `synthetic.load`.
+        height: range of camera heights, see `synthetic.load`.
 
     Returns:
         Poses with the labels subject (folder of the file), action (name of the file), frame, camera

@@ -170,7 +170,9 @@ def from_random_cameras(
         random: generator of the cameras.
         body: joints (n, joints, 3), metres, y up; position and heading do not matter.
         skeleton: joint format of the bodies.
-        focal, pitch, height: see `load`.
+        focal: see `load`.
+        pitch: see `load`.
+        height: see `load`.
         labels: labels of the poses.
     """
     n = len(body)
