@@ -82,7 +82,7 @@ def load(
         unit: unit of the files in metres; None: the one of `UNITS` that results in an adult.
         focal: range of focal lengths, normalised, see `synthetic.load`.
         pitch: range of camera pitches, see `synthetic.load`.
-        height: range of camera heights, see `synthetic.load`.
+        height: range of the size of people in the image, see `synthetic.load`.
 
     Returns:
         Poses with the labels subject (folder of the file), action (name of the file), frame, camera
