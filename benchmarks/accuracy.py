@@ -17,7 +17,6 @@ import os
 import signal
 import sys
 import time
-import tomllib
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from itertools import islice
@@ -128,14 +127,14 @@ def _stop(*_: Any) -> None:
 
 def run_row(row: Row, seed: int, data: Path, out: Path) -> None:
     """Train one row with one seed and write its result."""
-    from camerapose.train import config as settings
+    from camerapose.train import config_io
     from camerapose.train.trainer import train
 
-    config = settings.read(CONFIG)
+    config = config_io.read(CONFIG)
     where = {"human36m": str(data / "h36m"), "mpii": str(data / "mpii")}
-    config = settings.update(config, {"seed": seed, "data": where}, "accuracy.py")
+    config = config_io.update(config, {"seed": seed, "data": where}, "accuracy.py")
     for key, value in row.changes.items():
-        config = settings.update(config, nested(key, value), row.name)
+        config = config_io.update(config, nested(key, value), row.name)
     folder = out / f"{row.name}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     clock = folder / "seconds.txt"
@@ -147,7 +146,7 @@ def run_row(row: Row, seed: int, data: Path, out: Path) -> None:
         clock.write_text(str(seconds))
     found = {
         "row": row.name, "seed": seed, "changes": row.changes,
-        "config": tomllib.loads(CONFIG.read_text()), "seconds": round(seconds),
+        "config": config_io.read_differences(CONFIG), "seconds": round(seconds),
         "threads": int(os.environ["OMP_NUM_THREADS"]),
     }  # fmt: skip
     _write(row.name, seed, found | {"tests": measured(folder, data)})

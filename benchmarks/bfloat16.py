@@ -18,7 +18,7 @@ import torch
 from rows import LIFTERS, METHODS, WITHOUT, nested
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from camerapose.train import config as settings
+from camerapose.train import config_io
 from camerapose.train.trainer import train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "matrix.toml"
@@ -66,11 +66,11 @@ def trained(data: Path, lifter: str, seed: int, rounded: bool) -> dict[str, floa
     """What the last epoch's validation on S8 found."""
     changes = LIFTERS[lifter] | METHODS["camerapose"][1] | WITHOUT
     where = {"human36m": str(data / "h36m"), "mpii": str(data / "mpii"), "held_out": ["S8"]}
-    config = settings.update(
-        settings.read(CONFIG), {"seed": seed, "precision": "float32", "data": where}, "bfloat16.py"
+    config = config_io.update(
+        config_io.read(CONFIG), {"seed": seed, "precision": "float32", "data": where}, "bfloat16.py"
     )
     for key, value in changes.items():
-        config = settings.update(config, nested(key, value), "bfloat16.py")
+        config = config_io.update(config, nested(key, value), "bfloat16.py")
     with tempfile.TemporaryDirectory() as folder:
         if rounded:
             with Rounded() as products:

@@ -5,15 +5,15 @@ written by hand around it stays. A row marked † was trained with other setting
 """
 
 import json
-import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from old_keys import flatten, translate
 from rows import TRANSPLANTS, Row, nested
 
-from camerapose.train import config as settings
+from camerapose.io.files import write_text
+from camerapose.train import config_io
 from camerapose.train.config import Config
 
 #: What every row starts from.
@@ -83,12 +83,32 @@ def write(document: Path, folder: Path, rows: list[Row]) -> None:
     }  # fmt: skip
     text = document.read_text(encoding="utf-8")
     for name, make in tables.items():
-        start, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        if start in text and end in text:
-            pattern = re.escape(start) + ".*?" + re.escape(end)
-            made = f"{start}\n{make()}\n{end}"
-            text = re.sub(pattern, lambda _, made=made: made, text, flags=re.DOTALL)
-    document.write_text(text, encoding="utf-8")
+        if f"<!-- begin {name} -->" in text:
+            text = with_table(text, make(), name)
+    write_text(document, text)
+
+
+def put_table(table: str, document: Path, name: str) -> None:
+    """Replace a table in a document.
+
+    Raises:
+        ValueError: the document has no markers of that name.
+    """
+    write_text(document, with_table(document.read_text(encoding="utf-8"), table, name))
+
+
+def with_table(text: str, table: str, name: str) -> str:
+    """Return the text with the table between its markers.
+
+    Raises:
+        ValueError: the text has no markers of that name.
+    """
+    start, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    before, _, rest = text.partition(start)
+    _, closed, after = rest.partition(end)
+    if not closed:
+        raise ValueError(f"no markers {start} and {end} in the document; add them")
+    return f"{before}{start}\n{table}\n{end}{after}"
 
 
 def table(rows: list[Row], results: Results, columns: list[Column]) -> str:
@@ -112,14 +132,14 @@ def outdated(run: dict[str, Any], row: Row) -> bool:
     """Whether a run was made with other settings than its row has now."""
     if "config" not in run:
         return False
-    now = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
-    return _settings(run["config"], run["changes"]) != _settings(now, row.changes)
+    current = config_io.read_differences(CONFIG)
+    return _config(run["config"], run["changes"]) != _config(current, row.changes)
 
 
-def _settings(differences: dict[str, Any], changes: dict[str, Any]) -> Config:
-    config = settings.update(Config(), differences, str(CONFIG))
-    for key, value in changes.items():
-        config = settings.update(config, nested(key, value), "a row")
+def _config(differences: dict[str, Any], changes: dict[str, Any]) -> Config:
+    config = Config()
+    for key, value in (translate(flatten(differences)) | translate(changes)).items():
+        config = config_io.update(config, nested(key, value), f"setting {key}")
     return config
 
 

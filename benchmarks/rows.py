@@ -15,8 +15,13 @@ class Row(NamedTuple):
 
 
 #: Neither made pairs nor made bodies.
-ALONE: Changes = {"adversary.share": 0.0, "bodies": 0.0, "data.mpii": False, "wild_batch": 0}
-POSEAUG: Changes = {"data.mpii": False, "wild_batch": 0}
+ALONE: Changes = {
+    "adversarial.generated_share": 0.0,
+    "bone_length_std": 0.0,
+    "data.mpii": False,
+    "unlabelled_batch": 0,
+}
+POSEAUG: Changes = {"data.mpii": False, "unlabelled_batch": 0}
 METHODS: dict[str, tuple[str, Changes]] = {
     "alone": ("alone", ALONE),
     "poseaug": ("+ generator (PoseAug)", POSEAUG),
@@ -31,63 +36,69 @@ LIFTERS: dict[str, Changes] = {
 }
 #: Trained on detections: real ones, noise as of a detector, and some exact 2D. The refinement
 #: network learns longer by itself, and its own loss weighs more beside the lifter's.
-DETECTED: Changes = {"noise.exact": 0.2, "noise.detected": 0.4}
-REFINED: Changes = {"refine.epochs": 8, "weights.refine": 10.0, "weights.refine_wild": 10.0}
+DETECTED: Changes = {"noise.clean": 0.2, "noise.detected": 0.4}
+REFINED: Changes = {"refine.epochs": 8, "weights.refine": 10.0, "weights.refine_unlabelled": 10.0}
 WITHOUT: Changes = {"model.refiner_hidden": 0}
 ABLATIONS: dict[str, tuple[str, Changes]] = {
     "no-camera-loss": ("without the camera loss", {"weights.camera": 0.0}),
-    "no-reprojected": ("without D_2D on reprojected poses", {"adversary.reprojected": False}),
-    "no-focal": ("without the varied focal length", {"adversary.vary_focal": False}),
-    "no-bodies": ("with bodies as recorded", {"bodies": 0.0}),
-    "no-prior": ("without the plausibility term on 2D-only poses", {"weights.prior_wild": 0.0}),
-    "d3d-wild": ("with D_3D on 2D-only poses", {"weights.d3d_wild": 0.01}),
-    "d2d-wild": ("with D_2D on 2D-only poses", {"weights.d2d_wild": 0.01}),
-    "more-wild": ("four times as many 2D-only poses", {"wild_batch": 256}),
+    "no-reprojected": (
+        "without D_2D on reprojected poses",
+        {"adversarial.reprojected_fakes": False},
+    ),
+    "no-focal": ("without the varied focal length", {"adversarial.vary_focal": False}),
+    "no-bodies": ("with bodies as recorded", {"bone_length_std": 0.0}),
+    "no-prior": (
+        "without the plausibility term on 2D-only poses",
+        {"weights.bone_prior_unlabelled": 0.0},
+    ),
+    "d3d-wild": ("with D_3D on 2D-only poses", {"weights.d3d_unlabelled": 0.01}),
+    "d2d-wild": ("with D_2D on 2D-only poses", {"weights.d2d_unlabelled": 0.01}),
+    "more-wild": ("four times as many 2D-only poses", {"unlabelled_batch": 256}),
     "louder-wild": (
         "ten times the weight of 2D-only poses",
-        {"weights.reprojection_wild": 0.5, "weights.prior_wild": 0.2},
+        {"weights.reprojection_unlabelled": 0.5, "weights.bone_prior_unlabelled": 0.2},
     ),
     "wild-sources": (
         "2D-only poses, as lifted, for half of the generator's sources",
-        {"adversary.wild_sources": 0.5},
+        {"adversarial.unlabelled_sources": 0.5},
     ),
-    "height": ("with the usual height of 2D-only poses", {"weights.height_wild": 0.05}),
+    "height": ("with the usual height of 2D-only poses", {"weights.height_unlabelled": 0.05}),
     "wild-sources-height": (
         "the same height, and such sources",
-        {"weights.height_wild": 0.05, "adversary.wild_sources": 0.5},
+        {"weights.height_unlabelled": 0.05, "adversarial.unlabelled_sources": 0.5},
     ),
     "more-wild-height": (
         "the same height, four times as many 2D-only poses",
-        {"weights.height_wild": 0.05, "wild_batch": 256},
+        {"weights.height_unlabelled": 0.05, "unlabelled_batch": 256},
     ),
-    "squares": ("squared distances as L_3D", {"weights.distance": False}),
+    "squares": ("squared distances as L_3D", {"pose_loss": "mean_square"}),
     "paper-weights": (
         "the paper's weights",
         {
-            "weights.distance": False,
+            "pose_loss": "mean_square",
             "weights.refine": 10.0,
-            "weights.refine_wild": 10.0,
+            "weights.refine_unlabelled": 10.0,
             "weights.camera": 0.01,
             "weights.reprojection": 0.5,
-            "weights.reprojection_wild": 0.2,
-            "weights.prior_wild": 0.05,
-            "weights.d2d_wild": 0.01,
+            "weights.reprojection_unlabelled": 0.2,
+            "weights.bone_prior_unlabelled": 0.05,
+            "weights.d2d_unlabelled": 0.01,
         },
     ),
     "definitions": (
         "half of the samples with joints of other definitions",
         {
-            "noise.exact": 0.5,
+            "noise.clean": 0.5,
             "noise.detected": 0.0,
             "noise.level": 0.01,
             "noise.missing": 0.0,
-            "noise.cut": 0.0,
-            "noise.made": 0.3,
-            "noise.definitions": 1.0,
+            "noise.truncated": 0.0,
+            "noise.interpolated": 0.3,
+            "noise.redefined": 1.0,
         },
     ),
-    "level": ("cameras that do not roll", {"adversary.roll": 0.0}),
-    "no-mirror": ("without mirrored samples", {"mirror": False}),
+    "level": ("cameras that do not roll", {"adversarial.roll_std": 0.0}),
+    "no-mirror": ("without mirrored samples", {"flip_augmentation": False}),
     "float32": ("float32 products", {"precision": "float32"}),
 }
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from real_detections import CAMERAS, detections, triangulate
-from walked_distance import DOCUMENT, height, put
+from report import put_table
+from walked_distance import DOCUMENT, height
 
 from camerapose import Predictor
 from camerapose.core.anatomy import ANKLE_HEIGHT
@@ -41,7 +42,7 @@ def main() -> None:
     text = table(rows + real_video(predictor))
     print(text)
     if arguments.write:
-        put(text, DOCUMENT, "up")
+        put_table(text, DOCUMENT, "up")
 
 
 def human36m(predictor: Predictor, root: Path) -> list[tuple[str, np.ndarray]]:

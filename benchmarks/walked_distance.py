@@ -30,6 +30,7 @@ from real_detections import (
     detections,
     triangulate,
 )
+from report import put_table
 
 from camerapose import predict
 from camerapose.core.anatomy import LIMB_LENGTHS
@@ -60,7 +61,7 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
     if arguments.write:
-        put(text, DOCUMENT, "walked")
+        put_table(text, DOCUMENT, "walked")
 
 
 def measure(
@@ -127,16 +128,6 @@ def table(rows: dict[str, dict[str, float]]) -> str:
         "",
     ]
     return "\n".join([*lines, "| " + " | ".join(mean) + " |"])
-
-
-def put(text: str, document: Path, name: str) -> None:
-    """Write a table between its marks in a document."""
-    start, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    before, _, rest = document.read_text(encoding="utf-8").partition(start)
-    _, found, after = rest.partition(end)
-    if not found:
-        raise ValueError(f"{document} has no marks {start} and {end} to put the table between")
-    document.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def height(world: np.ndarray) -> float:

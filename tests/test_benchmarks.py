@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +16,17 @@ import torch
 from camerapose.core import plugins
 from camerapose.core.formats import BLAZEPOSE_33, H36M_16
 from camerapose.evaluate import metrics
-from camerapose.models.lifters.parts import PartLinear
-from camerapose.train import config
+from camerapose.models.lifters.parts import RowPartLinear
+from camerapose.train import config_io
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import accuracy  # noqa: E402
 import bfloat16  # noqa: E402
+import clock  # noqa: E402
 import peer  # noqa: E402
 import real_detections  # noqa: E402
 import report  # noqa: E402
-import speed  # noqa: E402
 import walked_distance  # noqa: E402
 from rows import TRANSPLANTS, Row, nested, rows  # noqa: E402
 
@@ -40,11 +39,11 @@ def test_names_are_unique_and_transplants_are_of_rows():
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_every_row_is_a_training_of_its_own(row):
-    base = config.read(accuracy.CONFIG)
+    base = config_io.read(accuracy.CONFIG)
     changed = base
     for key, value in row.changes.items():
-        changed = config.update(changed, nested(key, value), row.name)
-    assert config.check(changed) != base
+        changed = config_io.update(changed, nested(key, value), row.name)
+    assert config_io.check(changed) != base
 
 
 def result(name, seed, **tests):
@@ -73,11 +72,11 @@ def test_a_table_has_means_and_spreads_and_only_rows_that_were_run(tmp_path):
 
 def test_rows_trained_with_other_settings_are_marked():
     row = next(row for row in rows() if row.name == "gt-mlp-poseaug")
-    now = tomllib.loads(accuracy.CONFIG.read_text())
+    now = config_io.read_differences(accuracy.CONFIG)
     run = {"config": now, "changes": row.changes}
     said_twice = run | {"changes": row.changes | {"seed": 0}}  # a default, said in words
     assert not report.outdated(run, row) and not report.outdated(said_twice, row)
-    assert report.outdated(run | {"config": now | {"bodies": 0.0}}, row)
+    assert report.outdated(run | {"config": now | {"bone_length_std": 0.0}}, row)
     assert report.outdated(run | {"changes": {}}, row)
     line = report.table([row], {row.name: [run | {"tests": {}, "config": {}}]}, [])
     assert f"| {row.label} † |" in line
@@ -175,11 +174,11 @@ class TestWalkedDistance:
         assert "| +10.0 |" in text and "| -10.0 |" in text and "| +2.0 |" in text
         page = tmp_path / "a.md"
         page.write_text("before\n<!-- begin walked -->\nold\n<!-- end walked -->\nafter\n")
-        walked_distance.put(text, page, "walked")
+        report.put_table(text, page, "walked")
         found = page.read_text()
         assert text in found and "old" not in found and found.endswith("after\n")
-        with pytest.raises(ValueError, match="no marks"):
-            walked_distance.put(text, page, "other")
+        with pytest.raises(ValueError, match="no markers"):
+            report.put_table(text, page, "other")
 
 
 def test_qualisys_calibration(tmp_path):
@@ -245,9 +244,9 @@ def test_the_peer_learns():
 
 def test_a_race_runs_in_turn_and_its_first_round_does_not_count():
     order = []
-    times = speed.race(2, a=lambda: order.append("a"), b=lambda: order.append("b"))
+    times = clock.race(2, a=lambda: order.append("a"), b=lambda: order.append("b"))
     assert order == list("ababab") and {len(t) for t in times.values()} == {2}
-    assert speed.ratio([2.0, 6.0, 9.0], [1.0, 2.0, 3.0]) == 3
+    assert clock.ratio([2.0, 6.0, 9.0], [1.0, 2.0, 3.0]) == 3
 
 
 def test_calls_are_counted_and_products_are_run_again():
@@ -256,21 +255,21 @@ def test_calls_are_counted_and_products_are_run_again():
     def step():
         (a.t() @ b).sum().item()
 
-    calls = speed.calls_of(step)
-    assert calls.waits() == 1 and calls.products.total() == 1
-    assert calls.flops() == 2 * 6 * 4 * 5 and calls.work() < calls.names.total()
-    again = speed.calls_of(speed.bare(calls))
+    calls = clock.calls_of(step)
+    assert calls.synchronisations() == 1 and calls.products.total() == 1
+    assert calls.flops() == 2 * 6 * 4 * 5 and calls.kernels() < calls.names.total()
+    again = clock.calls_of(clock.bare_products(calls))
     assert again.products == calls.products and again.flops() == calls.flops()
 
 
-def test_tables_stand_between_the_marks(tmp_path, monkeypatch):
+def test_tables_are_written_between_their_markers(tmp_path):
     document = tmp_path / "results.md"
     document.write_text("before\n<!-- begin speed -->\nold\n<!-- end speed -->\nafter\n")
-    monkeypatch.setattr(speed, "DOCUMENT", document)
-    row = speed.Row("a step", 0.5, "ms a sample", 0.75, 2.0, "1.5x")
-    speed.write(speed.table([row], ("step", "time", "of bare products", "the usual way", "goal")))
+    row = clock.Row("a step", 0.5, "ms per sample", 0.75, 2.0, "1.5x")
+    heads = ("step", "time", "of bare products", "the usual way", "goal")
+    report.put_table(clock.table([row], heads), document, "speed")
     text = document.read_text()
-    assert "| a step | 0.5 ms a sample | 75% | 2.00x | 1.5x |" in text
+    assert "| a step | 0.5 ms per sample | 75% | 2.00x | 1.5x |" in text
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
 
 
@@ -279,7 +278,7 @@ def test_every_product_is_rounded_forward_and_backward():
     linear = torch.nn.Linear(8, 4)
     with torch.no_grad():
         linear.bias.zero_()
-    parts = PartLinear(2, 8, 4).train()
+    parts = RowPartLinear(2, 8, 4).train()
     x = torch.randn(5, 8, requires_grad=True)
     both = torch.cat([x, x], dim=1)
     with bfloat16.Rounded() as products:

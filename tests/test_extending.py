@@ -19,7 +19,7 @@ from camerapose.cli.train import _assignment
 from camerapose.core import plugins
 from camerapose.core.formats import COCO_17, H36M_16
 from camerapose.data.check import check_poses
-from camerapose.train.config import Config, Data
+from camerapose.train.config import Config, DataConfig
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
 #: Path within the package and content of each file.
@@ -79,13 +79,13 @@ def test_the_lifter_can_be_trained(put):
     put("lifters", "plain")
     from camerapose.data.datasets import synthetic
     from camerapose.models.camerapose import build
-    from camerapose.train import config as settings
+    from camerapose.train import config_io
     from camerapose.train.finetune import tune
 
     (command,) = re.findall(r"--set (model\.lifter=plain .*)", DOCUMENT)
-    chosen = settings.Config()
+    chosen = Config()
     for item in command.replace("'", "").split():
-        chosen = settings.update(chosen, _assignment(item), "--set")
+        chosen = config_io.update(chosen, _assignment(item), "--set")
     model = build(H36M_16, **dataclasses.asdict(chosen.model))
     assert type(model.lifter).__module__ == "camerapose.models.lifters.plain"
     assert model.lifter.last.in_features == 256
@@ -160,16 +160,22 @@ def test_the_data_set_is_used_for_training(put, recordings):
     from camerapose.train.data import load
 
     (setting,) = re.findall(r"data\.pairs\.my_lab=(\w+)", DOCUMENT)
-    one = Data(human36m=None, mpii=None, pairs={"my_lab": setting})
+    one = DataConfig(human36m=None, mpii=None, pairs={"my_lab": setting})
     found = load(Config(data=one), torch.device("cpu"))
-    assert len(found.pairs) == 16 and found.wild is None
+    assert len(found.pairs) == 16 and found.unlabelled is None
     some = {"my_lab": {"root": setting, "frame_step": 2}}
-    both = Data(human36m=None, mpii=None, synthetic=32, pairs=some, wild=some)
+    both = DataConfig(human36m=None, mpii=None, synthetic=32, pairs=some, unlabelled=some)
     found = load(Config(data=both), torch.device("cpu"))
     assert len(found.pairs) == 32 + 8
-    assert len(found.wild) == 8 and found.wild.pose3d is None and found.wild.camera is None
-    wrong = Data(human36m=None, mpii=None, pairs={"my_lab": {"root": setting, "step": 2}})
-    with pytest.raises(ValueError, match="data set my_lab has no option 'step'; it has root, fra"):
+    assert (
+        len(found.unlabelled) == 8
+        and found.unlabelled.pose3d is None
+        and found.unlabelled.camera is None
+    )
+    wrong = DataConfig(human36m=None, mpii=None, pairs={"my_lab": {"root": setting, "step": 2}})
+    with pytest.raises(
+        ValueError, match="data set my_lab has no option 'step'; accepted: root, fra"
+    ):
         load(Config(data=wrong), torch.device("cpu"))
 
 

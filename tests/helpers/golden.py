@@ -1,13 +1,10 @@
 """A few training iterations with a fixed seed."""
 
 from camerapose.core.poses import Poses
-from camerapose.train import config
-from camerapose.train.joint import joint
-from camerapose.train.refine import refine
-from camerapose.train.trainer import Run
-from camerapose.train.warmup import warmup
+from camerapose.train import config_io, trainer
+from camerapose.train.config import Config
 
-#: Each lifter small, without dropout and with.
+#: Small lifters, without and with dropout.
 LIFTERS = {
     "mlp": {"width": 64, "dropout": 0.0},
     "mlp, dropout": {"width": 64, "dropout": 0.25},
@@ -18,18 +15,19 @@ LIFTERS = {
 }
 
 
-def settings(name):
+def settings(name, compiled=False):
     stage = {"epochs": 1, "batch": 64, "lr": 1e-6}
-    return config.update(
-        config.Config(),
+    return config_io.update(
+        Config(),
         {
-            "device": "cpu", "pictures": 0, "wild_batch": 32, "bodies": 0.05,
+            "device": "cpu", "figures": 0, "unlabelled_batch": 32, "bone_length_std": 0.05,
+            "compile": compiled,
             "data": {"human36m": False, "mpii": False, "synthetic": 192},
             "model": {
                 "lifter": name.partition(",")[0], "lifter_arguments": LIFTERS[name],
                 "refiner_hidden": 64, "camera_hidden": 64,
             },
-            "adversary": {"batch": 48, "share": 0.5, "lr": 1e-6},
+            "adversarial": {"batch": 48, "generated_share": 0.5, "lr": 1e-6},
             "refine": stage, "warmup": stage, "joint": stage,
         },
         "the test",
@@ -37,34 +35,37 @@ def settings(name):
 
 
 def with_others(loaded):
-    """Detections and 2D-only poses beside the made bodies."""
+    """Add detections and 2D-only poses to synthetic pairs."""
     pairs = loaded.pairs
-    turned = pairs[:96].mirror()
-    confidence = turned.confidence.clone()
+    mirrored = pairs[:96].mirror()
+    confidence = mirrored.confidence.clone()
     confidence[::3, 4] = 0
     return loaded._replace(
         detected=Poses(pairs.skeleton, pairs.pose2d + 0.005, 0.9 * pairs.confidence),
-        wild=Poses(pairs.skeleton, turned.pose2d, confidence),
+        unlabelled=Poses(pairs.skeleton, mirrored.pose2d, confidence),
         complete=(confidence > 0).all(1).nonzero()[:, 0],
     )
 
 
-def start(name, folder, compiled=False):
-    run = Run(config.update(settings(name), {"compile": compiled}, "the test"), folder)
-    run.data = with_others(run.data)
-    return run
+def start(config, folder):
+    run = trainer.start(config, folder)
+    return run._replace(data=with_others(run.data))
 
 
 def losses(name, folder, compiled=False):
-    """What every iteration reports."""
-    run, rows, log = start(name, folder, compiled), [], Run.log
+    """Return the values that every iteration logs."""
+    config = settings(name, compiled)
+    run, rows = start(config, folder), []
+    log = run.loop.log
+    add = log.add
 
-    def note(terms):
-        rows.append({key: float(value.detach()) for key, value in terms.items()})
-        log(run, terms)
+    def record(values):
+        if values:
+            rows.append({key: float(value.detach()) for key, value in values.items()})
+        add(values)
 
-    run.log = note
-    for stage in (refine, warmup, joint):
-        stage(run)
-        run.end_stage(stage.__name__)
+    log.add = record
+    for stage, train in trainer.stages(config, run).items():
+        train()
+        run.loop.end_stage(stage)
     return rows

@@ -13,10 +13,10 @@ SMOKE = ROOT / "configs" / "smoke.toml"
 STAGES = ("refine", "warmup", "joint")
 
 
-#: What makes configs/smoke.toml small. `lifter_arguments` is one value: all of it stands here.
+#: Settings that make configs/smoke.toml small. `lifter_arguments` replaces that of the file.
 SMALL = {
-    "pictures": 1,
-    "wild_batch": 16,
+    "figures": 1,
+    "unlabelled_batch": 16,
     "data": {"synthetic": 512},
     "model": {
         "lifter_arguments": {"width": 32, "dropout": 0.1},
@@ -24,7 +24,7 @@ SMALL = {
         "camera_hidden": 32,
     },
     **{stage: {"epochs": 1, "batch": 128} for stage in STAGES},
-    "adversary": {"batch": 16, "every": 1},
+    "adversarial": {"batch": 16, "interval": 1},
 }
 
 

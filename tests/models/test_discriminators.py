@@ -4,7 +4,8 @@ import torch
 
 from camerapose.core.formats import FORMATS, H36M_16
 from camerapose.core.geometry import kcs
-from camerapose.models.discriminators import Discriminator2D, Discriminator3D, PartLinear
+from camerapose.models._layers import PartLinear
+from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.losses import discriminator_loss
 
 MAKERS = {
@@ -46,7 +47,7 @@ def test_gradients_reach_every_parameter_and_the_pose(make, d, heads):
     assert all(p.grad.abs().sum() > 0 for p in discriminator.parameters())
 
 
-def test_place_size_and_orientation_are_not_seen():
+def test_position_scale_and_orientation_have_no_influence():
     poses = torch.randn(4, 16, 3)
     moved = 2 * poses @ roma.random_rotmat(4).mT + torch.randn(4, 1, 3)
     judge = Discriminator3D(H36M_16)
@@ -58,7 +59,7 @@ def test_place_size_and_orientation_are_not_seen():
     assert (changed[:, :5].abs() < 1e-4).all() and (changed[:, 5].abs() > 1e-4).all()
 
 
-def test_a_part_is_judged_by_its_own_bones():
+def test_a_part_is_scored_by_its_own_bones():
     """Moving the left wrist changes the score of the left arm and no other."""
     poses = torch.randn(4, 16, 3)
     moved = poses.clone()
@@ -69,20 +70,21 @@ def test_a_part_is_judged_by_its_own_bones():
     assert (changed == expected).all()
 
 
-def test_a_part_linear_is_a_linear_layer_each():
+def test_part_linear_equals_separate_linear_layers():
     layer, x = PartLinear(5, 7, 3), torch.randn(5, 4, 7)
+    torch.nn.init.normal_(layer.weight)
     torch.nn.init.normal_(layer.bias)
     slow = [x[p] @ layer.weight[p] + layer.bias[p] for p in range(5)]
     torch.testing.assert_close(layer(x), torch.stack(slow))
 
 
-def test_the_parts_start_apart_and_scores_start_small():
+def test_initial_scores_are_small_and_differ():
     judge = Discriminator3D(H36M_16)
     scores = judge(torch.randn(256, 16, 3))
     assert scores.abs().mean() < 3 and scores.std() > 1e-3
 
 
-def test_it_learns_to_tell_poses_apart():
+def test_learns_to_separate_poses():
     judge = Discriminator3D(H36M_16)
     optimizer = torch.optim.Adam(judge.parameters(), lr=1e-3)
     straight = torch.randn(16, 3)

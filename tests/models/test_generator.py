@@ -1,4 +1,4 @@
-"""The pose generator and the model of detectors: laws."""
+"""Properties of the pose generator and of the simulated detector."""
 
 import math
 
@@ -9,7 +9,7 @@ from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.geometry import bone_lengths, bone_vectors, unit
 from camerapose.data.augment.detector_noise import CUT, detect
 from camerapose.data.datasets import synthetic
-from camerapose.models.generator import FOCAL, LENGTH_CHANGE, PITCH, STIFF, Generator, in_view
+from camerapose.models.generator import FOCAL, MAX_LENGTH_CHANGE, PITCH, RIGID, Generator, in_view
 
 
 def rng(seed=0):
@@ -22,39 +22,39 @@ def source():
 
 
 @pytest.fixture(scope="module")
-def made(source):
+def generated(source):
     torch.manual_seed(0)
     generator = Generator(H36M_16)
-    for net in (generator.angle_net, generator.length_net):  # strong changes, so that laws bite
+    for net in (generator.angle_net, generator.length_net):  # large changes
         torch.nn.init.normal_(net.head.weight, std=0.2)
     with torch.no_grad():
         return generator(source.pose3d, source.camera.focal, rng())
 
 
-def test_bone_angle_keeps_lengths_and_root_and_bends(source, made):
-    before, after = (bone_lengths(p, H36M_16) for p in (source.pose3d, made.bent3d))
+def test_bone_angle_keeps_lengths_and_root_and_bends(source, generated):
+    before, after = (bone_lengths(p, H36M_16) for p in (source.pose3d, generated.bent3d))
     assert torch.allclose(before, after, atol=1e-5)
-    assert torch.allclose(source.pose3d[:, 0], made.bent3d[:, 0], atol=1e-6)
-    assert made.cosine_change.mean() > 0.01
+    assert torch.allclose(source.pose3d[:, 0], generated.bent3d[:, 0], atol=1e-6)
+    assert generated.cosine_change.mean() > 0.01
 
 
-def test_bone_angle_leaves_the_trunk_alone(source, made):
-    stiff = [H36M_16.bone_names.index(b) for b in STIFF]
-    a, b = (unit(bone_vectors(p, H36M_16))[:, stiff] for p in (source.pose3d, made.bent3d))
+def test_bone_angle_does_not_change_the_trunk(source, generated):
+    rigid = [H36M_16.bone_names.index(b) for b in RIGID]
+    a, b = (unit(bone_vectors(p, H36M_16))[:, rigid] for p in (source.pose3d, generated.bent3d))
     assert torch.allclose(a, b, atol=1e-5)
 
 
-def test_bone_length_is_symmetric_and_bounded(made):
-    ratio = made.length_change
+def test_bone_length_is_symmetric_and_bounded(generated):
+    ratio = generated.length_change
     assert torch.equal(ratio, ratio[:, list(H36M_16.bone_mirror)])
-    assert ratio.abs().max() <= LENGTH_CHANGE
+    assert ratio.abs().max() <= MAX_LENGTH_CHANGE
     assert ratio.abs().max() > 0.01
     assert (ratio[:, H36M_16.bone_names.index("thorax")] == 0).all()
 
 
-def test_view_keeps_the_stretched_lengths(made):
-    bent, seen = (bone_lengths(p, H36M_16) for p in (made.bent3d, made.pose3d))
-    assert torch.allclose(seen, bent * (1 + made.length_change), atol=1e-5)
+def test_view_keeps_the_stretched_lengths(generated):
+    bent, seen = (bone_lengths(p, H36M_16) for p in (generated.bent3d, generated.pose3d))
+    assert torch.allclose(seen, bent * (1 + generated.length_change), atol=1e-5)
 
 
 def test_rotations_are_rotations(source):
@@ -67,8 +67,8 @@ def test_rotations_are_rotations(source):
     assert torch.allclose(torch.linalg.det(rotation), torch.ones(len(rotation)), atol=1e-5)
 
 
-def test_cameras_roll_pitch_and_head_as_they_are_drawn(source):
-    generator = Generator(H36M_16, roll=10.0)
+def test_roll_pitch_and_heading_follow_their_distributions(source):
+    generator = Generator(H36M_16, roll_std=10.0)
     torch.nn.init.zeros_(generator.view_net.head.weight)
     torch.nn.init.zeros_(generator.view_net.head.bias)
     many = source.pose3d.repeat(8, 1, 1)
@@ -82,20 +82,20 @@ def test_cameras_roll_pitch_and_head_as_they_are_drawn(source):
     assert -high - 1e-4 <= pitch.min() < -high + 0.02 and -low - 0.02 < pitch.max() <= -low + 1e-4
 
 
-def test_the_made_camera_sees_the_made_pose(made):
-    assert torch.allclose(made.pose2d, made.camera.project(made.pose3d))
-    assert (made.pose3d[..., 2] > 0).float().mean() > 0.99
-    focal = made.camera.focal
+def test_2d_is_the_projection_of_3d(generated):
+    assert torch.allclose(generated.pose2d, generated.camera.project(generated.pose3d))
+    assert (generated.pose3d[..., 2] > 0).float().mean() > 0.99
+    focal = generated.camera.focal
     assert focal.min() >= FOCAL[0] and focal.max() <= FOCAL[1] and focal.log().std() > 0.3
 
 
-def test_a_fixed_focal_length_is_the_sources(source):
+def test_fixed_focal_length_is_that_of_the_source(source):
     generator = Generator(H36M_16, vary_focal=False)
-    made = generator(source.pose3d, source.camera.focal, rng())
-    assert torch.equal(made.camera.focal, source.camera.focal)
+    generated = generator(source.pose3d, source.camera.focal, rng())
+    assert torch.equal(generated.camera.focal, source.camera.focal)
 
 
-def test_the_generator_draws_from_the_randomness_that_is_passed_in(source):
+def test_random_numbers_follow_from_the_given_generator(source):
     generator = Generator(H36M_16).eval()
     args = source.pose3d, source.camera.focal
     a, b, c = (generator(*args, rng(seed)).pose3d for seed in (0, 0, 1))
@@ -104,12 +104,12 @@ def test_the_generator_draws_from_the_randomness_that_is_passed_in(source):
 
 def test_gradients_reach_all_four_networks(source):
     generator = Generator(H36M_16)
-    made = generator(source.pose3d, source.camera.focal, rng())
-    made.pose2d.square().mean().backward()
+    generated = generator(source.pose3d, source.camera.focal, rng())
+    generated.pose2d.square().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in generator.parameters())
 
 
-def test_in_view_tells_poses_that_leave_the_picture():
+def test_in_view_detects_poses_that_leave_the_image():
     pose2d = torch.zeros(3, 16, 2)
     pose2d[1, 4, 0], pose2d[2, 4, 1] = 1.01, -1.8
     assert in_view(pose2d).tolist() == [1, 0, 0]

@@ -1,7 +1,5 @@
 """The contract of lifters, run over every file in `camerapose/lifters`."""
 
-import pkgutil
-
 import pytest
 import torch
 from helpers.lifters import (
@@ -13,12 +11,12 @@ from helpers.lifters import (
 )
 
 from camerapose.core.formats import COCO_17, FORMATS, H36M_16
-from camerapose.models import lifters
-from camerapose.models.lifters.mlp import Dropout
+from camerapose.core.plugins import available
+from camerapose.models.lifters._base import Dropout, parts_of_joints
 from camerapose.models.lifters.semgcn import SemGraphConv
-from camerapose.models.lifters.stgcn import center_distances, grouped_adjacency, parts_of_joints
+from camerapose.models.lifters.stgcn import center_distances, grouped_adjacency
 
-NAMES = [module.name for module in pkgutil.iter_modules(lifters.__path__)]
+NAMES = available("lifters")
 EVERY = pytest.mark.parametrize("name", NAMES)
 
 

@@ -1,4 +1,4 @@
-"""Tuning with 2D annotations alone: it learns, keeps what it knew, and says both."""
+"""Fine-tuning on 2D annotations: it reduces their error, does not forget, and reports both."""
 
 import json
 from dataclasses import replace
@@ -19,8 +19,9 @@ from camerapose.data.datasets import synthetic
 from camerapose.models.camerapose import build
 from camerapose.models.checkpoint import read_header, save_model
 from camerapose.train import finetune as module
-from camerapose.train.finetune import adapt, made_bodies, measures, split, tune
-from camerapose.train.steps import pair_terms
+from camerapose.train.finetune import adapt, measure, tune
+from camerapose.train.losses import pair_terms
+from camerapose.train.replay import split, synthetic_replay
 
 
 def _in_camera(poses):
@@ -29,7 +30,7 @@ def _in_camera(poses):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A small model that has learned a little from made bodies."""
+    """A small model after a short training on synthetic poses."""
     torch.manual_seed(0)
     model = build(H36M_16, *(getattr(SIZES, name) for name in vars(SIZES)))
     bodies = _in_camera(synthetic.load(n=600, seed=5)).to_torch()
@@ -37,7 +38,8 @@ def weights(tmp_path_factory):
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(400):
         lifted = model(bodies.pose2d, bodies.confidence)
-        loss = sum(pair_terms(lifted, bodies.confidence, bodies, module.WEIGHTS).values())
+        terms = pair_terms(lifted, bodies.confidence, bodies, module.WEIGHTS, module.POSE_LOSS)
+        loss = sum(terms.values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -48,7 +50,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def annotations(tmp_path):
-    """COCO keypoints of sixty people, two an image, as annotation tools write them."""
+    """COCO keypoints of sixty people, two per image."""
     people = synthetic.load(n=60, seed=9).to(COCO_17)
     pixels = denormalize(people.pose2d, people.image_size)
     shown = np.where(people.confidence > 0, 2, 0)
@@ -69,36 +71,34 @@ def annotations(tmp_path):
 
 @pytest.fixture
 def no_graph(monkeypatch):
-    """The ONNX export takes longer than the rest."""
+    """Skip the ONNX export, which takes longer than the rest."""
     monkeypatch.setattr(module, "export_model", lambda *_, **__: None)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(module, "MADE_BODIES", 400)
+    monkeypatch.setattr(module, "SYNTHETIC_POSES", 400)
     monkeypatch.setattr(module, "BATCH", 32)
 
 
-def test_it_learns_and_keeps_what_it_knew(weights, annotations, tmp_path):
+def test_reduces_the_error_without_forgetting(weights, annotations, tmp_path):
     out = tmp_path / "mine"
-    found = adapt(weights, annotations, out, steps=150)
-    assert found["learned_from"] == 48 and found["measured_on"] == 12
-    before, after = found["before"], found["after"]
+    result = adapt(weights, annotations, out, steps=150)
+    assert result["trained_on"] == 48 and result["tested_on"] == 12
+    before, after = result["before"], result["after"]
     assert after["reprojection_error"] < 0.9 * before["reprojection_error"]
-    assert after["replay_mpjpe"] < 60, found  # of what it said before, mm
+    assert after["replay_mpjpe"] < 60, result  # mm, relative to the initial predictions
     assert before["replay_mpjpe"] == pytest.approx(0, abs=1e-3)
-    assert json.loads((out / "adapt.json").read_text()) == found
-    with Image.open(out / "adapt.png") as picture:
-        assert picture.width > 500 and picture.height > 500
+    assert json.loads((out / "adapt.json").read_text()) == result
+    with Image.open(out / "adapt.png") as figure:
+        assert figure.width > 500 and figure.height > 500
     settings, card, license = read_header(out)
     assert settings == SIZES and license == "for tests"
-    assert card["made"] == "by the test" and card["adapted"]["learned_from"] == 48
+    assert card["made"] == "by the test" and card["adapted"]["trained_on"] == 48
     assert len(Predictor(out)(np.random.rand(1, 17, 2) * 500, image_size=(640, 480))) == 1
 
 
-def test_an_image_that_is_missing_is_told_before_anything_is_learned(
-    weights, annotations, tmp_path, monkeypatch
-):
+def test_a_missing_image_is_reported_before_training(weights, annotations, tmp_path, monkeypatch):
     monkeypatch.setattr("camerapose.train.finetune.tune", lambda *_, **__: pytest.fail("too late"))
     with pytest.raises(FileNotFoundError, match="there is no image .*; give the folder"):
         adapt(weights, annotations, tmp_path / "out", images=tmp_path)
@@ -113,7 +113,7 @@ def test_same_seed_same_weights(weights, annotations, tmp_path, no_graph):
     assert any(not torch.equal(states[0][k], states[2][k]) for k in states[0])
 
 
-def test_statistics_of_batch_norm_stay(weights, annotations, tmp_path, no_graph):
+def test_batch_norm_statistics_do_not_change(weights, annotations, tmp_path, no_graph):
     adapt(weights, annotations, tmp_path / "a", steps=3)
     old, new = load_file(weights), load_file(tmp_path / "a" / "model.safetensors")
     names = [name for name in old if "running" in name]
@@ -124,16 +124,16 @@ def test_people_of_one_image_stay_together():
     people = synthetic.load(n=40, seed=1)
     images = np.repeat([f"{i}.jpg" for i in range(10)], 4)
     people = Poses(H36M_16, people.pose2d, people.confidence, labels={"image": images})
-    people.confidence[0, 4:] = 0  # hardly annotated
-    learned, tested = split(people, 0.3, seed=0)
-    assert not set(learned.labels["image"]) & set(tested.labels["image"])
-    assert len(learned) + len(tested) == 39 and len(set(tested.labels["image"])) == 3
-    with pytest.raises(ValueError, match="too few to learn from"):
+    people.confidence[0, 4:] = 0  # too few joints
+    train, test = split(people, 0.3, seed=0)
+    assert not set(train.labels["image"]) & set(test.labels["image"])
+    assert len(train) + len(test) == 39 and len(set(test.labels["image"])) == 3
+    with pytest.raises(ValueError, match="too few for training"):
         split(people[4:6], 0.3, seed=0)
 
 
-def test_bad_shares_and_files(weights, tmp_path):
-    with pytest.raises(ValueError, match="held_out is 1"):
+def test_invalid_shares_and_files(weights, tmp_path):
+    with pytest.raises(ValueError, match="held_out = 1"):
         adapt(weights, tmp_path / "a.json", tmp_path / "out", held_out=1.0)
     with pytest.raises(FileNotFoundError):
         adapt(weights, tmp_path / "a.json", tmp_path / "out")
@@ -144,8 +144,8 @@ def test_command(weights, annotations, tmp_path, capsys, no_graph):
         ["adapt", str(annotations), "--out", str(tmp_path / "o"), "--weights", str(weights),
          "--steps", "2"]
     )  # fmt: skip
-    said = capsys.readouterr().out
-    assert status == 0 and "learned from 48 people" in said and "before" in said
+    printed = capsys.readouterr().out
+    assert status == 0 and "trained on 48 people" in printed and "before" in printed
 
 
 def test_more_annotations_more_steps(weights, monkeypatch):
@@ -154,8 +154,8 @@ def test_more_annotations_more_steps(weights, monkeypatch):
     model, bodies = load_model(weights), synthetic.load(n=64, seed=3).to_torch()
     counted = []
     monkeypatch.setattr(module, "update", lambda *_: counted.append(1))
-    monkeypatch.setattr(module, "FEWEST_STEPS", 4)
+    monkeypatch.setattr(module, "MIN_STEPS", 4)
     tune(model, bodies, bodies)
     assert len(counted) == module.PASSES * 64 // 32
-    said = made_bodies(model, seed=0, n=20).to_torch()
-    assert measures(model, bodies, said)["replay_mpjpe"] < 1e-3
+    replay = synthetic_replay(model, n=20, seed=0).to_torch()
+    assert measure(model, bodies, replay)["replay_mpjpe"] < 1e-3

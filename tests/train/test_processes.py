@@ -1,4 +1,4 @@
-"""Training in two processes is training in one."""
+"""Training in two processes gives the results of one process."""
 
 import os
 import shutil
@@ -13,30 +13,27 @@ from helpers import shared_work
 from helpers.mpii import person, write_json
 from helpers.training import SMALL, SMOKE, STAGES, metrics, saved, weights
 
-import camerapose.models.onnx_export
-from camerapose.train import config
-from camerapose.train import distributed as processes
-from camerapose.train import trainer as run
+from camerapose.train import config_io, distributed, loop, parallel, trainer
 
 pytest.importorskip("lightning_fabric", exc_type=ImportError)
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
-#: `camerapose` that logs every iteration and exports nothing: that takes longer than the rest.
+#: `camerapose` that logs every iteration, without the ONNX export, which takes longer than the
+#: rest.
 COMMAND = """
 import sys
-import camerapose.models.onnx_export
 from camerapose.cli.main import main
-from camerapose.train import trainer as run
-camerapose.models.onnx_export.export_model = lambda *_, **__: None
-run.LOG_EVERY = 1
+from camerapose.train import loop, trainer
+trainer.export_model = lambda *_, **__: None
+loop.LOG_INTERVAL = 1
 sys.exit(main(sys.argv[1:]))
 """
 
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings(tmp_path_factory):
-    """One thread, so that sums have one order; and a cache of our own."""
+    """Use one thread, so that sums have a fixed order, and a separate cache."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
@@ -47,7 +44,7 @@ def surroundings(tmp_path_factory):
 
 
 def call(command):
-    """The exit status and what was said; in the end nobody is left running."""
+    """Return exit status and output; no process is left running."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -59,8 +56,8 @@ def call(command):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def close(found, expected, tolerance):
-    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+def close(actual, expected, tolerance):
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -69,26 +66,26 @@ def settings(tmp_path_factory):
     people = [person(f"{i}.jpg", i, missing=(9,) if i % 3 == 0 else ()) for i in range(40)]
     write_json(root, people, "train")
     write_json(root, people[:8], "valid")
-    odd = {"device": "cpu", "wild_batch": 15, "pictures": 0, "data": {"mpii": str(root)}}
-    chosen = config.update(config.read(SMOKE), SMALL, "the test")
+    odd = {"device": "cpu", "unlabelled_batch": 15, "figures": 0, "data": {"mpii": str(root)}}
+    chosen = config_io.update(config_io.read(SMOKE), SMALL, "the test")
     batches = {stage: {"batch": 127} for stage in STAGES}
-    return config.update(chosen, odd | batches, "the test")
+    return config_io.update(chosen, odd | batches, "the test")
 
 
 @pytest.fixture(scope="module")
 def folder(settings, tmp_path_factory):
-    """Where two processes have left what they found, and a run that was interrupted."""
+    """Folder with the results of two processes and an interrupted run."""
     out = tmp_path_factory.mktemp("together")
-    (out / "small.toml").write_text(config.to_toml(settings))
+    (out / "small.toml").write_text(config_io.to_toml(settings))
     script = Path(shared_work.__file__)
-    status, said = call([*TORCHRUN, str(script), str(out), str(out / "small.toml")])
-    assert status == 0 and said.count("stopped") == 1, said  # the second is silent
+    status, output = call([*TORCHRUN, str(script), str(out), str(out / "small.toml")])
+    assert status == 0 and output.count("stopped") == 1, output  # the second prints nothing
     return out
 
 
 @pytest.fixture(scope="module")
 def together(folder):
-    """What each of two processes found."""
+    """Results of each of two processes."""
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
@@ -97,62 +94,62 @@ def alone():
     return shared_work.work()
 
 
-@pytest.mark.parametrize("name", [*shared_work.LIFTERS, "game"])
-def test_two_processes_compute_what_one_does(together, alone, name):
-    """Outputs of all rows, summed gradients, statistics of batch norm, with dropout and draws."""
+@pytest.mark.parametrize("name", [*shared_work.LIFTERS, "adversarial"])
+def test_two_processes_give_the_results_of_one(together, alone, name):
+    """Outputs of all rows, summed gradients and batch norm statistics, with dropout and noise."""
     assert any(g.abs().max() > 1e-6 for g in alone[name]["gradients"])
-    for found in together:
-        close(found[name], alone[name], 1e-9)
+    for results in together:
+        close(results[name], alone[name], 1e-9)
 
 
-def test_rows_cover_a_batch_once():
+def test_rows_are_a_partition_of_the_batch():
     for n in (0, 1, 5, 16):
-        parts = [processes.Rows.of(n, rank, 3) for rank in range(3)]
+        parts = [parallel.RowRange.of(n, rank, 3) for rank in range(3)]
         rows = [i for part in parts for i in range(n)[part.own]]
         assert rows == list(range(n)) and all(part.total == n for part in parts)
 
 
-class TestAlone:
-    """In one process nothing changes."""
+class TestOneProcess:
+    """A single process is not changed."""
 
-    def test_networks_stay_what_they_are(self):
+    def test_networks_are_not_changed(self):
         network = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Dropout())
-        processes.share(network)
+        parallel.parallelize(network)
         assert all("forward" not in vars(module) for module in network.modules())
 
-    def test_it_agrees_with_itself(self):
-        assert processes.any_of(True) and not processes.any_of(False)
-        assert processes.from_first(lambda: 3) == 3 and processes.first()
-        processes.check_same({"a": 1})
-        processes.wait()
+    def test_communication(self):
+        assert distributed.any_process(True) and not distributed.any_process(False)
+        assert distributed.from_main(lambda: 3) == 3 and distributed.is_main()
+        distributed.check_identical({"a": 1})
+        distributed.barrier()
 
     def test_fabric_is_not_imported(self, monkeypatch):
-        monkeypatch.setattr(processes, "_fabric", lambda **_: pytest.fail("it was"))
+        monkeypatch.setattr(distributed, "_fabric", lambda **_: pytest.fail("imported"))
         for devices in (None, 1):
-            with processes.together(devices, 1, "cpu"):
-                assert processes.count() == 1
+            with distributed.process_group(devices, 1, "cpu"):
+                assert distributed.process_count() == 1
 
     @pytest.mark.parametrize(("devices", "nodes"), [(0, 1), (2, 0), (-1, 1)])
     def test_no_devices(self, devices, nodes):
         with (
-            pytest.raises(ValueError, match="give 1 or more of each"),
-            processes.together(devices, nodes, "cpu"),
+            pytest.raises(ValueError, match="1 or more of each"),
+            distributed.process_group(devices, nodes, "cpu"),
         ):
             pass
 
-    def test_more_gpus_than_there_are(self, monkeypatch):
+    def test_too_many_gpus(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
         with (
-            pytest.raises(ValueError, match="torch sees 1 here; give fewer"),
-            processes.together(2, 1, "cuda"),
+            pytest.raises(ValueError, match="found 1 GPUs; pass a smaller"),
+            distributed.process_group(2, 1, "cuda"),
         ):
             pass
 
-    def test_without_fabric_the_extra_is_named(self, monkeypatch):
+    def test_missing_fabric_is_reported_with_its_extra(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "lightning_fabric", None)
         with (
             pytest.raises(ValueError, match=r"camerapose\[scale\]"),
-            processes.together(2, 1, "cpu"),
+            distributed.process_group(2, 1, "cpu"),
         ):
             pass
 
@@ -162,9 +159,9 @@ class TestAlone:
 
 def train(settings, out):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(camerapose.models.onnx_export, "export_model", lambda *_, **__: None)
-        patch.setattr(run, "LOG_EVERY", 1)
-        run.train(settings, out)
+        patch.setattr(trainer, "export_model", lambda *_, **__: None)
+        patch.setattr(loop, "LOG_INTERVAL", 1)
+        trainer.train(settings, out)
 
 
 @pytest.fixture(scope="module")
@@ -175,44 +172,44 @@ def whole(settings, tmp_path_factory):
 
 
 def test_both_stop_after_the_same_iteration(folder):
-    """Wherever the signal arrived."""
-    assert saved(folder / "run")["place"][-1] == run.ASK_EVERY
+    """Independent of the process that received the signal."""
+    assert saved(folder / "run")["progress"]["iteration"] == loop.STOP_INTERVAL
 
 
-def test_losses_are_those_of_one(whole, folder):
+def test_losses_equal_those_of_one_process(whole, folder):
     one, two = metrics(whole), metrics(folder / "run")
-    assert len([m for m in two if "loss" in m]) == run.ASK_EVERY
+    assert len([m for m in two if "loss" in m]) == loop.STOP_INTERVAL
     for mine, theirs in zip(two, one[: len(two)], strict=True):
-        place = [{k: m[k] for k in ("stage", "epoch", "iteration")} for m in (mine, theirs)]
-        assert place[0] == place[1]
-        # the rounding of sums in another order grows from step to step
+        position = [{k: m[k] for k in ("stage", "epoch", "iteration")} for m in (mine, theirs)]
+        assert position[0] == position[1]
+        # rounding errors of sums in another order grow with every step
         tolerance = 1e-5 if mine["iteration"] <= 6 else 1e-3
         for kind in ("loss", "validation"):
             close(mine.get(kind, {}), theirs.get(kind, {}), tolerance)
 
 
-def test_one_goes_on_from_two(settings, whole, folder, tmp_path):
+def test_one_process_resumes_a_run_of_two(settings, whole, folder, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     train(settings, tmp_path / "run")
     compare(tmp_path / "run", whole)
 
 
-def test_two_go_on_by_the_command(whole, folder, tmp_path):
+def test_two_processes_resume_with_the_command(whole, folder, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     script = tmp_path / "start.py"
     script.write_text(COMMAND)
     settings = str(folder / "small.toml")
     arguments = ["train", settings, "--out", str(tmp_path / "run"), "--devices", "2"]
-    status, said = call([sys.executable, str(script), *arguments])
-    assert status == 0, said
-    assert said.count("finished: ") == 1
+    status, output = call([sys.executable, str(script), *arguments])
+    assert status == 0, output
+    assert output.count("finished: ") == 1
     compare(tmp_path / "run", whole)
 
 
-def compare(found, expected):
-    places = [[m["iteration"] for m in metrics(out)] for out in (found, expected)]
-    assert places[0] == places[1]
-    last = [[m for m in metrics(out) if "validation" in m][-1] for out in (found, expected)]
+def compare(actual, expected):
+    iterations = [[m["iteration"] for m in metrics(out)] for out in (actual, expected)]
+    assert iterations[0] == iterations[1]
+    last = [[m for m in metrics(out) if "validation" in m][-1] for out in (actual, expected)]
     assert last[0]["iteration"] == last[1]["iteration"] == 12
     close(last[0]["validation"], last[1]["validation"], 1e-3)
-    assert weights(found).keys() == weights(expected).keys()
+    assert weights(actual).keys() == weights(expected).keys()

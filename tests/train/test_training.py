@@ -1,4 +1,4 @@
-"""A whole training, much reduced: its folder, its repetition, and that a kill changes nothing."""
+"""Small complete trainings: run folder, reproducibility, interruption and resumption."""
 
 import json
 import math
@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,19 +16,19 @@ from helpers.mpii import person, write_json
 from helpers.training import SMALL, SMOKE, STAGES, metrics, saved, weights
 from PIL import Image
 
-import camerapose.models.onnx_export
 from camerapose import Predictor
 from camerapose.models.checkpoint import load_model
-from camerapose.train import config, data
-from camerapose.train.joint import joint
-from camerapose.train.trainer import Run, train
-
-ROOT = Path(__file__).parents[2]
+from camerapose.train import config_io, data
+from camerapose.train import joint as joint_module
+from camerapose.train.checkpoint import Checkpoint
+from camerapose.train.config import Config
+from camerapose.train.logging import TrainingLog
+from camerapose.train.trainer import stages, start, train, without_paths
 
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings(tmp_path_factory):
-    """One thread, so that sums have one order; and a cache of our own."""
+    """Use one thread, so that sums have a fixed order, and a separate cache."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
@@ -41,7 +40,7 @@ def surroundings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mpii(tmp_path_factory):
-    """Forty people of 2D alone; every third lacks a joint."""
+    """2D-only poses of forty people; every third lacks a joint."""
     root = tmp_path_factory.mktemp("mpii")
     people = [person(f"{i}.jpg", i, missing=(9,) if i % 3 == 0 else ()) for i in range(40)]
     write_json(root, people, "train")
@@ -50,9 +49,9 @@ def mpii(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small(mpii):
-    """Settings of a training of seconds."""
-    chosen = config.update(config.read(SMOKE), SMALL, "the test")
-    return config.update(chosen, {"data": {"mpii": str(mpii)}}, "the test")
+    """Settings of a training of a few seconds."""
+    chosen = config_io.update(config_io.read(SMOKE), SMALL, "the test")
+    return config_io.update(chosen, {"data": {"mpii": str(mpii)}}, "the test")
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +64,16 @@ def finished(small, tmp_path_factory):
 
 @pytest.fixture
 def no_graph(monkeypatch):
-    """Leaves out the ONNX export, which takes longer than the training."""
-    monkeypatch.setattr(camerapose.models.onnx_export, "export_model", lambda *_, **__: None)
+    """Skip the ONNX export, which takes longer than the training."""
+    monkeypatch.setattr("camerapose.train.trainer.export_model", lambda *_, **__: None)
 
 
 def changed(settings, **differences):
-    return config.update(settings, differences, "the test")
+    return config_io.update(settings, differences, "the test")
 
 
 def same(a, b):
-    """Whether nested tensors are equal, bit for bit."""
+    """Return whether nested tensors are identical."""
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     if isinstance(a, dict):
@@ -86,7 +85,7 @@ def same(a, b):
 
 class TestFolder:
     def test_configuration(self, finished, small):
-        assert config.read(finished / "config.toml") == small
+        assert config_io.read(finished / "config.toml") == small
 
     def test_losses_of_every_stage_are_finite(self, finished):
         lines = [line for line in metrics(finished) if "loss" in line]
@@ -96,16 +95,18 @@ class TestFolder:
         for line in lines:
             named[line["stage"]] |= set(line["loss"])
         pairs = {"refine", "camera", "reprojection", "pose"}
-        wild = {"refine_wild", "reprojection_wild", "prior_wild", "d2d_wild"}
+        names = ("refine", "reprojection", "bone_prior", "d2d")
+        unlabelled = {f"{name}_unlabelled" for name in names}
         assert named["refine"] == {"refine"}
-        assert pairs <= named["warmup"] and not wild & named["warmup"]
-        assert pairs | wild <= named["joint"]
-        assert {"game_d2d_real", "game_d3d_fake", "game_variety"} <= named["warmup"]
+        assert pairs <= named["warmup"] and not unlabelled & named["warmup"]
+        assert pairs | unlabelled <= named["joint"]
+        adversarial = {f"adversarial_{name}" for name in ("d2d_real", "d3d_fake", "diversity")}
+        assert adversarial <= named["warmup"]
 
     def test_validation_after_each_epoch_of_the_lifter(self, finished):
         lines = [line for line in metrics(finished) if "validation" in line]
         assert [line["stage"] for line in lines] == ["warmup", "joint"]
-        expected = {"mpjpe", "pa_mpjpe", "root_error", "focal_error", "wild_reprojection"}
+        expected = {"mpjpe", "pa_mpjpe", "root_error", "focal_error", "unlabelled_reprojection"}
         assert all(set(line["validation"]) == expected for line in lines)
         assert all(math.isfinite(v) for line in lines for v in line["validation"].values())
 
@@ -117,12 +118,12 @@ class TestFolder:
         tags = events.Tags()["scalars"]
         assert {"refine/refine", "joint/pose", "validation/mpjpe"} <= set(tags)
 
-    def test_pictures(self, finished):
-        names = {path.name for path in (finished / "pictures").iterdir()}
+    def test_figures(self, finished):
+        names = {path.name for path in (finished / "figures").iterdir()}
         assert names == {"warmup-001.png", "joint-001.png"}
         for name in names:
-            with Image.open(finished / "pictures" / name) as picture:
-                picture.load()
+            with Image.open(finished / "figures" / name) as figure:
+                figure.load()
 
     def test_graph_runs_in_the_predictor(self, finished):
         poses = Predictor(finished / "checkpoint", flip_averaging=False)(
@@ -143,39 +144,39 @@ class TestRepeated:
         pass
 
     def test_same_seed_same_weights(self, finished, small, tmp_path):
-        train(changed(small, pictures=0), tmp_path)
+        train(changed(small, figures=0), tmp_path)
         assert same(weights(tmp_path), weights(finished))
 
-    def test_parts_of_the_pairs_in_turn(self, small, tmp_path):
-        run = Run(changed(small, data={"synthetic": 500, "epoch_parts": 3}), tmp_path)
-        epochs = []
-        for run.epoch in range(6):
-            epochs.append(run._order("joint").tolist())
+    def test_epochs_use_the_parts_of_the_pairs_in_turn(self, small, tmp_path):
+        loop = start(changed(small, data={"synthetic": 500, "epoch_parts": 3}), tmp_path).loop
+        epochs = [loop.order("joint", epoch).tolist() for epoch in range(6)]
         for three in (epochs[:3], epochs[3:]):
             assert sorted(sum(three, [])) == list(range(500))
         assert epochs[0] != epochs[3]
-        run.epoch = 0
-        steps = [len(rows) for rows in run.batches("joint", small.joint, run.model.parameters())]
-        assert sum(steps) == 166 // 128 * 128 * small.joint.epochs
-        run = Run(changed(small, data={"synthetic": 500, "epoch_parts": 400}), tmp_path / "few")
-        with pytest.raises(ValueError, match=r"epoch_parts = 400 divides 500 pairs .*fewer parts"):
-            next(run.batches("joint", small.joint, run.model.parameters()))
+        optimizer = loop.optimizer("joint", small.joint, [torch.nn.Parameter(torch.zeros(1))])
+        sizes = [len(batch.rows) for batch in loop.batches(small.joint, optimizer)]
+        assert sum(sizes) == 166 // 128 * 128 * small.joint.epochs
+
+    def test_too_many_parts(self, small, tmp_path):
+        few = changed(small, data={"synthetic": 500, "epoch_parts": 400})
+        with pytest.raises(ValueError, match=r"epoch_parts = 400 .* 500 pairs .*1 to 250"):
+            train(few, tmp_path)
 
     def test_compiled_in_one_process_only(self, small, tmp_path, monkeypatch):
-        monkeypatch.setattr("camerapose.train.distributed.count", lambda: 2)
-        with pytest.raises(ValueError, match=r"compile = true works in one process"):
-            Run(changed(small, compile=True), tmp_path)
+        monkeypatch.setattr("camerapose.train.distributed.process_count", lambda: 2)
+        with pytest.raises(ValueError, match="compile = true requires a single process"):
+            start(changed(small, compile=True), tmp_path)
 
     def test_other_seed_other_weights(self, finished, small, tmp_path):
-        train(changed(small, seed=1, pictures=0), tmp_path)
+        train(changed(small, seed=1, figures=0), tmp_path)
         assert not same(weights(tmp_path), weights(finished))
 
-    def test_finished_run_is_left_as_it_is(self, finished, small):
+    def test_finished_run_stays_unchanged(self, finished, small):
         before, lines = weights(finished), metrics(finished)
         train(small, finished)
         assert same(weights(finished), before) and metrics(finished) == lines
 
-    def test_other_settings_in_its_folder(self, finished, small):
+    def test_other_settings_in_the_same_folder(self, finished, small):
         with pytest.raises(ValueError, match=r"other settings of joint; .*choose another --out"):
             train(changed(small, joint={"epochs": 2}), finished)
 
@@ -184,44 +185,48 @@ class TestInterrupted:
     @pytest.mark.parametrize(
         ("number", "iteration"), [(signal.SIGINT, 2), (signal.SIGTERM, 6), (signal.SIGINT, 11)]
     )
-    def test_saves_after_the_iteration_at_hand(
+    def test_saves_after_the_current_iteration(
         self, finished, small, tmp_path, no_graph, monkeypatch, number, iteration
     ):
         """Each stage has four iterations."""
-        log, handler = Run.log, signal.getsignal(number)
+        add, handler = TrainingLog.add, signal.getsignal(number)
 
-        def log_and_interrupt(run, terms):
-            log(run, terms)
-            if run.iteration == iteration:
+        def add_and_interrupt(log, values):
+            add(log, values)
+            if log.progress.iteration == iteration:
                 os.kill(os.getpid(), number)
 
-        monkeypatch.setattr(Run, "log", log_and_interrupt)
+        monkeypatch.setattr(TrainingLog, "add", add_and_interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(changed(small, pictures=0), tmp_path)
+            train(changed(small, figures=0), tmp_path)
         assert signal.getsignal(number) == handler
-        assert saved(tmp_path)["place"][-1] == iteration + 1
+        assert saved(tmp_path)["progress"]["iteration"] == iteration + 1
         monkeypatch.undo()
-        monkeypatch.setattr(camerapose.models.onnx_export, "export_model", lambda *_, **__: None)
-        train(changed(small, pictures=0), tmp_path)
+        monkeypatch.setattr("camerapose.train.trainer.export_model", lambda *_, **__: None)
+        train(changed(small, figures=0), tmp_path)
         assert same(weights(tmp_path), weights(finished))
 
-    def test_between_a_report_and_its_save(self, finished, small, tmp_path, no_graph, monkeypatch):
-        """After a look at the model that no save followed, it looks again, and tells it once."""
-        often, save = changed(small, checkpoint_minutes=1e-9, pictures=0), Run.save
+    def test_validation_without_a_later_save(
+        self, finished, small, tmp_path, no_graph, monkeypatch
+    ):
+        """A validation that was not followed by a save is repeated, and logged once."""
+        often, save = changed(small, checkpoint_minutes=1e-9, figures=0), Checkpoint.save
 
-        def save_but_not_after_the_epoch(run):
-            if run.stage == "warmup" and run.epoch == 1:
+        def save_but_not_after_the_epoch(checkpoint):
+            if checkpoint.progress.stage == "warmup" and checkpoint.progress.epoch == 1:
                 raise OSError("the disk is full")
-            save(run)
+            save(checkpoint)
 
-        monkeypatch.setattr(Run, "save", save_but_not_after_the_epoch)
+        monkeypatch.setattr(Checkpoint, "save", save_but_not_after_the_epoch)
         with pytest.raises(OSError, match="the disk is full"):
             train(often, tmp_path)
-        monkeypatch.setattr(Run, "save", save)
+        monkeypatch.setattr(Checkpoint, "save", save)
         train(often, tmp_path)
         assert same(weights(tmp_path), weights(finished))
-        looks = [[m for m in metrics(out) if "validation" in m] for out in (tmp_path, finished)]
-        assert looks[0] == looks[1]
+        validations = [
+            [m for m in metrics(out) if "validation" in m] for out in (tmp_path, finished)
+        ]
+        assert validations[0] == validations[1]
 
 
 class TestData:
@@ -235,122 +240,126 @@ class TestData:
             train(changed(small, data={"human36m": str(absent)}), tmp_path / "run")
         assert str(absent) in str(error.value)
 
-    def test_without_anything(self, small, tmp_path):
-        with pytest.raises(ValueError, match="nothing to learn 3D from"):
+    def test_without_pairs(self, small, tmp_path):
+        with pytest.raises(ValueError, match="no 2D-3D pairs"):
             train(changed(small, data={"synthetic": 0}), tmp_path)
 
-    def test_without_mpii_it_trains_and_says_so(self, small, tmp_path, capsys):
+    def test_absent_mpii_is_skipped_with_a_message(self, small, tmp_path, capsys):
         few = changed(small, data={"mpii": str(tmp_path / "nowhere"), "synthetic": 64})
         train(few, tmp_path / "run")
-        said = capsys.readouterr().err
-        assert "training without 2D-only data" in said and str(tmp_path / "nowhere") in said
+        printed = capsys.readouterr().err
+        assert "without the 2D-only data" in printed and str(tmp_path / "nowhere") in printed
         joint = [line for line in metrics(tmp_path / "run") if line["stage"] == "joint"]
-        assert "pose" in joint[0]["loss"] and "reprojection_wild" not in joint[0]["loss"]
+        assert "pose" in joint[0]["loss"] and "reprojection_unlabelled" not in joint[0]["loss"]
 
     def test_human36m_with_detections_and_no_validation(self, small, tmp_path):
-        """Nobody is held out: nothing to look at, and nothing breaks."""
+        """Without held-out subjects there are no metrics."""
         np.savez_compressed(tmp_path / "data_3d_h36m.npz", positions_3d=tree_3d())
         write_2d(tmp_path, tree_2d())
         data = {"human36m": str(tmp_path), "detections": "det", "subjects": ["S1"],
                 "synthetic": 0, "mpii": False}  # fmt: skip
         few = changed(small, data=data, **{stage: {"batch": 32} for stage in STAGES})
         train(few, tmp_path / "run")
-        looks = [line["validation"] for line in metrics(tmp_path / "run") if "validation" in line]
-        assert looks == [{}, {}]
+        lines = metrics(tmp_path / "run")
+        assert [line["validation"] for line in lines if "validation" in line] == [{}, {}]
 
-    def test_without_a_refiner_only_complete_people_are_learned_from(self, small):
+    def test_without_a_refiner_only_complete_people_are_used(self, small):
         device = torch.device("cpu")
         every = data.load(small, device)
         few = data.load(changed(small, model={"refiner_hidden": 0}), device)
-        assert len(few.complete) == len(few.wild) == len(every.complete) < len(every.wild)
+        assert (
+            len(few.complete) == len(few.unlabelled) == len(every.complete) < len(every.unlabelled)
+        )
 
 
-def test_precision_of_products_is_as_asked_for(small, tmp_path, no_graph):
+def test_precision_of_matrix_products(small, tmp_path, no_graph):
     before = torch.get_float32_matmul_precision()
     try:
         for name, precision in (("bfloat16", "medium"), ("float32", "highest")):
-            Run(changed(small, precision=name), tmp_path / name)
+            start(changed(small, precision=name), tmp_path / name)
             assert torch.get_float32_matmul_precision() == precision
     finally:
         torch.set_float32_matmul_precision(before)
 
 
-@pytest.mark.parametrize("share", [0.25, 0.0])
-def test_the_refiner_has_a_rate_of_its_own_in_the_joint_stage(small, tmp_path, monkeypatch, share):
+@pytest.mark.parametrize("scale", [0.25, 0.0])
+def test_learning_rate_of_the_refiner_in_the_joint_stage(small, tmp_path, monkeypatch, scale):
     rates = []
 
-    def look(self):
-        if self.stage:
-            rates.append([group["lr"] for group in self.optimizers["model"].param_groups])
+    def record(checkpoint):
+        if checkpoint.progress.stage:
+            groups = checkpoint.optimizers["model"].param_groups
+            rates.append([group["lr"] for group in groups])
 
-    monkeypatch.setattr(Run, "save", look)
-    run = Run(changed(small, joint={"decay": "steps"}, refiner_rate=share), tmp_path)
+    monkeypatch.setattr(Checkpoint, "save", record)
+    settings = changed(small, joint={"decay": "steps"}, refiner_lr_scale=scale)
+    run = start(settings, tmp_path)
     before = [p.detach().clone() for p in run.model.refiner.parameters()]
-    joint(run)
+    stages(settings, run)["joint"]()
     lr = small.joint.lr
-    assert rates == [[lr, lr * share] if share else [lr]]
+    assert rates == [[lr, lr * scale] if scale else [lr]]
     same = all(
         torch.equal(a, b) for a, b in zip(before, run.model.refiner.parameters(), strict=True)
     )
-    assert same == (share == 0)
+    assert same == (scale == 0)
 
 
-def test_batch_norm_rests_at_the_end_of_the_joint_stage(small, tmp_path, monkeypatch):
-    seen = []
+def test_batch_norm_is_frozen_at_the_end_of_the_joint_stage(small, tmp_path, monkeypatch):
+    settings = changed(small, frozen_norm_share=0.5, joint={"epochs": 2})
+    run = start(settings, tmp_path)
+    norms = [m for m in run.model.modules() if isinstance(m, torch.nn.BatchNorm1d)]
+    means, updated, update = [norm.running_mean.clone() for norm in norms], [], joint_module.update
 
-    def look(run, *_):
-        norms = [m for m in run.model.modules() if isinstance(m, torch.nn.BatchNorm1d)]
-        before = [m.running_mean.clone() for m in norms]
-        learn(run, *_)
-        moved = {not torch.equal(m.running_mean, b) for m, b in zip(norms, before, strict=True)}
-        assert len(moved) == 1
-        seen.append(moved.pop())
-        assert run.model.lifter.training  # dropout goes on
+    def record(optimizer, loss):
+        pairs = zip(norms, means, strict=True)
+        changes = {not torch.equal(norm.running_mean, mean) for norm, mean in pairs}
+        assert len(changes) == 1
+        updated.append(changes.pop())
+        means[:] = [norm.running_mean.clone() for norm in norms]
+        assert run.model.lifter.training  # dropout is not frozen
+        update(optimizer, loss)
 
-    from camerapose.train.warmup import learn
-
-    monkeypatch.setattr("camerapose.train.joint.learn", look)
-    run = Run(changed(small, norms_rest=0.5, joint={"epochs": 2}), tmp_path)
-    joint(run)
-    assert seen == [True] * 4 + [False] * 4
+    monkeypatch.setattr(joint_module, "update", record)
+    stages(settings, run)["joint"]()
+    assert updated == [True] * 4 + [False] * 4
     assert all(m.training for m in run.model.modules())
 
 
-#: The command without its last step, the ONNX export, which takes longer than the rest. Its first
-#: argument names a stage in which it kills itself between two savings.
+#: The command without the ONNX export, which takes longer than the rest. Its first argument is the
+#: stage in which the process kills itself between two checkpoints.
 COMMAND = """
 import os, signal, sys
-import camerapose.models.onnx_export
-import camerapose.train.trainer as run
 from camerapose.cli.main import main
+from camerapose.train import trainer
+from camerapose.train.checkpoint import Checkpoint
 
-camerapose.models.onnx_export.export_model = lambda *_, **__: None
-save, savings = run.Run.save, []
+trainer.export_model = lambda *_, **__: None
+save, saved = Checkpoint.save, []
 
-def save_and_die(self):
-    if self.stage == sys.argv[1]:
-        savings.append(self.iteration)
-        if len(savings) == 12:  # in the second epoch
+def save_and_kill(checkpoint):
+    if checkpoint.progress.stage == sys.argv[1]:
+        saved.append(checkpoint.progress.iteration)
+        if len(saved) == 12:  # in the second epoch
             os.kill(os.getpid(), signal.SIGKILL)
-    save(self)
+    save(checkpoint)
 
-run.Run.save = save_and_die
+Checkpoint.save = save_and_kill
 sys.exit(main(sys.argv[2:]))
 """
 
 
-def start(out, mpii, dies_in="never"):
-    """`camerapose train` in a process of its own; it saves after every iteration."""
+def run_command(out, mpii, killed_in="never"):
+    """Start `camerapose train` in its own process, with a checkpoint after every iteration."""
     settings = [
-        "pictures=0", "wild_batch=16", "checkpoint_minutes=0", "data.synthetic=512",
+        "figures=0", "unlabelled_batch=16", "checkpoint_minutes=0", "data.synthetic=512",
         f"data.mpii={mpii}", "model.lifter_arguments={width=32,dropout=0.1}",
         "model.refiner_hidden=32", "model.camera_hidden=32",
         *(f"{stage}.{key}" for stage in STAGES for key in ("epochs=2", "batch=64")),
-        "adversary.batch=16", "adversary.every=1",
+        "adversarial.batch=16", "adversarial.interval=1",
     ]  # fmt: skip
     arguments = ["train", str(SMOKE), "--out", str(out), "--set", *settings]
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, dies_in, *arguments],
+        [sys.executable, "-c", COMMAND, killed_in, *arguments],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -359,38 +368,38 @@ def start(out, mpii, dies_in="never"):
 
 
 def finish(process):
-    said = process.communicate(timeout=300)[1]
-    assert process.returncode == 0, said
+    errors = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, errors
 
 
 @pytest.mark.slow
-def test_a_kill_in_each_stage_changes_nothing(mpii, tmp_path):
+def test_a_kill_in_each_stage_does_not_change_the_result(mpii, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    unbroken = start(whole, mpii)
+    uninterrupted = run_command(whole, mpii)
     for stage in STAGES:
-        killed = start(broken, mpii, dies_in=stage)
-        said = killed.communicate(timeout=300)[1]
-        assert killed.returncode == -signal.SIGKILL, said
-        at, epoch, step, _ = saved(broken)["place"]
-        assert at == stage and 0 < 8 * epoch + step < 16, "the kill missed the stage's middle"
+        killed = run_command(broken, mpii, killed_in=stage)
+        errors = killed.communicate(timeout=300)[1]
+        assert killed.returncode == -signal.SIGKILL, errors
+        progress = saved(broken)["progress"]
+        assert progress["stage"] == stage
+        assert 0 < 8 * progress["epoch"] + progress["step"] < 16, "not killed within the stage"
         assert not (broken / "checkpoint").exists()
-    finish(start(broken, mpii))
-    finish(unbroken)
+    finish(run_command(broken, mpii))
+    finish(uninterrupted)
 
     expected, found = saved(whole), saved(broken)
     assert same(weights(broken), weights(whole))
-    for part in ("networks", "optimizers", "random", "health", "place"):
+    for part in ("networks", "optimizers", "random", "monitor", "progress"):
         assert same(found[part], expected[part]), part
-    # nothing that was done again is told twice
+    # repeated iterations are logged once
     assert [m["iteration"] for m in metrics(broken)] == sorted(
         m["iteration"] for m in metrics(broken)
     )
-    looks = [[m for m in metrics(out) if "validation" in m] for out in (broken, whole)]
-    assert looks[0] == looks[1] and len(looks[0]) == 4
+    validations = [[m for m in metrics(out) if "validation" in m] for out in (broken, whole)]
+    assert validations[0] == validations[1] and len(validations[0]) == 4
 
 
-def test_a_card_names_data_sets_not_folders():
-    """What ships is not to tell where somebody keeps the data."""
-    own = config.update(config.Config(), {"data": {"human36m": "/home/me/h36m"}}, "test")
-    card = camerapose.train.trainer._without_paths(own)
+def test_cards_contain_names_of_data_sets_instead_of_folders():
+    own = config_io.update(Config(), {"data": {"human36m": "/home/me/h36m"}}, "test")
+    card = without_paths(own)
     assert card["data"]["human36m"] == "human36m" and "/home" not in json.dumps(card)

@@ -52,7 +52,7 @@ def adapt(
              "implausible_bones": ("implausible bone lengths, %", 100.0),
              "asymmetry": ("left-right asymmetry, %", 100.0),
              "replay_mpjpe": (f"MPJPE on the replay ({result['replay']}), mm", 1.0)}  # fmt: skip
-    print(f"trained on {result['learned_from']} people, measured on {result['measured_on']} others")
+    print(f"trained on {result['trained_on']} people, tested on {result['tested_on']} others")
     print(f"{'':44}{'before':>10}{'after':>10}")
     for key, (name, unit) in names.items():
         before, after = (result[when][key] * unit for when in ("before", "after"))

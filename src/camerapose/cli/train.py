@@ -41,12 +41,12 @@ def train(
     # Threads wait without spinning: on a machine with other load, training is several times faster.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     assignments = [_assignment(item) for item in set]
-    from camerapose.train import config as settings
+    from camerapose.train import config_io
     from camerapose.train.trainer import train as run
 
-    chosen = settings.read(config)
+    chosen = config_io.read(config)
     for assignment in assignments:
-        chosen = settings.update(chosen, assignment, "--set")
+        chosen = config_io.update(chosen, assignment, "--set")
     run(chosen, out, devices=devices, nodes=nodes)
     return 0
 

@@ -1,4 +1,4 @@
-"""The camera branch: which camera saw this pose, and where from (CameraPose, section 3.2)."""
+"""The camera branch: predicts focal length, principal point and translation (section 3.2)."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,16 @@ from torch import Tensor, nn
 from camerapose.core.formats import H36M_16
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.translation import solve_translation
+from camerapose.models._layers import Residual
 from camerapose.models.crop import VirtualCamera
 
-#: Where predicted focal lengths start from: the geometric middle of 1 (90 degrees) to 4 (28).
+#: Focal length (normalised) around which the branch predicts: the geometric mean of 1 (field of
+#: view 90 degrees) and 4 (28 degrees).
 PRIOR_FOCAL = 2.0
 
 
 class CameraParameters(NamedTuple):
-    """The seven numbers of Eqs. 5 and 6: normalised image coordinates and metres."""
+    """The seven parameters of Eqs. 5 and 6: normalised image coordinates and metres."""
 
     focal: Float[Tensor, "n 2"]
     center: Float[Tensor, "n 2"]
@@ -24,13 +26,13 @@ class CameraParameters(NamedTuple):
 
 
 class CameraBranch(nn.Module):
-    """Two residual blocks of width 512 that predict focal length, principal point and offset.
+    """Predict focal length, principal point and translation with residual blocks of width 512.
 
-    It plugs into any lifter: it reads the refined 2D with its place and size in the image (depth
-    can be seen from nothing else), the confidences and the lifted pose, through which no gradient
-    flows back, and it answers with residuals around a prior. The prior for focal length and
-    principal point is constant; that for the offset is the one that reprojects best
-    (`solve_translation`), so an untrained branch already puts the person in the right place.
+    It works with any lifter. Inputs are the refined 2D pose with its position and scale in the
+    image (nothing else determines depth), the confidences and the lifted pose, whose gradient is
+    stopped. Outputs are residuals to a prior: constant for focal length and principal point, and
+    for the translation the one with the smallest reprojection error (`solve_translation`), so that
+    an untrained branch already places the person correctly.
 
     Args:
         skeleton: the joints of its input.
@@ -42,7 +44,7 @@ class CameraBranch(nn.Module):
         super().__init__()
         self.input = nn.Linear(6 * skeleton.n_joints + 3, hidden)
         self.blocks = nn.ModuleList(
-            nn.Sequential(
+            Residual(
                 nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.ReLU(),
                 nn.Linear(hidden, hidden),
             )
@@ -54,36 +56,38 @@ class CameraBranch(nn.Module):
 
     def forward(
         self,
-        person2d: Float[Tensor, "n joints 2"],
+        crop2d: Float[Tensor, "n joints 2"],
         confidence: Float[Tensor, "n joints"],
         facing: Float[Tensor, "n joints 3"],
         view: VirtualCamera,
     ) -> tuple[Float[Tensor, "n joints 3"], CameraParameters]:
-        """Predict the camera, and turn the lifted pose into its frame.
+        """Predict the camera and rotate the lifted pose into its frame.
 
         Args:
-            person2d: in the person's virtual camera, `view.enter(pose2d)`.
-            confidence: of the joints.
-            facing: lifted, root-relative, metres, as a camera sees it that looks straight at the
-                person. The network's look at it carries no gradient back.
-            view: place and size of the person in the image.
+            crop2d: 2D pose in crop coordinates, `view.to_crop(pose2d)`.
+            confidence: confidence of the joints.
+            facing: lifted pose, root-relative, metres, in the frame of a camera that faces the
+                person.
+            view: position and scale of the person in the image.
 
         Returns:
-            The pose in the frame of the image's camera, root-relative; the camera of the image,
-            in normalised image coordinates.
+            The root-relative pose in the frame of the image's camera, and that camera in
+            normalised image coordinates.
         """
-        features = [person2d, confidence, facing.detach(), view.place, view.size.log()]
+        features = [crop2d, confidence, facing.detach(), view.center, view.scale.log()]
         hidden = self.input(torch.cat([f.flatten(1) for f in features], dim=1))
         for block in self.blocks:
-            hidden = hidden + block(hidden)
+            hidden = block(hidden)
         raw = self.output(hidden)
 
         zoom = 1.5 * torch.tanh(raw[:, :1] / 1.5)
         aspect = 0.2 * torch.tanh(raw[:, 1:2])
         focal = PRIOR_FOCAL * torch.exp(zoom + torch.cat([aspect, -aspect], dim=1))
         center = 0.5 * torch.tanh(raw[:, 2:4])
-        pose3d = facing @ view.turn(focal, center).mT
-        fitted = solve_translation(pose3d.detach(), view.leave(person2d), confidence, focal, center)
+        pose3d = facing @ view.rotation(focal, center).mT
+        fitted = solve_translation(
+            pose3d.detach(), view.to_image(crop2d), confidence, focal, center
+        )
         depth = fitted[:, 2:] * torch.exp(torch.tanh(raw[:, 6:]))
         direction = fitted[:, :2] / fitted[:, 2:] + 0.1 * raw[:, 4:6]
         translation = torch.cat([direction * depth, depth], dim=1)

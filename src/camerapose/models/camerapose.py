@@ -1,4 +1,4 @@
-"""CameraPose: refinement network, lifter and camera branch in one (Yang et al., WACV 2023)."""
+"""CameraPose: refinement network, lifter and camera branch (Yang et al., WACV 2023)."""
 
 import inspect
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from camerapose.models.refiner import Refiner
 
 
 class Lifted(NamedTuple):
-    """What `CameraPose` predicts. 2D in normalised image coordinates, 3D in metres."""
+    """Prediction of `CameraPose`: 2D in normalised image coordinates, 3D in metres."""
 
     refined2d: Float[Tensor, "n joints 2"]
     pose3d: Float[Tensor, "n joints 3"]  # camera frame, absolute
@@ -24,9 +24,9 @@ class Lifted(NamedTuple):
     center: Float[Tensor, "n 2"]
     translation: Float[Tensor, "n 3"]
 
-    def rows(self, which: slice) -> "Lifted":
-        """Some of the poses."""
-        return Lifted(*(column[which] for column in self))
+    def rows(self, rows: slice) -> "Lifted":
+        """Return some of the poses."""
+        return Lifted(*(column[rows] for column in self))
 
     @property
     def camera(self) -> Camera:
@@ -34,7 +34,7 @@ class Lifted(NamedTuple):
 
     @property
     def reprojection(self) -> Float[Tensor, "n joints 2"]:
-        """The predicted pose seen by the predicted camera (Eq. 7)."""
+        """The predicted pose projected by the predicted camera (Eq. 7)."""
         return self.camera.project(self.pose3d)
 
 
@@ -43,10 +43,11 @@ class CameraPose(nn.Module):
 
     Args:
         skeleton: joints of input and output.
-        lifter: a module from (n, joints, 2) to root-relative (n, joints, 3), as a camera sees the
-            person that looks straight at them.
-        camera_branch: predicts the camera from what the lifter saw and said.
-        refiner: corrects the 2D first; None leaves it as it is.
+        lifter: module from (n, joints, 2) to root-relative (n, joints, 3) in the frame of a camera
+            that faces the person. If it has an attribute `sized` that is true, it also
+            receives the scale of the person in the image.
+        camera_branch: predicts the camera from the input and the output of the lifter.
+        refiner: corrects the 2D pose first; None: no correction.
     """
 
     def __init__(
@@ -68,26 +69,28 @@ class CameraPose(nn.Module):
         """Lift 2D poses.
 
         Args:
-            pose2d: normalised image coordinates, people of any size and place.
-            confidence: 0 (missing: its coordinates are not read) to 1.
+            pose2d: normalised image coordinates, for people of any size and position.
+            confidence: 0 (missing; the coordinates are ignored) to 1.
         """
-        view = VirtualCamera.on(pose2d, confidence)
-        person2d = self.refine(view.enter(pose2d), confidence)
-        # One scale for everybody, but the place is kept: it tells the viewing direction.
-        size = (view.size,) if getattr(self.lifter, "sized", False) else ()
-        facing = self.lifter(person2d + view.place, *size)
-        relative, camera = self.camera_branch(person2d, confidence, facing, view)
+        view = VirtualCamera.fit(pose2d, confidence)
+        crop2d = self.refine(view.to_crop(pose2d), confidence)
+        # Scale is normalised, but not position: it determines the viewing direction.
+        scale = (view.scale,) if getattr(self.lifter, "sized", False) else ()
+        facing = self.lifter(crop2d + view.center, *scale)
+        relative, camera = self.camera_branch(crop2d, confidence, facing, view)
         pose3d = relative + camera.translation[:, None]
-        return Lifted(view.leave(person2d), pose3d, *camera)
+        return Lifted(view.to_image(crop2d), pose3d, *camera)
 
     def refine(
-        self, person2d: Float[Tensor, "n joints 2"], confidence: Float[Tensor, "n joints"]
+        self, crop2d: Float[Tensor, "n joints 2"], confidence: Float[Tensor, "n joints"]
     ) -> Float[Tensor, "n joints 2"]:
-        """Correct 2D in the person's own coordinates; without a refiner missing joints are put
-        in the person's middle."""
+        """Correct the 2D pose in crop coordinates.
+
+        Without a refiner, missing joints are placed at the centre of the crop.
+        """
         if self.refiner is not None:
-            return self.refiner(person2d, confidence)
-        return torch.where((confidence > 0)[..., None], person2d, 0.0)
+            return self.refiner(crop2d, confidence)
+        return torch.where((confidence > 0)[..., None], crop2d, 0.0)
 
 
 def build(
@@ -98,14 +101,18 @@ def build(
     camera_hidden: int = 512,
     camera_blocks: int = 2,
 ) -> CameraPose:
-    """A `CameraPose` from plain settings; `refiner_hidden` 0 leaves the refiner out."""
+    """Build a `CameraPose` from the settings of `ModelConfig`.
+
+    Raises:
+        ValueError: an unknown lifter, or arguments that it does not have.
+    """
     kind, arguments = load("lifters", lifter).Lifter, lifter_arguments or {}
     known = list(inspect.signature(kind).parameters)[1:]
     unknown = set(arguments) - set(known)
     if unknown:
         raise ValueError(
             f"the lifter {lifter} has no argument {', '.join(sorted(unknown))}; "
-            f"it takes {', '.join(known)}"
+            f"accepted: {', '.join(known)}"
         )
     return CameraPose(
         skeleton=skeleton,

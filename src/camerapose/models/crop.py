@@ -1,8 +1,8 @@
-"""People of any size and place in the image, brought to one scale by an invertible affine map.
+"""Bring people of any size and position in the image to one scale by an invertible affine map.
 
-The map x -> (x - place) / size is what a camera with another focal length and principal point
-would see: f' = f / size, c' = (c - place) / size. So a camera predicted for the image and one
-predicted for the person say the same, and nothing of the image is lost: place and size travel on.
+The map x -> (x - center) / scale is equivalent to a camera with focal length f' = f / scale and
+principal point c' = (c - center) / scale. Camera parameters predicted for the crop therefore
+determine those of the image and vice versa; `center` and `scale` retain what the crop removes.
 """
 
 from typing import NamedTuple
@@ -11,53 +11,52 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-#: A person no larger than this (normalised units; 0.64 px of 1280) has no size to speak of.
-SMALLEST = 1e-3
+#: Smallest scale of a person, in normalised units (0.64 px of 1280); avoids division by zero.
+MIN_SCALE = 1e-3
 
 
 class VirtualCamera(NamedTuple):
-    """Where each person stands in the image and how large: mean and spread of the joints seen."""
+    """Mean and root mean square spread of each person's visible joints, normalised coordinates."""
 
-    place: Float[Tensor, "n 1 2"]
-    size: Float[Tensor, "n 1 1"]
+    center: Float[Tensor, "n 1 2"]
+    scale: Float[Tensor, "n 1 1"]
 
     @staticmethod
-    def on(
+    def fit(
         pose2d: Float[Tensor, "n joints 2"], confidence: Float[Tensor, "n joints"]
     ) -> "VirtualCamera":
-        """The virtual camera that looks at each person.
+        """Return the virtual camera centred on each person.
 
         Args:
-            pose2d: normalised image coordinates; joints of confidence 0 are not looked at.
+            pose2d: normalised image coordinates; joints of confidence 0 are ignored.
         """
-        seen = (confidence > 0).to(pose2d.dtype)[..., None]
-        count = seen.sum(1, keepdim=True).clamp(min=1)
-        place = (pose2d * seen).sum(1, keepdim=True) / count
-        spread = ((pose2d - place).square() * seen).sum((1, 2), keepdim=True) / count
-        return VirtualCamera(place, spread.sqrt().clamp(min=SMALLEST))
+        visible = (confidence > 0).to(pose2d.dtype)[..., None]
+        count = visible.sum(1, keepdim=True).clamp(min=1)
+        center = (pose2d * visible).sum(1, keepdim=True) / count
+        variance = ((pose2d - center).square() * visible).sum((1, 2), keepdim=True) / count
+        return VirtualCamera(center, variance.sqrt().clamp(min=MIN_SCALE))
 
-    def enter(self, pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, "n joints 2"]:
-        """Image coordinates to the person's: centred, of spread one."""
-        return (pose2d - self.place) / self.size
+    def to_crop(self, pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, "n joints 2"]:
+        """Convert normalised image coordinates to crop coordinates: centred, of unit spread."""
+        return (pose2d - self.center) / self.scale
 
-    def leave(self, pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, "n joints 2"]:
-        """The inverse of `enter`."""
-        return pose2d * self.size + self.place
+    def to_image(self, pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, "n joints 2"]:
+        """Convert crop coordinates to normalised image coordinates."""
+        return pose2d * self.scale + self.center
 
-    def turn(
-        self, focal: Float[Tensor, "n 2"], center: Float[Tensor, "n 2"]
+    def rotation(
+        self, focal: Float[Tensor, "n 2"], principal_point: Float[Tensor, "n 2"]
     ) -> Float[Tensor, "n 3 3"]:
-        """The rotation from a camera that looks straight at the person to that of the image.
+        """Return the rotation from a camera that faces the person to the camera of the image.
 
-        Its z axis is the ray through the person's place, its x axis level with the image's.
-        Perspective turns people who stand off the middle of the picture: how they look depends on
-        the direction they are seen from, and on nothing else of where they stand ("Perspective
-        crop layers for 3D human pose estimation", Yu et al., CVPR 2021).
+        The z axis of the former is the ray through `center`; its x axis has no component along the
+        image's y axis. Under perspective, the appearance of a person depends on the viewing
+        direction ("Perspective crop layers for 3D human pose estimation", Yu et al., CVPR 2021).
 
         Args:
-            focal, center: of the image's camera, normalised image coordinates.
+            focal, principal_point: camera of the image, normalised image coordinates.
         """
-        x, y = ((self.place[:, 0] - center) / focal).unbind(-1)
+        x, y = ((self.center[:, 0] - principal_point) / focal).unbind(-1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)
         forward = torch.stack([x, y, one], -1) / (1 + x.square() + y.square()).sqrt()[:, None]
         right = torch.stack([one, zero, -x], -1) / (1 + x.square()).sqrt()[:, None]

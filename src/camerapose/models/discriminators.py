@@ -1,4 +1,4 @@
-"""Discriminators on part-aware kinematic chains, in 2D and in 3D."""
+"""Discriminators on part-aware kinematic chains, in 2D and 3D."""
 
 import torch
 from jaxtyping import Float
@@ -7,39 +7,26 @@ from torch.nn import functional as F
 
 from camerapose.core.geometry import kcs
 from camerapose.core.skeleton import Skeleton
-
-
-class PartLinear(nn.Module):
-    """One linear layer a body part, all in one matrix product."""
-
-    def __init__(self, parts: int, inputs: int, outputs: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(parts, inputs, outputs))
-        self.bias = nn.Parameter(torch.zeros(parts, 1, outputs))
-        for weight in self.weight.data:  # each is a layer of its own; stored inputs first
-            nn.init.kaiming_normal_(weight.T, a=0.01)
-
-    def forward(self, x: Float[Tensor, "parts n inputs"]) -> Float[Tensor, "parts n outputs"]:
-        return torch.baddbmm(self.bias, x, self.weight)
+from camerapose.models._layers import PartLinear
 
 
 class PartDiscriminator(nn.Module):
-    """Scores each body part by its bones' directions: 1 for real poses, 0 for made ones.
+    """Scores the bone directions of each body part: 1 for real poses, 0 for generated ones.
 
-    It sees cosines between the bones of the part (`geometry.kcs`) and nothing of the pose's
-    place, size and orientation, in 2D or 3D. One network a part, of PoseAug's widths
-    (Gong et al., CVPR 2021): hidden, hidden, hidden with a shortcut, 100, 1.
+    The input is the kinematic chain space (`geometry.kcs`): cosines between the bones of a part,
+    independent of position, scale and orientation. There is one network per part with the widths of
+    PoseAug (Gong et al., CVPR 2021): hidden, hidden, hidden with a shortcut, 100, 1.
     """
 
     def __init__(self, skeleton: Skeleton, hidden: int = 256):
         super().__init__()
         self.skeleton = skeleton
         parts, bones = len(skeleton.parts), len(skeleton.bones)
-        self.first = PartLinear(parts, bones * bones, hidden)
-        self.second = PartLinear(parts, hidden, hidden)
-        self.third = PartLinear(parts, hidden, hidden)
-        self.fourth = PartLinear(parts, hidden, 100)
-        self.score = PartLinear(parts, 100, 1)
+        self.first = _part_linear(parts, bones * bones, hidden)
+        self.second = _part_linear(parts, hidden, hidden)
+        self.third = _part_linear(parts, hidden, hidden)
+        self.fourth = _part_linear(parts, hidden, 100)
+        self.score = _part_linear(parts, 100, 1)
 
     def forward(self, pose: Float[Tensor, "n j d"]) -> Float[Tensor, "n parts"]:
         chains = kcs(pose, self.skeleton).flatten(2).transpose(0, 1)
@@ -50,8 +37,15 @@ class PartDiscriminator(nn.Module):
         return self.score(x)[..., 0].T
 
 
+def _part_linear(parts: int, inputs: int, outputs: int) -> PartLinear:
+    layer = PartLinear(parts, inputs, outputs)
+    for weight in layer.weight.data:  # fan-in of each part by itself; torch expects (out, in)
+        nn.init.kaiming_normal_(weight.T, a=0.01)
+    return layer
+
+
 class LayoutDiscriminator(nn.Module):
-    """Scores where the joints stand in the image, so place and size as well (PoseAug's D_2D)."""
+    """Scores the image coordinates of the joints, including position and size (PoseAug's D_2D)."""
 
     def __init__(self, skeleton: Skeleton, hidden: int = 100):
         super().__init__()
@@ -69,22 +63,26 @@ class LayoutDiscriminator(nn.Module):
 
 
 class Discriminator3D(nn.Module):
-    """D_3D: judges 3D poses by part-aware KCS (CameraPose, Eqs. 14 and 15)."""
+    """D_3D: scores 3D poses by part-aware KCS (CameraPose, Eqs. 14 and 15)."""
 
     def __init__(self, skeleton: Skeleton):
         super().__init__()
         self.parts = PartDiscriminator(skeleton)
 
     def forward(self, pose3d: Float[Tensor, "n j 3"]) -> Float[Tensor, "n heads"]:
-        """One score a part. Any frame and unit; absolute or root-relative."""
+        """Return one score per part.
+
+        Args:
+            pose3d: in any frame and unit, absolute or root-relative.
+        """
         return self.parts(pose3d)
 
 
 class Discriminator2D(nn.Module):
-    """D_2D: judges 2D poses by part-aware KCS (CameraPose, Eqs. 12 and 13).
+    """D_2D: scores 2D poses by part-aware KCS (CameraPose, Eqs. 12 and 13).
 
     Args:
-        layout: one more score, for place and size in the image (PoseAug's D_2D).
+        layout: add a score for position and size in the image (PoseAug's D_2D).
     """
 
     def __init__(self, skeleton: Skeleton, layout: bool = False):
@@ -93,7 +91,11 @@ class Discriminator2D(nn.Module):
         self.layout = LayoutDiscriminator(skeleton) if layout else None
 
     def forward(self, pose2d: Float[Tensor, "n j 2"]) -> Float[Tensor, "n heads"]:
-        """One score a part, then that of the layout. Normalised image coordinates."""
+        """Return one score per part, followed by the score of the layout.
+
+        Args:
+            pose2d: normalised image coordinates.
+        """
         scores = self.parts(pose2d)
         if self.layout is None:
             return scores

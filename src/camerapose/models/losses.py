@@ -1,4 +1,4 @@
-"""What is minimised: one scalar each, from plain tensors. Weights and sums are the stages' matter.
+"""Loss functions: each returns one scalar; weights are applied in `train.losses`.
 
 Equations are those of CameraPose (Yang et al., WACV 2023) unless another source is named.
 """
@@ -16,17 +16,17 @@ from camerapose.core.anatomy import (
 from camerapose.core.geometry import bone_vectors, constant
 from camerapose.core.skeleton import Skeleton
 
-#: People smaller than this in the image (rms spread, normalised units) count as of this size.
-SMALLEST_PERSON = 0.01
-#: Focal lengths and depths (normalised units, metres) below this count as this.
-SMALLEST_CAMERA = 1e-3
-#: The generator's mean change of bone directions (1 - cosine) that is free of charge (PoseAug).
+#: Lower limit of a person's size in the image (rms spread, normalised units) in denominators.
+MIN_PERSON_SIZE = 0.01
+#: Lower limit of focal lengths (normalised) and depths (metres) in logarithms and denominators.
+MIN_CAMERA = 1e-3
+#: Range of the generator's mean change of bone directions (1 - cosine) without penalty (PoseAug).
 BONE_ANGLE_RANGE = (0.04, 0.37)
-#: The generator's relative change of a bone's length that is free of charge (PoseAug).
+#: Relative change of a bone's length by the generator without penalty (PoseAug).
 BONE_LENGTH_RANGE = 0.1
-#: Lifter errors (metres) below this count as this where they divide.
-SMALLEST_ERROR = 1e-3
-#: PoseAug's feedback: joints (without their side) that are judged together, and their weights.
+#: Lower limit of lifter errors (metres) in denominators.
+MIN_ERROR = 1e-3
+#: Groups of joints (without side) in PoseAug's feedback, and the weights of the joints.
 FEEDBACK_GROUPS: tuple[dict[str, float], ...] = (
     {"hip": 5.0, "shoulder": 5.0},
     {"knee": 2.0, "elbow": 2.0, "head": 1.0},
@@ -39,10 +39,10 @@ def refinement_loss(
     target2d: Float[Tensor, "n j 2"],
     confidence: Float[Tensor, "n j"],
 ) -> Float[Tensor, ""]:
-    """Mean squared distance in the image, joints weighted by their confidence (Eqs. 3 and 4).
+    """Return the mean squared 2D distance, weighted by confidence (Eqs. 3 and 4).
 
-    Weights are the confidences divided by their sum over the pose, so a joint of confidence 0
-    teaches nothing; give ones to teach those as well. A pose without confidence counts 0.
+    The weights are the confidences divided by their sum over the pose. A joint of confidence 0 has
+    no influence; a pose with no confidence at all contributes 0.
     """
     share = confidence / confidence.sum(dim=-1, keepdim=True).clamp(min=1e-8)
     return (share * _squared_distance(refined2d, target2d)).mean()
@@ -51,14 +51,14 @@ def refinement_loss(
 def pose_loss(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
 ) -> Float[Tensor, ""]:
-    """Mean over poses and joints of the squared distance (Eq. 9), square metres."""
+    """Return the mean squared distance over poses and joints (Eq. 9), in square metres."""
     return _squared_distance(predicted, target).mean()
 
 
 def joint_distance_loss(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
 ) -> Float[Tensor, ""]:
-    """Mean distance of joints (not squared), metres: what MPJPE reports; Eq. 9's alternative."""
+    """Return the mean distance over poses and joints (MPJPE), in metres; alternative to Eq. 9."""
     return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
 
 
@@ -70,20 +70,20 @@ def camera_loss(
     target_center: Float[Tensor, "n 2"],
     target_translation: Float[Tensor, "n 3"],
 ) -> Float[Tensor, ""]:
-    """Squared error of the seven camera parameters, summed, mean over poses (Eq. 8).
+    """Return the squared error of the seven camera parameters (Eq. 8), mean over poses.
 
-    Compared as log f, c, t_xy / t_z and log t_z: all seven are then near one in size, where the
-    squares of raw pixels or metres would drown all but one. Focal lengths and depths of 0 or less
-    count as `SMALLEST_CAMERA`.
+    The parameters are compared as log f, c, t_xy / t_z and log t_z, which have similar magnitude;
+    with pixels and metres, one of them would dominate. Focal lengths and depths are limited to
+    `MIN_CAMERA` from below.
     """
-    predicted = _camera_numbers(focal, center, translation)
-    target = _camera_numbers(target_focal, target_center, target_translation)
+    predicted = _camera_parameters(focal, center, translation)
+    target = _camera_parameters(target_focal, target_center, target_translation)
     return _squared_distance(predicted, target).mean()
 
 
-def _camera_numbers(focal: Tensor, center: Tensor, translation: Tensor) -> Tensor:
-    depth = translation[:, 2:].clamp(min=SMALLEST_CAMERA)
-    log_focal = focal.clamp(min=SMALLEST_CAMERA).log()
+def _camera_parameters(focal: Tensor, center: Tensor, translation: Tensor) -> Tensor:
+    depth = translation[:, 2:].clamp(min=MIN_CAMERA)
+    log_focal = focal.clamp(min=MIN_CAMERA).log()
     return torch.cat([log_focal, center, translation[:, :2] / depth, depth.log()], dim=-1)
 
 
@@ -93,32 +93,32 @@ def reprojection_loss(
     confidence: Float[Tensor, "n j"],
     limit: float = 0.2,
 ) -> Float[Tensor, ""]:
-    """Squared distance of the reprojected pose in the image (Eq. 7), made robust.
+    """Return the robust squared 2D distance of the reprojected pose (Eq. 7).
 
-    Distances are measured in the person's own size (rms spread of the joints seen), so that near
-    and far people count alike, and grow linearly beyond `limit` of it (Huber, 1964), so that a
-    wrong annotation does not rule. Within a pose the joints are averaged by confidence (0: left
-    out), then poses are averaged; poses of which nothing is seen are left out.
+    Distances are relative to the size of the person in the image (rms spread of the visible
+    joints), so that the distance to the camera has no influence. Beyond `limit` the loss is linear
+    (Huber, 1964), so that wrong annotations do not dominate. The joints of a pose are averaged with
+    their confidence as weight, then the poses; poses without visible joints are ignored.
     """
-    seen = confidence > 0
-    size = _size(pose2d, seen.to(pose2d.dtype))
-    offset = torch.where(seen[..., None], reprojection - pose2d, 0.0) / size[:, None, None]
+    visible = confidence > 0
+    size = _person_size(pose2d, visible.to(pose2d.dtype))
+    offset = torch.where(visible[..., None], reprojection - pose2d, 0.0) / size[:, None, None]
     loss = (_huber(offset.square().sum(dim=-1), limit) * confidence).sum(dim=-1)
     loss = loss / confidence.sum(dim=-1).clamp(min=1e-8)
-    return loss.sum() / seen.any(dim=-1).sum().clamp(min=1)
+    return loss.sum() / visible.any(dim=-1).sum().clamp(min=1)
 
 
-def _size(pose2d: Tensor, seen: Tensor) -> Tensor:
-    """Rms distance of the joints seen from their mean; a measure, so no gradient flows."""
-    points, weight = pose2d.detach(), seen[..., None]
-    count = seen.sum(dim=-1).clamp(min=1)
+def _person_size(pose2d: Tensor, visible: Tensor) -> Tensor:
+    """Return the rms distance of the visible joints from their mean, without gradient."""
+    points, weight = pose2d.detach(), visible[..., None]
+    count = visible.sum(dim=-1).clamp(min=1)
     mean = (points * weight).sum(dim=1) / count[:, None]
-    variance = (_squared_distance(points, mean[:, None]) * seen).sum(dim=-1) / count
-    return variance.sqrt().clamp(min=SMALLEST_PERSON)
+    variance = (_squared_distance(points, mean[:, None]) * visible).sum(dim=-1) / count
+    return variance.sqrt().clamp(min=MIN_PERSON_SIZE)
 
 
 def _huber(squared: Tensor, limit: float) -> Tensor:
-    """x squared up to the limit, from there the tangent; from x squared, smooth at zero."""
+    """Return x^2 up to the limit and its tangent beyond, as a function of x^2."""
     linear = 2 * limit * squared.clamp(min=limit**2).sqrt() - limit**2
     return torch.where(squared <= limit**2, squared, linear)
 
@@ -126,19 +126,20 @@ def _huber(squared: Tensor, limit: float) -> Tensor:
 def discriminator_loss(
     real_scores: Float[Tensor, "n_real heads"], fake_scores: Float[Tensor, "n_fake heads"]
 ) -> Float[Tensor, ""]:
-    """Least-squares GAN: real poses are to score 1, fakes 0 (Eqs. 12-15; Mao et al., 2017)."""
+    """Return the least-squares GAN loss: target 1 for real, 0 for fake (Eqs. 12-15; Mao et al.,
+    2017)."""
     return 0.5 * (real_scores - 1).square().mean() + 0.5 * fake_scores.square().mean()
 
 
 def adversarial_loss(fake_scores: Float[Tensor, "n heads"]) -> Float[Tensor, ""]:
-    """Least-squares GAN for the generator: its fakes are to score 1 (Mao et al., 2017)."""
+    """Return the least-squares GAN loss of the generator: target 1 for fakes (Mao et al., 2017)."""
     return 0.5 * (fake_scores - 1).square().mean()
 
 
 def bone_angle_range_loss(cosine_change: Float[Tensor, "n bones"]) -> Float[Tensor, ""]:
-    """Keeps a pose's mean change of bone directions within `BONE_ANGLE_RANGE` (PoseAug).
+    """Penalise a mean change of bone directions outside `BONE_ANGLE_RANGE` (PoseAug).
 
-    The squared distance to the range's middle, where the mean lies outside the range.
+    The squared distance to the centre of the range, where the mean is outside of it.
 
     Args:
         cosine_change: 1 - cosine between each bone before and after.
@@ -149,7 +150,7 @@ def bone_angle_range_loss(cosine_change: Float[Tensor, "n bones"]) -> Float[Tens
 
 
 def bone_length_range_loss(ratio: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
-    """Keeps each bone's relative change of length within `BONE_LENGTH_RANGE` (PoseAug)."""
+    """Penalise relative changes of bone lengths beyond `BONE_LENGTH_RANGE` (PoseAug)."""
     return _outside(ratio, BONE_LENGTH_RANGE).mean()
 
 
@@ -160,60 +161,60 @@ def feedback_loss(
     target: float,
     width: float,
 ) -> Float[Tensor, ""]:
-    """Keeps augmented poses harder for the lifter by about a target ratio (PoseAug, feedback).
+    """Penalise generated poses that are too easy or too hard for the lifter (PoseAug, feedback).
 
-    For each pose and group of joints (`FEEDBACK_GROUPS`): the ratio of the lifter's error on the
-    augmented pose to that on the original; squared distance to `target` where it is more than
-    `width` away.
+    For each pose and group of joints (`FEEDBACK_GROUPS`), the ratio of the lifter's errors on the
+    augmented and on the original pose is compared with `target`: squared distance, where it
+    exceeds `width`.
 
     Args:
-        errors_original, errors_augmented: the lifter's distance of every joint, metres.
+        errors_original, errors_augmented: error of the lifter at each joint, metres.
     """
     weights = constant(_feedback_weights, skeleton, errors_original.device, errors_original.dtype)
-    easy = (errors_original @ weights).clamp(min=SMALLEST_ERROR)
-    hard = errors_augmented @ weights
-    return _outside(hard / easy - target, width).mean()
+    original = (errors_original @ weights).clamp(min=MIN_ERROR)
+    augmented = errors_augmented @ weights
+    return _outside(augmented / original - target, width).mean()
 
 
 def _feedback_weights(skeleton: Skeleton) -> list[list[float]]:
-    """Joints by groups; each group's weights sum to one. Groups the skeleton lacks are left out."""
+    """Return weights (joints, groups) that sum to one per group, without empty groups."""
     columns = [[group.get(_sideless(j), 0.0) for j in skeleton.joints] for group in FEEDBACK_GROUPS]
     columns = [[w / sum(column) for w in column] for column in columns if any(column)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _outside(distance: Tensor, width: float) -> Tensor:
-    """The square of a distance where it is larger than the width, else zero."""
+    """Return the squared distance where it exceeds the width, otherwise zero."""
     return torch.where(distance.abs() > width, distance.square(), 0.0)
 
 
 def bone_prior_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, ""]:
-    """Keeps a pose's bones to human proportions, left and right alike, and the body's size human.
+    """Penalise implausible bone proportions, asymmetry and body size of poses without 3D labels.
 
-    For poses without 3D labels, where reprojection alone (Eq. 11) allows any depth, and a giant
-    far away as well as a person nearby. The squares of both columns of `bone_deviations`, means
-    over bones, and the squared relative distance of the `prior_height` beyond `HEIGHT_RANGE`;
-    summed, mean over poses. Zero for a symmetric body of usual proportions and size; a skeleton
-    with no listed bone has the loss zero.
+    Reprojection alone (Eq. 11) is invariant to depth and to the scale of the body. The loss is the
+    sum of the mean squares of both results of `bone_deviations` and of the relative distance of
+    `prior_height` beyond `HEIGHT_RANGE`. It is zero for a symmetric body of usual proportions and
+    size, and for a skeleton without bones in `BONE_PROPORTIONS`.
     """
     excess, difference = bone_deviations(pose3d, skeleton)
-    tall = prior_height(pose3d, skeleton)
+    height = prior_height(pose3d, skeleton)
     low, high = HEIGHT_RANGE
-    beyond = (tall / high - 1).clamp(min=0) + (1 - tall / low).clamp(min=0)
+    beyond = (height / high - 1).clamp(min=0) + (1 - height / low).clamp(min=0)
     if excess.shape[1] == 0:
         beyond = torch.zeros_like(beyond)
     return _mean_square(excess) + _mean_square(difference) + _mean_square(beyond)
 
 
 def height_loss(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, ""]:
-    """Squared relative distance of the `prior_height` from `DEFAULT_HEIGHT`, mean over poses.
+    """Return the mean squared relative distance of `prior_height` from `DEFAULT_HEIGHT`.
 
-    For poses without 3D labels: no picture tells whether somebody is small and near or tall and
-    far, so the usual height is the best guess. Reprojection holds no size, and sizes drift with
-    what else is learned. Zero for a skeleton with no listed bone.
+    For poses without 3D labels, whose scale reprojection does not determine. It is zero for a
+    skeleton without bones in `BONE_PROPORTIONS`.
     """
-    tall = prior_height(pose3d, skeleton)
-    return _mean_square(tall / DEFAULT_HEIGHT - 1) if _listed_bones(skeleton) else 0.0 * tall.sum()
+    height = prior_height(pose3d, skeleton)
+    if not _listed_bones(skeleton):
+        return 0.0 * height.sum()
+    return _mean_square(height / DEFAULT_HEIGHT - 1)
 
 
 def prior_height(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Tensor, " n"]:
@@ -225,30 +226,30 @@ def prior_height(pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton) -> Float[Te
     """
     bones = bone_vectors(pose3d, skeleton)
     listed = constant(_listed_bones, skeleton, bones.device, torch.long)
-    middle = constant(_bounds, skeleton, bones.device, bones.dtype).mean(dim=-1)
-    return _lengths(bones, listed).sum(dim=-1) / middle.sum().clamp(min=1e-6)
+    centre = constant(_bounds, skeleton, bones.device, bones.dtype).mean(dim=-1)
+    return _lengths(bones, listed).sum(dim=-1) / centre.sum().clamp(min=1e-6)
 
 
 def bone_deviations(
     pose3d: Float[Tensor, "n j 3"], skeleton: Skeleton
 ) -> tuple[Float[Tensor, "n listed"], Float[Tensor, "n pairs"]]:
-    """How far bones are from human proportions, and left from right.
+    """Return the deviations of bones from human proportions and from left-right symmetry.
 
     Each bone listed in `BONE_PROPORTIONS` is compared with the sum of the listed bones, so the
     result does not depend on the person's size.
 
     Returns:
         The relative distance of each listed bone beyond the plausible range (0 within it); for
-        each pair of bones the difference left less right, relative to their mean.
+        each pair of bones the difference left minus right, relative to their mean.
     """
     bones = bone_vectors(pose3d, skeleton)
     listed = constant(_listed_bones, skeleton, bones.device, torch.long)
     low, high = constant(_bounds, skeleton, bones.device, bones.dtype).unbind(dim=-1)
     lengths = _lengths(bones, listed)
-    middle = (low + high) / 2
-    usual = lengths.sum(dim=-1, keepdim=True) / middle.sum() * middle
-    slack = (high - low) / 2 / middle + PROPORTION_TOLERANCE
-    excess = ((lengths / usual.clamp(min=1e-6) - 1).abs() - slack).clamp(min=0)
+    centre = (low + high) / 2
+    expected = lengths.sum(dim=-1, keepdim=True) / centre.sum() * centre
+    tolerance = (high - low) / 2 / centre + PROPORTION_TOLERANCE
+    excess = ((lengths / expected.clamp(min=1e-6) - 1).abs() - tolerance).clamp(min=0)
     lefts, rights = constant(_sides, skeleton, bones.device, torch.long)
     left, right = _lengths(bones, lefts), _lengths(bones, rights)
     return excess, 2 * (left - right) / (left + right).clamp(min=1e-6)
@@ -259,7 +260,7 @@ def _lengths(bones: Tensor, which: Tensor) -> Tensor:
 
 
 def _mean_square(values: Tensor) -> Tensor:
-    """The mean of the squares; zero where there are no columns."""
+    """Return the mean square; zero without values."""
     return values.square().sum() / max(values.numel(), 1)
 
 
@@ -277,7 +278,7 @@ def _ends(skeleton: Skeleton) -> list[tuple[str, str]]:
 
 
 def _sides(skeleton: Skeleton) -> list[list[int]]:
-    """Bones of one side, and in the same order those of the other."""
+    """Return the bones of one side and, in the same order, those of the other."""
     pairs = [(bone, other) for bone, other in enumerate(skeleton.bone_mirror) if bone < other]
     return [[a for a, _ in pairs], [b for _, b in pairs]]
 

@@ -1,26 +1,27 @@
-"""The refinement network: detected 2D joints and their confidence in, better 2D joints out."""
+"""The refinement network: corrects detected 2D joints and estimates missing ones."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.core.skeleton import Skeleton
+from camerapose.models._layers import Residual
 
 
 class Refiner(nn.Module):
-    """Adds to a 2D pose what it lacks (CameraPose, section 3.1).
+    """Predict a correction of a 2D pose from the pose and its confidence (CameraPose, section 3.1).
 
-    A residual network of fully connected layers, made for poses at one size and place: give
-    coordinates in which people are about one unit large and centred. Its last layer starts at
-    zero, so an untrained refiner returns seen joints as they are. A joint of confidence 0 is not
-    looked at; its place is the network's guess alone (the origin before training).
+    A residual network of fully connected layers for poses in crop coordinates (centred, of unit
+    spread). The last layer is initialised with zeros, so an untrained refiner returns visible
+    joints unchanged. Coordinates of joints with confidence 0 are ignored; their output is the
+    network's estimate (the origin before training).
 
-    Layer norm, not batch norm: poses of the laboratory, of the wild and made ones pass through
-    in turn, and none of them is to set the statistics of the others.
+    It uses layer norm instead of batch norm, because the batches of different sources (motion
+    capture, 2D-only, generated poses) must not share statistics.
 
     Args:
         hidden: width of the layers.
-        blocks: residual blocks of two layers.
+        blocks: number of residual blocks of two layers.
     """
 
     def __init__(self, skeleton: Skeleton, hidden: int = 512, blocks: int = 1):
@@ -29,7 +30,7 @@ class Refiner(nn.Module):
         joints = skeleton.n_joints
         self.first = _layer(3 * joints, hidden)
         self.blocks = nn.ModuleList(
-            nn.Sequential(_layer(hidden, hidden), _layer(hidden, hidden)) for _ in range(blocks)
+            Residual(_layer(hidden, hidden), _layer(hidden, hidden)) for _ in range(blocks)
         )
         self.last = nn.Linear(hidden, 2 * joints)
         nn.init.zeros_(self.last.weight)
@@ -38,19 +39,19 @@ class Refiner(nn.Module):
     def forward(
         self, pose2d: Float[Tensor, "n j 2"], confidence: Float[Tensor, "n j"]
     ) -> Float[Tensor, "n j 2"]:
-        """Refined joints, in the coordinates of `pose2d`.
+        """Return refined joints in the coordinates of `pose2d`.
 
         Args:
-            confidence: 0 (not seen) to 1. The network sees it divided by its mean over the pose:
-                Eq. 3 times the number of joints, so that 1 is average for any skeleton.
+            confidence: 0 (missing) to 1. The network input is the confidence divided by its mean
+                over the pose: Eq. 3 times the number of joints, so that 1 is average for any
+                skeleton.
         """
-        seen = torch.where(confidence[..., None] > 0, pose2d, 0.0)
+        visible = torch.where(confidence[..., None] > 0, pose2d, 0.0)
         average = confidence.mean(dim=-1, keepdim=True).clamp(min=1e-8)
-        x = torch.cat([seen.flatten(1), confidence / average], dim=-1)
-        x = self.first(x)
+        x = self.first(torch.cat([visible.flatten(1), confidence / average], dim=-1))
         for block in self.blocks:
-            x = x + block(x)
-        return seen + self.last(x).view_as(seen)
+            x = block(x)
+        return visible + self.last(x).view_as(visible)
 
 
 def _layer(inputs: int, outputs: int) -> nn.Sequential:

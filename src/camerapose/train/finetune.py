@@ -1,12 +1,11 @@
-"""Tune a model with a user's own 2D annotations, without any 3D label.
+"""Fine-tune a model on a user's 2D annotations, without 3D labels.
 
-CameraPose's idea handed on: annotated people teach by reprojection (Eqs. 11 and 17), while a
-replay keeps the old skill. The replay is of given pairs, or of made bodies of which the model is
-to go on saying what it said before.
+As in CameraPose, annotated people are trained by reprojection (Eqs. 11 and 17). Replayed pairs
+prevent forgetting: pairs of Human3.6M, or synthetic poses with the predictions of the initial
+model.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,44 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from camerapose.core.camera import Camera, denormalize
+from camerapose.core.camera import denormalize
 from camerapose.core.geometry import root_relative
 from camerapose.core.poses import Poses
 from camerapose.evaluate import metrics
 from camerapose.evaluate.measure import lift
+from camerapose.io import keypoints
 from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import load_model, read_header, save_model
 from camerapose.models.onnx_export import export_model
-from camerapose.train.config import Noise, Schedule, Weights
-from camerapose.train.data import FEWEST_JOINTS, mirror_half, observe, truth_weight
-from camerapose.train.steps import pair_terms, update, wild_terms
-from camerapose.train.trainer import learning_rate
+from camerapose.train.augmentation import mirror_half, observe
+from camerapose.train.config import LossWeights, NoiseConfig, Schedule
+from camerapose.train.losses import ground_truth_weight, pair_terms, unlabelled_terms
+from camerapose.train.replay import human36m_replay, split, synthetic_replay
+from camerapose.train.schedule import learning_rate
+from camerapose.train.steps import update
 from camerapose.view.frames import draw_samples
 from camerapose.view.layout import save_figure
 from camerapose.view.rows import Row
 from camerapose.view.samples import sample_row
 
-#: Of both kinds of poses in an iteration.
+#: Annotated people, and replayed pairs, per iteration.
 BATCH = 128
-#: Iterations: so many passes over the annotations, within these bounds.
-PASSES, FEWEST_STEPS, MOST_STEPS = 20, 300, 6000
-#: Made bodies that are replayed where no pairs are given.
-MADE_BODIES = 20_000
-#: Held-out people that are drawn.
-SHOWN = 4
+#: Default number of iterations: passes over the annotations, within limits.
+PASSES, MIN_STEPS, MAX_STEPS = 20, 300, 6000
+#: Number of synthetic poses to replay.
+SYNTHETIC_POSES = 20_000
+#: Share of the replayed pairs that is only used to measure forgetting.
+REPLAY_TEST_SHARE = 0.1
+#: Number of test people in the figure.
+FIGURE_PEOPLE = 4
 SCHEDULE = Schedule(epochs=1, batch=BATCH, lr=2e-4, decay="one_cycle")
-WEIGHTS = Weights(
-    distance=True, refine=1.0, refine_wild=1.0, camera=1.0, reprojection=0.05,
-    reprojection_wild=0.5, prior_wild=0.1, d2d_wild=0.0,
+NOISE = NoiseConfig(clean=0.6, detected=0.0)
+POSE_LOSS = "mean_distance"
+WEIGHTS = LossWeights(
+    refine=1.0, refine_unlabelled=1.0, camera=1.0, reprojection=0.05,
+    reprojection_unlabelled=0.5, bone_prior_unlabelled=0.1, d2d_unlabelled=0.0,
 )  # fmt: skip
 
 
@@ -62,164 +68,137 @@ def adapt(
     images: Path | str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Tune a model on annotations, measure it before and after, and write the new one.
+    """Fine-tune a model on 2D annotations and measure it before and after.
 
-    Writes `model.onnx` (for `Predictor`), `model.safetensors`, `adapt.json` and a picture of some
-    held-out people before and after, `adapt.png`, into `out`.
+    Writes `model.onnx` (prediction), `model.safetensors`, `adapt.json` and `adapt.png`, a figure of
+    some test people before and after, into `out`.
 
     Args:
         weights: name or path, see `camerapose.io.weights.find_weights`.
-        annotations: COCO keypoints or whatever `datasets.keypoints` reads.
-        skeleton, image_size: where the file does not say them.
-        human36m: its folder, to replay true pairs instead of made bodies.
-        held_out: share of the images on which it is measured and from which nothing is learned.
-        steps: iterations; None: by the number of annotations.
-        images: folder of the annotated images, to draw people on.
+        annotations: COCO keypoints, or any other file that `io.keypoints` reads.
+        skeleton, image_size: joint format and image size, if the file does not contain them.
+        human36m: folder of Human3.6M, to replay its pairs instead of synthetic poses.
+        held_out: share of the images for the test data.
+        steps: number of iterations; None: depends on the number of annotations.
+        images: folder of the annotated images, as background of the figure.
 
     Returns:
-        What `adapt.json` holds: the measures `before` and `after`, on held-out people and on the
-        replay.
+        The content of `adapt.json`: metrics `before` and `after`, on test people and on replayed
+        pairs.
 
     Raises:
-        ValueError: too few people to learn from and to measure on.
-        FileNotFoundError: an image to draw on is not in `images`.
+        ValueError: `held_out` out of range, or too few people.
+        FileNotFoundError: an image is missing in `images`.
     """
-    from camerapose.io import keypoints
-
     if not 0 < held_out < 1:
-        raise ValueError(f"held_out is {held_out}; give a share between 0 and 1, such as 0.2")
+        raise ValueError(f"held_out = {held_out}; accepted: a number between 0 and 1, such as 0.2")
     path = find_weights(weights, (".safetensors",))
     model = load_model(path)
     people = keypoints.read(annotations, skeleton=skeleton, image_size=image_size)
-    learned, tested = split(people.to(model.skeleton), held_out, seed)
+    train, test = split(people.to(model.skeleton), held_out, seed)
     if human36m is None:
-        pairs = made_bodies(model, seed)
+        pairs = synthetic_replay(model, SYNTHETIC_POSES, seed)
     else:
-        pairs = real_pairs(human36m, model.skeleton.name)
-    replayed, watched = pairs[len(pairs) // 10 :], pairs[: len(pairs) // 10]
+        pairs = human36m_replay(human36m, model.skeleton.name)
+    n_replay_test = int(len(pairs) * REPLAY_TEST_SHARE)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
-    learned, tested, replayed, watched = (
-        p.to_torch(device) for p in (learned, tested, replayed, watched)
+    train, test, replay, replay_test = (
+        p.to_torch(device) for p in (train, test, pairs[n_replay_test:], pairs[:n_replay_test])
     )
-    before, pictured = measures(model, tested, watched), [shown(model, tested, images, "before")]
-    tune(model, learned, replayed, steps=steps, seed=seed)
-    after = measures(model, tested, watched)
-    pictured.append(shown(model, tested, images, "after"))
-    found = {
+    before, rows_before = measure(model, test, replay_test), _rows(model, test, images, "before")
+    tune(model, train, replay, steps=steps, seed=seed)
+    after, rows_after = measure(model, test, replay_test), _rows(model, test, images, "after")
+    result = {
         "weights": path.name,
         "annotations": Path(annotations).name,
-        "learned_from": len(learned),
-        "measured_on": len(tested),
-        "replay": "made bodies" if human36m is None else "Human3.6M",
+        "trained_on": len(train),
+        "tested_on": len(test),
+        "replay": "synthetic poses" if human36m is None else "Human3.6M",
         "before": before,
         "after": after,
     }
-    _save(model, path, Path(out), found)
-    together = [row for pair in zip(*pictured, strict=True) for row in pair]
-    save_figure(draw_samples(together), Path(out) / "adapt.png")
-    return found
-
-
-def shown(model: CameraPose, people: Poses, images: Path | str | None, when: str) -> list[Row]:
-    """Rows of a picture: what the model makes of some people, evenly spread."""
-    some = np.unique(np.linspace(0, len(people) - 1, SHOWN).astype(int))
-    lifted = lift(model, people[some]).to_numpy()
-    rows = [
-        sample_row(lifted[[i]], None if images is None else Path(images)) for i in range(len(some))
-    ]
-    return [row._replace(title=when) for row in rows]
-
-
-def split(people: Poses, held_out: float, seed: int) -> tuple[Poses, Poses]:
-    """People to learn from and to measure on, apart by image; those hardly annotated left out."""
-    enough = (people.confidence > 0).sum(1) >= FEWEST_JOINTS
-    people = people[np.flatnonzero(enough)]
-    images = people.labels.get("image", np.array([""] * len(people)))
-    if len(set(images)) == 1:  # images without names: each frame is one
-        images = people.labels.get("frame", np.arange(len(people)))
-    names = np.unique(images)
-    aside = np.random.default_rng(seed).permutation(names)[: max(1, round(held_out * len(names)))]
-    tested = np.isin(images, aside)
-    if tested.all() or len(people) - tested.sum() < 2:
-        raise ValueError(
-            f"{len(people)} people with at least {FEWEST_JOINTS} joints in {len(names)} images are "
-            "too few to learn from some and measure on others; annotate more"
-        )
-    return people[np.flatnonzero(~tested)], people[np.flatnonzero(tested)]
-
-
-def made_bodies(model: CameraPose, seed: int, n: int = MADE_BODIES) -> Poses:
-    """Made bodies with what the model says of them now, which it is to go on saying."""
-    from camerapose.data.datasets import synthetic
-
-    made = synthetic.load(n=n, seed=seed, skeleton=model.skeleton.name).to_torch()
-    said = lift(model, made)
-    camera = Camera(said.camera.focal, said.camera.center, said.root_position)
-    return replace(made, pose3d=said.pose3d, camera=camera).to_numpy()
-
-
-def real_pairs(root: Path | str, skeleton: str) -> Poses:
-    """Every 20th frame of Human3.6M's training subjects, shuffled."""
-    from camerapose.data.cache import cached
-    from camerapose.data.datasets import human36m
-
-    pairs = cached(human36m.load, Path(root), frame_step=20, skeleton=skeleton)
-    pairs = pairs[np.random.default_rng(0).permutation(len(pairs))]
-    camera = replace(pairs.camera, distortion=None)
-    return replace(pairs, camera=camera, pose2d=camera.project(pairs.pose3d))
+    _save(model, path, Path(out), result)
+    rows = [row for pair in zip(rows_before, rows_after, strict=True) for row in pair]
+    save_figure(draw_samples(rows), Path(out) / "adapt.png")
+    return result
 
 
 def tune(
     model: CameraPose, people: Poses, replay: Poses, *, steps: int | None = None, seed: int = 0
 ) -> None:
-    """Learn from people and replay, side by side, with the statistics of batch norm kept."""
+    """Train on annotated people and replayed pairs, with frozen batch norm.
+
+    Args:
+        people: 2D-only poses.
+        replay: 2D-3D pairs.
+        steps: number of iterations; None: `PASSES` over the annotations.
+    """
     rng = torch.Generator(people.pose2d.device).manual_seed(seed)
     if steps is None:
-        steps = int(np.clip(PASSES * len(people) / BATCH, FEWEST_STEPS, MOST_STEPS))
-    noise = Noise(exact=0.6, detected=0.0)
+        steps = int(np.clip(PASSES * len(people) / BATCH, MIN_STEPS, MAX_STEPS))
     optimizer = torch.optim.AdamW(model.parameters(), lr=SCHEDULE.lr, weight_decay=0.0, fused=True)
-    model.eval()  # people of one kind must not move what batch norm has seen of all
+    model.eval()  # the statistics of batch norm must not follow a few people
     for step in tqdm(range(steps), desc="adapt", unit="it", disable=None):
-        rate = learning_rate(SCHEDULE, step / steps)
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        wild, pairs = (mirror_half(_draw(p, rng))[0] for p in (people, replay))
-        seen, sure = observe(wild, None, noise, rng)
-        exact, certain = observe(pairs, None, noise, rng)
-        lifted = model(torch.cat([exact, seen]), torch.cat([certain, sure]))
+            group["lr"] = learning_rate(SCHEDULE, step / steps)
+        unlabelled, pairs = (mirror_half(_draw(p, rng))[0] for p in (people, replay))
+        unlabelled2d, unlabelled_confidence = observe(unlabelled, None, NOISE, rng)
+        pairs2d, pairs_confidence = observe(pairs, None, NOISE, rng)
+        lifted = model(
+            torch.cat([pairs2d, unlabelled2d]),
+            torch.cat([pairs_confidence, unlabelled_confidence]),
+        )
         n = len(pairs)
-        terms = pair_terms(lifted.rows(slice(n)), certain, pairs, WEIGHTS)
-        terms |= wild_terms(lifted.rows(slice(n, None)), sure, wild, {}, WEIGHTS)
+        terms = pair_terms(lifted.rows(slice(n)), pairs_confidence, pairs, WEIGHTS, POSE_LOSS)
+        terms |= unlabelled_terms(
+            lifted.rows(slice(n, None)), unlabelled_confidence, unlabelled, {}, WEIGHTS
+        )
         update(optimizer, sum(terms.values()))
 
 
-def measures(model: CameraPose, people: Poses, replay: Poses) -> dict[str, float]:
-    """Of people reprojection (pixels), odd bones, asymmetry (shares); of the replay MPJPE (mm)."""
-    found = lift(model, people)
-    again, given = found.reprojection, people.pose2d
+def measure(model: CameraPose, people: Poses, replay: Poses) -> dict[str, float]:
+    """Return mean errors of the model.
+
+    Args:
+        people: 2D-only poses; reprojection error in pixels (normalised without image size), shares
+            of implausible bone lengths and of asymmetry.
+        replay: 2D-3D pairs; MPJPE in millimetres.
+    """
+    predicted, skeleton = lift(model, people), model.skeleton
+    reprojection, annotated = predicted.reprojection, people.pose2d
     if people.image_size is not None:
-        again, given = (denormalize(p, people.image_size) for p in (again, given))
-    error = metrics.reprojection_error(again, given, truth_weight(people))
-    skeleton = model.skeleton
+        reprojection, annotated = (
+            denormalize(p, people.image_size) for p in (reprojection, annotated)
+        )
+    error = metrics.reprojection_error(reprojection, annotated, ground_truth_weight(people))
     body = root_relative(lift(model, replay).pose3d, skeleton)
     return {
         "reprojection_error": _mean(error),
-        "implausible_bones": _mean(metrics.implausible_bones(found.pose3d, skeleton)),
-        "asymmetry": _mean(metrics.asymmetry(found.pose3d, skeleton)),
+        "implausible_bones": _mean(metrics.implausible_bones(predicted.pose3d, skeleton)),
+        "asymmetry": _mean(metrics.asymmetry(predicted.pose3d, skeleton)),
         "replay_mpjpe": 1000 * _mean(metrics.mpjpe(body, root_relative(replay.pose3d, skeleton))),
     }
 
 
-def _save(model: CameraPose, source: Path, out: Path, found: dict[str, Any]) -> None:
-    """Graph, weights and numbers, with the licence of the weights that it began from."""
+def _rows(model: CameraPose, people: Poses, images: Path | str | None, title: str) -> list[Row]:
+    """Return rows of the figure for some evenly spaced people."""
+    chosen = np.unique(np.linspace(0, len(people) - 1, FIGURE_PEOPLE).astype(int))
+    lifted = lift(model, people[chosen]).to_numpy()
+    folder = None if images is None else Path(images)
+    rows = [sample_row(lifted[[i]], folder) for i in range(len(chosen))]
+    return [row._replace(title=title) for row in rows]
+
+
+def _save(model: CameraPose, source: Path, out: Path, result: dict[str, Any]) -> None:
+    """Write graph, weights and metrics; the licence is that of the initial weights."""
     out.mkdir(parents=True, exist_ok=True)
-    settings, card, license = read_header(source)
-    card = card | {"adapted": found}
+    config, card, license = read_header(source)
+    card = card | {"adapted": result}
     model.cpu()
-    save_model(model, out / "model.safetensors", settings, card, license=license)
+    save_model(model, out / "model.safetensors", config, card, license=license)
     export_model(model, out / "model.onnx", card, license=license)
-    write_text(out / "adapt.json", json.dumps(found, indent=1) + "\n")
+    write_text(out / "adapt.json", json.dumps(result, indent=1) + "\n")
 
 
 def _mean(values: Tensor) -> float:

@@ -1,56 +1,135 @@
-"""Stage 3: everything together, on pairs, made pairs and 2D-only data (section 4.3, step 3)."""
+"""Stage 3: train all networks on pairs, generated pairs and 2D-only poses (section 4.3, step 3)."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from camerapose.core.poses import Poses
+from camerapose.data.augment.bone_lengths import vary_bone_lengths
 from camerapose.models.camerapose import CameraPose
-from camerapose.train.data import mirror_half
-from camerapose.train.steps import at_rest
-from camerapose.train.warmup import learn, play
+from camerapose.train.adversarial import AdversarialTraining
+from camerapose.train.augmentation import (
+    generated_pairs,
+    mirror_half,
+    observe,
+    with_lifted_sources,
+)
+from camerapose.train.config import AdversarialConfig, Config
+from camerapose.train.data import TrainingData
+from camerapose.train.loop import TrainingLoop
+from camerapose.train.losses import pair_terms, unlabelled_terms
+from camerapose.train.steps import evaluation_mode, update
 
-if TYPE_CHECKING:
-    from camerapose.train.trainer import Run
-
-
-def joint(run: "Run") -> None:
-    """In each iteration the game, then a step on pairs, made pairs and 2D-only poses together."""
-    config, pairs, detected = run.config, run.data.pairs, run.data.detected
-    for rows in run.batches("joint", config.joint, learning_groups(run.model, config.refiner_rate)):
-        exact, found = pairs[rows], detected and detected[rows]
-        if config.mirror:
-            exact, found = mirror_half(exact, found)
-        play(run, exact, complete_wild(run), feedback=run.progress)
-        resting = nn.BatchNorm1d if run.progress >= 1 - config.norms_rest else ()
-        with at_rest(run.model, resting):
-            learn(run, exact, found, config.adversary.share, some_wild(run))
+#: Share of the stage from which 2D-only poses are lifted well enough to be sources of the
+#: generator.
+LIFTED_SOURCES_FROM = 0.25
 
 
-def learning_groups(model: CameraPose, refiner_rate: float) -> list[dict]:
-    """Everything; the refiner, which comes trained from its own stage, at a rate of its own."""
+def joint(
+    config: Config,
+    data: TrainingData,
+    model: CameraPose,
+    adversarial: AdversarialTraining,
+    loop: TrainingLoop,
+    rng: torch.Generator,
+) -> None:
+    """Minimise L_phi + L_phi' (Eqs. 2, 16, 17), after an adversarial step in each iteration.
+
+    Pairs, generated pairs and 2D-only poses pass through the networks in one batch, so that batch
+    norm is trained with the mixture whose statistics it keeps.
+    """
+    settings = config.adversarial
+    groups = parameter_groups(model, config.refiner_lr_scale)
+    optimizer = loop.optimizer("joint", config.joint, groups)
+    for batch in loop.batches(config.joint, optimizer):
+        clean, detected = data.pairs[batch.rows], data.detected and data.detected[batch.rows]
+        if config.flip_augmentation:
+            clean, detected = mirror_half(clean, detected)
+
+        complete2d = draw_complete(data, config.unlabelled_batch, rng)
+        values, messages = adversarial.step(batch.iteration, clean, complete2d, batch.progress)
+        loop.log.add(values)
+        for message in messages:
+            loop.log.message(message)
+
+        unlabelled = draw_unlabelled(data, config.unlabelled_batch, config.flip_augmentation, rng)
+        if config.bone_length_std > 0:
+            clean, detected = vary_bone_lengths(clean, detected, config.bone_length_std, rng)
+        if settings.generated_share > 0:
+            lifted_sources = unlabelled if batch.progress >= LIFTED_SOURCES_FROM else None
+            sources = draw_sources(clean, lifted_sources, model, settings)
+            generated = generated_pairs(adversarial.networks["generator"], sources, rng)
+            clean, detected = append_generated(clean, detected, generated)
+        pose2d, confidence = observe(clean, detected, config.noise, rng)
+        n = len(clean)
+        if unlabelled is not None:
+            noisy2d, noisy_confidence = observe(unlabelled, None, config.noise, rng)
+            pose2d = torch.cat([pose2d, noisy2d])
+            confidence = torch.cat([confidence, noisy_confidence])
+
+        frozen = nn.BatchNorm1d if batch.progress >= 1 - config.frozen_norm_share else ()
+        with evaluation_mode(model, frozen):
+            lifted = model(pose2d, confidence)
+            terms = pair_terms(
+                lifted.rows(slice(n)), confidence[:n], clean, config.weights, config.pose_loss
+            )
+            if unlabelled is not None:
+                terms |= unlabelled_terms(
+                    lifted.rows(slice(n, None)), confidence[n:], unlabelled,
+                    adversarial.discriminators, config.weights,
+                )  # fmt: skip
+            update(optimizer, sum(terms.values()))
+        loop.log.add(terms)
+
+
+def parameter_groups(model: CameraPose, refiner_lr_scale: float) -> list[dict[str, Any]]:
+    """Return the parameters to train, those of the refinement network with their own `lr_scale`."""
     refiner = list(model.refiner.parameters()) if model.refiner is not None else []
-    rest = [p for part in (model.lifter, model.camera_branch) for p in part.parameters()]
-    groups = [{"params": rest, "share": 1.0}, {"params": refiner, "share": refiner_rate}]
-    return [group for group in groups if group["params"] and group["share"] > 0]
+    others = [p for part in (model.lifter, model.camera_branch) for p in part.parameters()]
+    groups = [
+        {"params": others, "lr_scale": 1.0},
+        {"params": refiner, "lr_scale": refiner_lr_scale},
+    ]
+    return [group for group in groups if group["params"] and group["lr_scale"] > 0]
 
 
-def complete_wild(run: "Run") -> torch.Tensor | None:
-    """Rows of some 2D-only poses with every joint annotated."""
-    complete = run.data.complete
-    if complete is None or len(complete) == 0:
+def draw_complete(data: TrainingData, n: int, rng: torch.Generator) -> Tensor | None:
+    """Draw the 2D of n 2D-only poses with all joints annotated; None if there are none."""
+    if data.complete is None or len(data.complete) == 0:
         return None
-    return complete[_draw(run, len(complete))]
+    rows = torch.randint(len(data.complete), (n,), generator=rng, device=data.complete.device)
+    return data.unlabelled.pose2d[data.complete[rows]]
 
 
-def some_wild(run: "Run") -> Poses | None:
-    """Some 2D-only poses; none where there are none."""
-    if run.data.wild is None or run.config.wild_batch == 0:
+def draw_unlabelled(data: TrainingData, n: int, flip: bool, rng: torch.Generator) -> Poses | None:
+    """Draw n 2D-only poses, half of them mirrored if `flip`; None if there are none."""
+    if data.unlabelled is None or n == 0:
         return None
-    wild = run.data.wild[_draw(run, len(run.data.wild))]
-    return mirror_half(wild)[0] if run.config.mirror else wild
+    device = data.unlabelled.pose2d.device
+    rows = torch.randint(len(data.unlabelled), (n,), generator=rng, device=device)
+    unlabelled = data.unlabelled[rows]
+    return mirror_half(unlabelled)[0] if flip else unlabelled
 
 
-def _draw(run: "Run", n: int) -> torch.Tensor:
-    return torch.randint(n, (run.config.wild_batch,), generator=run.rng, device=run.device)
+def draw_sources(
+    pairs: Poses, unlabelled: Poses | None, model: CameraPose, settings: AdversarialConfig
+) -> Poses:
+    """Return evenly spaced pairs as sources of the generator, a share replaced by lifted poses."""
+    n = round(settings.generated_share * len(pairs))
+    rows = torch.linspace(0, len(pairs) - 1, n, device=pairs.pose2d.device).long()
+    sources = pairs[rows]
+    if unlabelled is None:
+        return sources
+    n_lifted = round(settings.unlabelled_sources * len(sources))
+    return with_lifted_sources(model, sources, unlabelled, n_lifted)
+
+
+def append_generated(
+    clean: Poses, detected: Poses | None, generated: Poses
+) -> tuple[Poses, Poses | None]:
+    """Append generated pairs; their clean 2D substitutes for detections."""
+    if detected is not None:
+        substitute = Poses(generated.skeleton, generated.pose2d, generated.confidence)
+        detected = Poses.cat([detected, substitute])
+    return Poses.cat([clean, generated]), detected

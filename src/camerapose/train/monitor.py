@@ -1,33 +1,36 @@
-"""Watching over the adversarial game, so that it is mended and not merely lost."""
+"""Monitor the adversarial training and repair it when it fails."""
 
 import copy
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-#: How much of the past the running means keep at each update.
-MEMORY = 0.95
-#: A discriminator that tells real from made by this much (of 1) has won: it teaches nothing more.
-WON = 0.85
-#: It learns again once the difference has fallen below this.
-EVEN = 0.6
-#: A generator whose poses from a whole batch differ by less than this (metres) has collapsed.
-COLLAPSED = 0.002
-#: Updates between two looks.
+#: Decay of the running means per update.
+DECAY = 0.95
+#: Difference of the mean scores of real and generated poses above which a discriminator is paused:
+#: its gradient no longer helps the generator.
+PAUSE_ABOVE = 0.85
+#: Difference below which a paused discriminator continues.
+CONTINUE_BELOW = 0.6
+#: Diversity of a batch of generated poses (metres) below which the generator has collapsed.
+MIN_DIVERSITY = 0.002
+#: Updates between two checks.
 INTERVAL = 50
 
 
-class Health:
-    """Running means of what tells a healthy game from a lost one, and the way back.
+class AdversarialMonitor:
+    """Pause dominant discriminators and restore networks after a collapse.
 
-    Every `INTERVAL` updates it looks. A discriminator that has won pauses until the generator
-    has caught up. When the generator has collapsed, or anything is not finite, generator,
-    discriminators and their optimisers return to the last state that was healthy.
+    Every `INTERVAL` updates the running means are checked. A discriminator that separates real and
+    generated poses too well is paused until the generator has improved. When the generator has
+    collapsed, or any value is not finite, generator, discriminators and their optimizers return to
+    the last state that passed the check.
 
     Args:
-        networks: generator, d2d and d3d by name.
-        optimizers: theirs, by the same names.
+        networks: generator, d2d and d3d.
+        optimizers: their optimizers, by the same names.
     """
 
     def __init__(self, networks: dict[str, nn.Module], optimizers: dict[str, Any]):
@@ -35,55 +38,54 @@ class Health:
         self.means: dict[str, Tensor] = {}
         self.paused: dict[str, bool] = {"d2d": False, "d3d": False}
         self.updates = 0
-        self.healthy: dict[str, Any] | None = self._snapshot()
+        self.good: dict[str, Any] = self._snapshot()
 
-    def watch(self, **values: Tensor) -> list[str]:
-        """Take note of one update; what was found wrong and done, in words.
+    def record(self, **values: Tensor) -> list[str]:
+        """Record one update; return messages about problems and what was done about them.
 
         Args:
             values: scalar tensors `d2d_real`, `d2d_fake`, `d3d_real`, `d3d_fake` (mean scores)
-                and `variety` (metres).
+                and `diversity` (metres).
         """
         for name, value in values.items():
             value = value.detach()
             old = self.means.get(name, value)
-            self.means[name] = MEMORY * old + (1 - MEMORY) * value
+            self.means[name] = DECAY * old + (1 - DECAY) * value
         self.updates += 1
-        return self.look() if self.updates % INTERVAL == 0 else []
+        return self.check() if self.updates % INTERVAL == 0 else []
 
-    def look(self) -> list[str]:
-        """Judge the running means, and mend what is wrong."""
-        said = []
+    def check(self) -> list[str]:
+        """Check the running means and the weights; return messages."""
         means = {name: float(value) for name, value in self.means.items()}
-        tensors = [p for net in self.networks.values() for p in net.parameters()]
-        finite = all(bool(p.isfinite().all()) for p in tensors)
-        if not finite or any(
-            value != value or abs(value) == float("inf") for value in means.values()
-        ):
+        weights = [p for network in self.networks.values() for p in network.parameters()]
+        finite = all(bool(p.isfinite().all()) for p in weights)
+        if not finite or not all(map(math.isfinite, means.values())):
             self._restore()
-            return [
-                "generator or discriminators are no longer finite: back to their last healthy state"
-            ]
-        for name in ("d2d", "d3d"):
-            gap = means[f"{name}_real"] - means[f"{name}_fake"]
-            if not self.paused[name] and gap > WON:
-                self.paused[name] = True
-                said.append(
-                    f"{name.upper()} wins (real {means[name + '_real']:.2f}, made "
-                    f"{means[name + '_fake']:.2f}): it pauses until the generator has caught up"
-                )
-            elif self.paused[name] and gap < EVEN:
-                self.paused[name] = False
-                said.append(f"{name.upper()} learns again")
-        if means["variety"] < COLLAPSED:
+            return ["generator or discriminators not finite: restored their last good state"]
+        messages = [message for name in self.paused for message in self._check_balance(name, means)]
+        if means["diversity"] < MIN_DIVERSITY:
             self._restore()
-            said.append(
-                f"the generator has collapsed (its poses differ by {means['variety'] * 1000:.1f} "
-                "mm): back to its last healthy state"
+            messages.append(
+                f"generator collapsed (diversity {means['diversity'] * 1000:.1f} mm): restored the "
+                "last good state"
             )
         elif not any(self.paused.values()):
-            self.healthy = self._snapshot()
-        return said
+            self.good = self._snapshot()
+        return messages
+
+    def _check_balance(self, name: str, means: dict[str, float]) -> list[str]:
+        """Pause or continue a discriminator."""
+        real, fake = means[f"{name}_real"], means[f"{name}_fake"]
+        if not self.paused[name] and real - fake > PAUSE_ABOVE:
+            self.paused[name] = True
+            return [
+                f"{name.upper()} dominates (mean score {real:.2f} real, {fake:.2f} generated): "
+                "paused"
+            ]
+        if self.paused[name] and real - fake < CONTINUE_BELOW:
+            self.paused[name] = False
+            return [f"{name.upper()} continues"]
+        return []
 
     def _snapshot(self) -> dict[str, Any]:
         return copy.deepcopy(
@@ -94,23 +96,28 @@ class Health:
         )
 
     def _restore(self) -> None:
-        healthy = copy.deepcopy(self.healthy)
-        for name, state in healthy["networks"].items():
+        good = copy.deepcopy(self.good)
+        for name, state in good["networks"].items():
             self.networks[name].load_state_dict(state)
-        for name, state in healthy["optimizers"].items():
+        for name, state in good["optimizers"].items():
             self.optimizers[name].load_state_dict(state)
         self.means, self.paused = {}, dict.fromkeys(self.paused, False)
 
     def state_dict(self) -> dict[str, Any]:
-        names = ("means", "paused", "updates", "healthy")
-        return {name: getattr(self, name) for name in names}
+        """Return everything that is needed to resume."""
+        return {name: getattr(self, name) for name in ("means", "paused", "updates", "good")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         for name, value in state.items():
             setattr(self, name, value)
 
 
-def variety(poses3d: Tensor) -> Tensor:
-    """How much poses differ from each other: spread of joints about the mean pose, metres."""
+def diversity(poses3d: Tensor) -> Tensor:
+    """Return the mean distance of the joints from the mean pose of a batch, in metres.
+
+    Args:
+        poses3d: (n, joints, 3); the position of the bodies has no influence.
+    """
     relative = poses3d - poses3d.mean(1, keepdim=True)
     return torch.linalg.vector_norm(relative - relative.mean(0), dim=-1).mean()

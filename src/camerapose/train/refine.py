@@ -1,28 +1,38 @@
-"""Stage 1: the refinement network alone, from detected to exact 2D (section 4.3, step 1)."""
+"""Stage 1: train the refinement network alone (section 4.3, step 1)."""
 
-from typing import TYPE_CHECKING
+import torch
 
+from camerapose.models.camerapose import CameraPose
 from camerapose.models.crop import VirtualCamera
-from camerapose.train.data import mirror_half, observe
-from camerapose.train.steps import refinement_term, update
+from camerapose.train.augmentation import mirror_half, observe
+from camerapose.train.config import Config
+from camerapose.train.data import TrainingData
+from camerapose.train.loop import TrainingLoop
+from camerapose.train.losses import refinement_term
+from camerapose.train.steps import update
 
-if TYPE_CHECKING:
-    from camerapose.train.trainer import Run
 
+def refine(
+    config: Config,
+    data: TrainingData,
+    model: CameraPose,
+    loop: TrainingLoop,
+    rng: torch.Generator,
+) -> None:
+    """Minimise L_ref (Eq. 4) from detected and noisy 2D to clean 2D.
 
-def refine(run: "Run") -> None:
-    """Minimise L_ref (Eq. 4) over what detectors see of Human3.6M's poses."""
-    refiner = run.model.refiner
-    if refiner is None:
+    Without a refinement network there is nothing to do.
+    """
+    if model.refiner is None:
         return
-    pairs, detected = run.data.pairs, run.data.detected
-    for rows in run.batches("refine", run.config.refine, refiner.parameters()):
-        exact, found = pairs[rows], detected and detected[rows]
-        if run.config.mirror:
-            exact, found = mirror_half(exact, found)
-        pose2d, confidence = observe(exact, found, run.config.noise, run.rng)
-        view = VirtualCamera.on(pose2d, confidence)
-        refined = view.leave(refiner(view.enter(pose2d), confidence))
-        loss = refinement_term(refined, confidence, exact, exact.confidence)
-        update(run.optimizers["model"], loss)
-        run.log({"refine": loss})
+    optimizer = loop.optimizer("refine", config.refine, model.refiner.parameters())
+    for batch in loop.batches(config.refine, optimizer, validation=False):
+        clean, detected = data.pairs[batch.rows], data.detected and data.detected[batch.rows]
+        if config.flip_augmentation:
+            clean, detected = mirror_half(clean, detected)
+        pose2d, confidence = observe(clean, detected, config.noise, rng)
+        view = VirtualCamera.fit(pose2d, confidence)
+        refined = view.to_image(model.refiner(view.to_crop(pose2d), confidence))
+        loss = refinement_term(refined, confidence, clean, clean.confidence)
+        update(optimizer, loss)
+        loop.log.add({"refine": loss})

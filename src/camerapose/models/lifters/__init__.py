@@ -1,5 +1,5 @@
-"""Lifters: a file is a lifter, and its name the lifter's name.
+"""Lifters: each file is one, named like the file; `_base` holds shared layers.
 
-Each holds a class `Lifter(skeleton, **settings)`, a torch module from a 2D pose (n, joints, 2) to
-the root-relative 3D pose (n, joints, 3) in metres with the root at exactly zero.
+A lifter is a class `Lifter(skeleton, **arguments)`, a torch module from a 2D pose (n, joints, 2) to
+the root-relative 3D pose (n, joints, 3) in metres whose root is exactly zero.
 """

@@ -1,27 +1,22 @@
 """The lifter `semgcn`: semantic graph convolutions (Zhao et al., CVPR 2019)."""
 
+from collections import OrderedDict
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.core.geometry import root_relative
 from camerapose.core.skeleton import Skeleton
-from camerapose.models.lifters.mlp import Dropout
-
-
-class JointNorm(nn.BatchNorm1d):
-    """Batch norm of each channel over poses and joints alike."""
-
-    def forward(self, x: Float[Tensor, "n j channels"]) -> Float[Tensor, "n j channels"]:
-        return super().forward(x.flatten(0, 1)).view_as(x)
+from camerapose.models.lifters._base import Dropout, JointNorm, residual
 
 
 class SemGraphConv(nn.Module):
-    """Every joint gathers from itself and its neighbours, by weights learned for each edge.
+    """Graph convolution over each joint and its neighbours with a trained weight per edge.
 
     Source: "Semantic graph convolutional networks for 3D human pose regression", Eq. 2: weights
-    are a softmax over the neighbourhood; a joint's own features and its neighbours' pass through
-    different matrices.
+    are a softmax over the neighbourhood; a joint's own features and those of its neighbours are
+    transformed by different matrices.
     """
 
     def __init__(self, skeleton: Skeleton, inputs: int, outputs: int, bias: bool = True):
@@ -38,57 +33,48 @@ class SemGraphConv(nn.Module):
         self.register_buffer("places", places, persistent=False)
 
     def forward(self, x: Float[Tensor, "n j inputs"]) -> Float[Tensor, "n j outputs"]:
-        far = self.edges.new_full((self.joints**2,), -torch.inf)
-        weights = far.scatter(0, self.places, self.edges).view(self.joints, -1).softmax(dim=-1)
+        logits = self.edges.new_full((self.joints**2,), -torch.inf)
+        weights = logits.scatter(0, self.places, self.edges).view(self.joints, -1).softmax(dim=-1)
         own = weights.diagonal()
         return own[:, None] * self.own(x) + (weights - own.diag()) @ self.others(x)
 
 
-class GraphLayer(nn.Module):
-    """Graph convolution, batch norm, ReLU, dropout."""
+def graph_layer(skeleton: Skeleton, inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Return graph convolution, batch norm, ReLU and dropout.
 
-    def __init__(self, skeleton: Skeleton, inputs: int, outputs: int, dropout: float):
-        super().__init__()
-        self.layers = nn.Sequential(
-            SemGraphConv(skeleton, inputs, outputs),
-            JointNorm(outputs),
-            nn.ReLU(inplace=True),
-            Dropout(dropout),
-        )
-
-    def forward(self, x: Float[Tensor, "n j inputs"]) -> Float[Tensor, "n j outputs"]:
-        return self.layers(x)
-
-
-class ResidualBlock(nn.Module):
-    """Two graph layers, added to what came in."""
-
-    def __init__(self, skeleton: Skeleton, width: int, dropout: float):
-        super().__init__()
-        self.layers = nn.Sequential(
-            *[GraphLayer(skeleton, width, width, dropout) for _ in range(2)]
-        )
-
-    def forward(self, x: Float[Tensor, "n j width"]) -> Float[Tensor, "n j width"]:
-        return x + self.layers(x)
+    Stored weights name the layers `layers.0`, `layers.1`, ...
+    """
+    layers = nn.Sequential(
+        SemGraphConv(skeleton, inputs, outputs),
+        JointNorm(outputs),
+        nn.ReLU(inplace=True),
+        Dropout(dropout),
+    )
+    return nn.Sequential(OrderedDict(layers=layers))
 
 
 class Lifter(nn.Module):
-    """2D pose to root-relative 3D pose in metres.
+    """Lift a 2D pose to a root-relative 3D pose in metres.
 
-    Source: SemGCN without its non-local layers, as PoseAug trains it. The network places all
-    joints and its root is then subtracted, so its last layer needs no bias.
+    Source: SemGCN without its non-local layers, as trained by PoseAug. The root is subtracted from
+    the output, so the last layer needs no bias.
 
     Args:
-        blocks: residual blocks of two graph convolutions.
+        width: channels of each joint.
+        blocks: number of residual blocks of two graph convolutions.
+        dropout: probability after each graph convolution.
     """
 
     def __init__(self, skeleton: Skeleton, width: int = 128, blocks: int = 4, dropout: float = 0.0):
         super().__init__()
         self.skeleton = skeleton
+
+        def layer(inputs: int) -> nn.Sequential:
+            return graph_layer(skeleton, inputs, width, dropout)
+
         self.layers = nn.Sequential(
-            GraphLayer(skeleton, 2, width, dropout),
-            *[ResidualBlock(skeleton, width, dropout) for _ in range(blocks)],
+            layer(2),
+            *[residual(layer(width), layer(width)) for _ in range(blocks)],
             SemGraphConv(skeleton, width, 3, bias=False),
         )
 

@@ -1,7 +1,7 @@
 """The lifter `stgcn`: graph convolutions from joints to parts to the whole body and back.
 
 Source: "Exploiting spatial-temporal relationships for 3D pose estimation via graph convolutional
-networks" (Cai et al., ICCV 2019), on one frame and in the sizes that PoseAug trains.
+networks" (Cai et al., ICCV 2019), on a single frame and with the sizes of PoseAug.
 """
 
 import torch
@@ -10,26 +10,16 @@ from torch import Tensor, nn
 
 from camerapose.core.geometry import root_relative
 from camerapose.core.skeleton import Skeleton
-from camerapose.models.lifters.mlp import Dropout
-from camerapose.models.lifters.semgcn import JointNorm
+from camerapose.models.lifters._base import LIMBS, Dropout, JointNorm, dense, parts_of_joints
 
-_ARM = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
-_LEG = ("hip", "knee", "ankle", "heel", "foot_index")
-_LIMBS = [[f"{side}_{j}" for j in limb] for limb in (_ARM, _LEG) for side in ("left", "right")]
-#: The graph of the parts: left arm, right arm, left leg, right leg, and the trunk between them.
-_PART_EDGES = [(limb, len(_LIMBS)) for limb in range(len(_LIMBS))]
+#: Graph of the body parts: left arm, right arm, left leg and right leg, each next to the trunk.
+_PART_EDGES = [(limb, len(LIMBS)) for limb in range(len(LIMBS))]
 _PART_MIRROR = [1, 0, 3, 2, 4]
 _PART_DISTANCES = [1, 1, 1, 1, 0]
 
 
-def parts_of_joints(skeleton: Skeleton) -> list[int]:
-    """For each joint the part it belongs to; what is on no limb is on the trunk."""
-    limbs = {joint: part for part, limb in enumerate(_LIMBS) for joint in limb}
-    return [limbs.get(joint, len(_LIMBS)) for joint in skeleton.joints]
-
-
 def center_distances(skeleton: Skeleton) -> list[int]:
-    """Bones between each joint and the body's middle: the spine, or the root if there is none."""
+    """Return the number of bones between each joint and the spine, or the root without a spine."""
     center = "spine" if "spine" in skeleton.joints else skeleton.root
     distances = {skeleton.index(center): 0}
     while len(distances) < skeleton.n_joints:
@@ -43,10 +33,15 @@ def center_distances(skeleton: Skeleton) -> list[int]:
 def grouped_adjacency(
     edges: list[tuple[int, int]], mirror: list[int], distances: list[int]
 ) -> Float[Tensor, "4 nodes nodes"]:
-    """Who gathers (row) from whom (column), in four groups that have weights of their own.
+    """Return adjacency matrices (target, source) of four groups with separate weights.
 
-    The node itself, neighbours further out, neighbours further in, and its left-right
-    counterpart. Every node's entries sum to one over the groups.
+    The groups are the node itself, neighbours away from the centre, neighbours towards the centre,
+    and the left-right counterpart. The entries of each source node sum to one.
+
+    Args:
+        edges: pairs of connected nodes.
+        mirror: left-right counterpart of each node.
+        distances: number of edges between each node and the centre.
     """
     n = len(mirror)
     groups = torch.zeros(4, n, n)
@@ -58,15 +53,8 @@ def grouped_adjacency(
     return groups / groups.sum(dim=(0, 2), keepdim=True)
 
 
-def dense(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    """Linear, batch norm, ReLU, dropout, on each node by itself."""
-    return nn.Sequential(
-        nn.Linear(inputs, outputs), JointNorm(outputs), nn.ReLU(inplace=True), Dropout(dropout)
-    )
-
-
 class GraphBlock(nn.Module):
-    """Graph convolution over the four groups, then a layer on each node, with a shortcut."""
+    """Graph convolution over the four groups and a linear layer on each node, with a shortcut."""
 
     def __init__(
         self,
@@ -94,15 +82,15 @@ class GraphBlock(nn.Module):
             self.shortcut = nn.Sequential(nn.Linear(inputs, outputs), JointNorm(outputs))
 
     def forward(self, x: Float[Tensor, "n nodes inputs"]) -> Float[Tensor, "n nodes outputs"]:
-        offered = self.gather(x).unflatten(-1, (len(self.adjacency), -1))
-        y = self.layers(torch.einsum("kab,nbkc->nac", self.adjacency, offered))
+        messages = self.gather(x).unflatten(-1, (len(self.adjacency), -1))
+        y = self.layers(torch.einsum("kab,nbkc->nac", self.adjacency, messages))
         return torch.relu(y if self.shortcut is None else y + self.shortcut(x))
 
 
 class NonLocal(nn.Module):
-    """Every joint attends to every joint (embedded Gaussian; Wang et al., CVPR 2018).
+    """Attention between all joints (embedded Gaussian; Wang et al., CVPR 2018).
 
-    Starts as the identity. Keys need no bias: it would add the same to all that are compared.
+    Initialised as the identity. Keys need no bias: it would shift all logits of a query alike.
     """
 
     def __init__(self, width: int):
@@ -120,14 +108,14 @@ class NonLocal(nn.Module):
 
 
 class Lifter(nn.Module):
-    """2D pose to root-relative 3D pose in metres.
+    """Lift a 2D pose to a root-relative 3D pose in metres.
 
-    The graph is the skeleton's own, so no joint has to be made up for it. The network places all
-    joints and its root is then subtracted, so its last layer needs no bias.
+    The graph is that of the skeleton, so no joint has to be interpolated. The root is subtracted
+    from the output, so the last layer needs no bias.
 
     Args:
-        width: channels of a joint; a part has twice, the first two layers half as many.
-        dropout: of every layer.
+        width: channels of each joint; parts have twice, the first two layers half as many.
+        dropout: probability after each layer.
     """
 
     def __init__(self, skeleton: Skeleton, width: int = 256, dropout: float = 0.1):
@@ -153,8 +141,8 @@ class Lifter(nn.Module):
             GraphBlock(parts, width, 2 * width, dropout),
             GraphBlock(parts, 2 * width, 2 * width, dropout),
         )
-        self.body = dense(2 * width, 2 * width, dropout)
-        self.coarse = dense(4 * width, width, dropout)
+        self.body = dense(2 * width, 2 * width, dropout, norm=JointNorm)
+        self.coarse = dense(4 * width, width, dropout, norm=JointNorm)
         self.non_local = NonLocal(2 * width)
         self.last = nn.Sequential(Dropout(dropout), nn.Linear(2 * width, 3, bias=False))
 

@@ -1,0 +1,129 @@
+"""Save a run so that it resumes bit-identically, and prepare its folder."""
+
+import dataclasses
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from camerapose.io.files import AtomicFile, make_folder, write_text
+from camerapose.train import config_io, distributed
+from camerapose.train.config import Config
+from camerapose.train.logging import APPENDED
+from camerapose.train.monitor import AdversarialMonitor
+from camerapose.train.progress import Progress
+
+FILE = "training.pt"
+
+
+class Checkpoint:
+    """State of a run in the file `training.pt`, replaced atomically.
+
+    It contains weights, optimizers, random states, position, monitor and the lengths of the log
+    files. `model_optimizer` is the state of the current stage's optimizer after `load`, else None.
+
+    Args:
+        out: run folder.
+        progress, networks, optimizers, monitor, rng: the objects to save and restore. The stages
+            add the optimizer `model` to `optimizers`.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        progress: Progress,
+        networks: dict[str, nn.Module],
+        optimizers: dict[str, torch.optim.Optimizer],
+        monitor: AdversarialMonitor,
+        rng: torch.Generator,
+    ):
+        self.out, self.progress, self.networks = out, progress, networks
+        self.optimizers, self.monitor, self.rng = optimizers, monitor, rng
+        self.model_optimizer: dict[str, Any] | None = None
+
+    def save(self) -> None:
+        """Write the state; only the main process does."""
+        if not distributed.is_main():
+            return
+        on_gpu = self.rng.device.type == "cuda"
+        state = {
+            "progress": dataclasses.asdict(self.progress),
+            "networks": {k: v.state_dict() for k, v in self.networks.items()},
+            "optimizers": {k: v.state_dict() for k, v in self.optimizers.items()},
+            "monitor": self.monitor.state_dict(),
+            "log_sizes": {name: _size(self.out / name) for name in APPENDED},
+            "random": {
+                "rng": self.rng.get_state(),
+                "torch": torch.get_rng_state(),
+                "cuda": [torch.cuda.get_rng_state()] if on_gpu else [],
+            },
+        }
+        with AtomicFile(self.out / FILE) as temporary:
+            torch.save(state, temporary)
+
+    def load(self) -> bool:
+        """Restore the state, if there is any; return whether there was.
+
+        Log entries that were written after the state was saved are removed, because these
+        iterations will be repeated.
+        """
+        saved = distributed.from_main(self._open)
+        if saved is None:
+            return False
+        state = torch.load(saved, map_location=self.rng.device, weights_only=True)
+        for name, value in state["progress"].items():
+            setattr(self.progress, name, value)
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.model_optimizer = state["optimizers"].get("model")
+        self.monitor.load_state_dict(state["monitor"])
+        self.rng.set_state(state["random"]["rng"].cpu())
+        torch.set_rng_state(state["random"]["torch"].cpu())
+        for cuda in state["random"]["cuda"][:1]:
+            torch.cuda.set_rng_state(cuda.cpu())
+        if distributed.is_main():
+            for name, size in state["log_sizes"].items():
+                _truncate(self.out / name, size)
+        return True
+
+    def _open(self) -> Path | io.BytesIO | None:
+        """Return the file, for several processes its content; None for a new run."""
+        path = self.out / FILE
+        if not path.exists():
+            for name in APPENDED:
+                (self.out / name).unlink(missing_ok=True)
+            return None
+        return path if distributed.process_count() == 1 else io.BytesIO(path.read_bytes())
+
+
+def prepare_folder(config: Config, out: Path) -> None:
+    """Create the run folder and write its configuration.
+
+    Raises:
+        ValueError: the folder contains a run with other settings.
+    """
+    make_folder(out / "figures")
+    path = out / "config.toml"
+    if path.exists() and (out / FILE).exists():
+        old, new = config_io.as_dict(config_io.read(path)), config_io.as_dict(config)
+        differing = [key for key in new if new[key] != old[key]]
+        if differing:
+            raise ValueError(
+                f"{out} contains a run with other settings of {', '.join(differing)}; resume it "
+                f"with {path} or choose another --out"
+            )
+    write_text(path, config_io.to_toml(config))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _truncate(path: Path, size: int) -> None:
+    if _size(path) > size:
+        os.truncate(path, size)

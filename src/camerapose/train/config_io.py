@@ -1,0 +1,223 @@
+"""Read, check and write training configurations (TOML).
+
+A file lists differences from the defaults. With `extends = "other.toml"` it lists differences from
+another file instead, whose path is relative to its own folder.
+"""
+
+import dataclasses
+import json
+import math
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from camerapose.train.config import Config
+
+#: Key that names the file whose settings are inherited.
+EXTENDS = "extends"
+#: Human3.6M's test subjects.
+TEST_SUBJECTS = {"S9", "S11"}
+
+
+def read(path: Path | str) -> Config:
+    """Read a configuration file, including the files that it extends.
+
+    Tables are merged key by key. A setting with a table as its value (`model.lifter_arguments`,
+    `data.pairs`, `data.unlabelled`) is one value: it replaces the inherited one.
+
+    Raises:
+        FileNotFoundError: the file or a file that it extends does not exist.
+        ValueError: not TOML, an unknown key, a value of another type or out of range, or files
+            that extend each other.
+    """
+    config = Config()
+    for file, differences in _chain(Path(path)):
+        config = update(config, differences, str(file))
+    return config
+
+
+def read_differences(path: Path | str) -> dict[str, Any]:
+    """Return all differences from the defaults that a file and the files it extends list.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read`.
+    """
+    config, merged = Config(), {}
+    for file, differences in _chain(Path(path)):
+        config = update(config, differences, str(file))
+        merged = _merged(merged, differences, config)
+    return merged
+
+
+def _merged(base: dict[str, Any], differences: dict[str, Any], config: Any) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in differences.items():
+        nested = getattr(config, key)
+        if dataclasses.is_dataclass(nested):
+            value = _merged(base.get(key, {}), value, nested)
+        merged[key] = value
+    return merged
+
+
+def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the file and the files it extends with their settings, base file first."""
+    chain: list[tuple[Path, dict[str, Any]]] = []
+    visited: list[Path] = []
+    while True:
+        resolved = path.resolve()
+        if resolved in visited:
+            names = " -> ".join(p.name for p in [*visited, resolved])
+            raise ValueError(f"{path}: configuration files extend each other: {names}")
+        visited.append(resolved)
+        differences = _parse(path)
+        base = differences.pop(EXTENDS, None)
+        chain.insert(0, (path, differences))
+        if base is None:
+            return chain
+        if not isinstance(base, str):
+            raise ValueError(f"{path}: extends = {base!r}; accepted: the path of a .toml file")
+        path = path.parent / base
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"no configuration at {path}; pass a .toml file such as configs/quick.toml"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a TOML file: {error}") from None
+
+
+def update(config: Any, differences: dict[str, Any], source: str, prefix: str = "") -> Any:
+    """Return a copy of a settings dataclass with some fields changed.
+
+    Args:
+        config: `Config` or one of its tables.
+        differences: nested dictionaries of the fields to change.
+        source: origin of the differences, named in errors.
+        prefix: key of the table, with a final dot.
+
+    Raises:
+        ValueError: an unknown key, or a value of another type or out of range.
+    """
+    known = {f.name: f for f in dataclasses.fields(config)}
+    changes = {}
+    for key, value in differences.items():
+        name = f"{prefix}{key}"
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.4)
+            hint = f"did you mean {prefix}{near[0]}? " if near else ""
+            raise ValueError(
+                f"{source}: unknown key {name}; {hint}accepted keys: {', '.join(known)}"
+            )
+        old = getattr(config, key)
+        if not dataclasses.is_dataclass(old):
+            changes[key] = _checked(known[key], old, value, f"{source}: {name}")
+        elif isinstance(value, dict):
+            changes[key] = update(old, value, source, f"{name}.")
+        else:
+            raise ValueError(f"{source}: {name} = {value!r}; {name} is a table: write [{name}]")
+    return dataclasses.replace(config, **changes)
+
+
+def _checked(field: dataclasses.Field, old: Any, value: Any, where: str) -> Any:
+    """Return the value converted to the type of the field, or raise a ValueError."""
+    if isinstance(old, tuple) and isinstance(value, list | tuple):
+        kind = get_args(field.type)[0]
+        if any(type(v) is not kind for v in value):
+            raise ValueError(f"{where} = {value!r}; accepted: a list with elements of {kind}")
+        return tuple(value)
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(None) in get_args(field.type):  # optional: false disables it
+        if value is False or value is None:
+            return None
+        old = ""
+    if type(value) is not type(old):
+        raise ValueError(
+            f"{where} = {value!r} is of type {type(value).__name__}; accepted: "
+            f"{type(old).__name__}, for example {old!r}"
+        )
+    _check_value(field, value, where)
+    return value
+
+
+def _check_value(field: dataclasses.Field, value: Any, where: str) -> None:
+    """Raise a ValueError if a value is outside the accepted range or choices."""
+    if get_origin(field.type) is Literal and value not in get_args(field.type):
+        choices = ", ".join(map(repr, get_args(field.type)))
+        raise ValueError(f"{where} = {value!r}; accepted: {choices}")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    low = field.metadata.get("min", -math.inf)
+    above = field.metadata.get("above", -math.inf)
+    high = field.metadata.get("max", math.inf)
+    if not (math.isfinite(value) and low <= value <= high and value > above):
+        raise ValueError(f"{where} = {value!r}; accepted: {_range(field.metadata)}")
+
+
+def _range(metadata: Any) -> str:
+    if "max" in metadata:
+        return f"{metadata['min']} to {metadata['max']}"
+    if "above" in metadata:
+        return f"a finite number above {metadata['above']}"
+    return f"{metadata['min']} or more" if "min" in metadata else "a finite number"
+
+
+def check(config: Config) -> Config:
+    """Return the same configuration if a run with it is possible.
+
+    Raises:
+        ValueError: a value out of range, or training or validation on the test set.
+    """
+    _check_table(config, "")
+    for name in ("subjects", "held_out"):
+        test = TEST_SUBJECTS & set(getattr(config.data, name))
+        if test:
+            raise ValueError(
+                f"data.{name} contains {', '.join(sorted(test))}, which belong to the test set of "
+                "Human3.6M; accepted: S1, S5, S6, S7, S8"
+            )
+    return config
+
+
+def _check_table(config: Any, prefix: str) -> None:
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            _check_table(value, f"{prefix}{field.name}.")
+        else:
+            _check_value(field, value, f"{prefix}{field.name}")
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """Return nested dictionaries, with lists for tuples, as accepted by `update` and JSON."""
+    plain = {}
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        if dataclasses.is_dataclass(value):
+            value = as_dict(value)
+        plain[f.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def to_toml(config: Config) -> str:
+    """Return the complete configuration as TOML that `read` accepts."""
+    lines, tables = [], []
+    for key, entry in as_dict(config).items():
+        if dataclasses.is_dataclass(getattr(config, key)):
+            tables += [f"\n[{key}]", *(f"{k} = {_toml(v)}" for k, v in entry.items())]
+        else:
+            lines.append(f"{key} = {_toml(entry)}")
+    return "\n".join(lines + tables) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "false"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)

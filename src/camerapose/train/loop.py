@@ -1,0 +1,176 @@
+"""Iterate over the batches of a stage: learning rate, log, checkpoints and validation."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from camerapose.train import distributed
+from camerapose.train.checkpoint import Checkpoint
+from camerapose.train.config import Config, Schedule
+from camerapose.train.logging import TrainingLog
+from camerapose.train.progress import Progress
+from camerapose.train.schedule import learning_rate
+
+#: Stages of a run in their order; the data order depends on the index.
+STAGES = ("refine", "warmup", "joint")
+#: Iterations whose mean losses are written as one line of metrics.jsonl.
+LOG_INTERVAL = 50
+#: With several processes: iterations between two checks whether any of them was interrupted.
+STOP_INTERVAL = 10
+
+
+class Batch(NamedTuple):
+    """One iteration."""
+
+    rows: Tensor
+    """Rows of the pairs."""
+    iteration: int
+    """Finished iterations of the run."""
+    progress: float
+    """Finished share of the stage, 0 to 1."""
+
+
+class TrainingLoop:
+    """Run the iterations of each stage, from where a resumed run stopped.
+
+    Args:
+        config: settings of the run.
+        n_pairs: number of 2D-3D pairs.
+        device: device of the row indices.
+        progress: position in the run, updated here.
+        log: log of the run.
+        checkpoint: saves the run.
+        validate: computes the metrics after an epoch.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        n_pairs: int,
+        device: torch.device,
+        progress: Progress,
+        log: TrainingLog,
+        checkpoint: Checkpoint,
+        validate: Callable[[], dict[str, float]],
+    ):
+        self.config, self.n_pairs, self.device = config, n_pairs, device
+        self.progress, self.log, self.checkpoint = progress, log, checkpoint
+        self.validate = validate
+        self.stopping = False
+        """Set to save and stop after the current iteration."""
+        self._saved_at = time.monotonic()
+
+    def optimizer(
+        self, stage: str, schedule: Schedule, parameters: Iterable[Any]
+    ) -> torch.optim.Optimizer:
+        """Begin or resume a stage; return its optimizer.
+
+        Args:
+            parameters: parameters to train, or groups of them, each with its `lr_scale`.
+        """
+        optimizer = torch.optim.AdamW(
+            parameters, lr=schedule.lr, weight_decay=self.config.weight_decay, fused=True
+        )
+        self.checkpoint.optimizers["model"] = optimizer
+        if self.progress.stage == stage:
+            optimizer.load_state_dict(self.checkpoint.model_optimizer)
+        else:
+            self.progress.stage, self.progress.epoch, self.progress.step = stage, 0, 0
+        self.checkpoint.model_optimizer = None
+        return optimizer
+
+    def batches(
+        self, schedule: Schedule, optimizer: torch.optim.Optimizer, validation: bool = True
+    ) -> Iterator[Batch]:
+        """Yield the remaining batches of the current stage.
+
+        Between batches it sets the learning rate, writes the log, saves checkpoints and, after each
+        epoch, validates if `validation` is set.
+
+        Raises:
+            ValueError: fewer than two pairs per epoch.
+            KeyboardInterrupt: `stopping` was set; the run has been saved.
+        """
+        progress, size, steps = self.progress, *self._epoch_size(schedule)
+        while progress.epoch < schedule.epochs:
+            order = self.order(progress.stage, progress.epoch)
+            title = f"{progress.stage} {progress.epoch + 1}/{schedule.epochs}"
+            with tqdm(
+                total=steps, initial=progress.step, desc=title, unit="it", dynamic_ncols=True,
+                mininterval=1.0, disable=not distributed.is_main(),
+            ) as bar:  # fmt: skip
+                while progress.step < steps:
+                    share = (progress.epoch + progress.step / steps) / max(schedule.epochs, 1)
+                    _set_learning_rate(optimizer, learning_rate(schedule, share))
+                    rows = order[progress.step * size : (progress.step + 1) * size]
+                    yield Batch(rows, progress.iteration, share)
+                    progress.step += 1
+                    progress.iteration += 1
+                    self._end_iteration(bar)
+            progress.epoch, progress.step = progress.epoch + 1, 0
+            self._end_epoch(validation)
+
+    def end_stage(self, name: str) -> None:
+        """Mark a stage as finished and save."""
+        self.progress.done.append(name)
+        self.progress.stage, self.progress.epoch, self.progress.step = "", 0, 0
+        self._save()
+
+    def order(self, stage: str, epoch: int) -> Tensor:
+        """Return the pairs of an epoch in random order, given by seed, stage and epoch alone."""
+        parts = self.config.data.epoch_parts
+        passes, part = divmod(epoch, parts)
+        seed = (self.config.seed * 1000 + STAGES.index(stage)) * 100_000 + passes
+        order = torch.randperm(self.n_pairs, generator=torch.Generator().manual_seed(seed))
+        return order[part::parts].to(self.device)
+
+    def _epoch_size(self, schedule: Schedule) -> tuple[int, int]:
+        """Return the size of the batches and their number per epoch."""
+        parts = self.config.data.epoch_parts
+        rows = self.n_pairs // parts
+        if rows < 2:
+            raise ValueError(
+                f"data.epoch_parts = {parts} leaves fewer than two of {self.n_pairs} pairs per "
+                f"epoch; accepted: 1 to {self.n_pairs // 2}"
+            )
+        size = min(schedule.batch, rows)
+        return size, rows // size
+
+    def _end_iteration(self, bar: tqdm) -> None:
+        bar.update()
+        if self.progress.iteration % LOG_INTERVAL == 0:
+            means = self.log.flush()
+            bar.set_postfix({k: f"{v:.4f}" for k, v in means.items()}, refresh=False)
+        if self._interrupted():
+            self._save()
+            distributed.barrier()
+            raise KeyboardInterrupt
+        if time.monotonic() - self._saved_at > self.config.checkpoint_minutes * 60:
+            self._save()
+
+    def _interrupted(self) -> bool:
+        """Return whether to stop; all processes decide alike, after the same iteration."""
+        if distributed.process_count() == 1:
+            return self.stopping
+        due = self.progress.iteration % STOP_INTERVAL == 0
+        return due and distributed.any_process(self.stopping)
+
+    def _end_epoch(self, validation: bool) -> None:
+        self.log.flush()
+        if validation and distributed.is_main():
+            self.log.validation(self.validate())
+        self._save()
+
+    def _save(self) -> None:
+        self.log.flush()
+        self.checkpoint.save()
+        self._saved_at = time.monotonic()
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_scale", 1.0)
