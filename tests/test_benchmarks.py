@@ -312,7 +312,9 @@ def test_a_stop_ends_the_rows_that_run_and_begins_no_other(tmp_path):
         f"sys.argv += ['--rows', 'gt-mlp-*', '--seeds', '77', '--out', {str(tmp_path)!r}]\n"
         "accuracy.main()"
     )
-    paths = os.pathsep.join((str(ROOT / "benchmarks"), str(tmp_path)))
+    paths = os.pathsep.join(
+        (str(ROOT / "benchmarks"), str(tmp_path), os.environ.get("PYTHONPATH", ""))
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": paths}
     )
