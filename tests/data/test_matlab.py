@@ -106,7 +106,7 @@ MALFORMED = {
     "sparse": (by_hand(flags(5), shape(1, 1), NAME, (9, bytes(8))), "of class 5"),
     "lost_content": (by_hand(flags(6), shape(1, 1), NAME), "too early"),
     "length": (by_hand(flags(6))[:136] + struct.pack("<II", 6, 2**31), "too early"),
-    "text_for_numbers": (by_hand(flags(6), shape(1, 1), NAME, (14, b"")), "type 14 instead of numbers"),
+    "text_for_numbers": (by_hand(flags(6), shape(1, 1), NAME, (14, b"")), "type 14 instead"),
     "inflated": (
         b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + struct.pack("<II", 15, 6) + b"abcdef", "Error",
     ),

@@ -145,12 +145,12 @@ def _from_v5(path: Path, names: Sequence[str]) -> dict[str, Any]:
     order = {b"IM": "<", b"MI": ">"}.get(bytes(content[126:128]))
     if order is None:
         raise ValueError("its header is not that of version 5 or 7.3")
-    found = {}
+    variables = {}
     for variable in _variables(_Bytes(content[128:], order)):
         _, _, name = _header(_Bytes(variable(4096), order))
         if name in names:
-            found[name] = _array(_Bytes(variable(), order), inside=False)
-    return found
+            variables[name] = _array(_Bytes(variable(), order), inside=False)
+    return variables
 
 
 def _variables(file: _Bytes) -> Iterator[Any]:
