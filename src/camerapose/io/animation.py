@@ -43,7 +43,7 @@ def animation_frames(path: Path, wanted: range, limits: Limits) -> Iterator[Fram
             try:
                 image.seek(index)
                 image.load()
-            except (OSError, EOFError, SyntaxError, ValueError) as error:
+            except Exception as error:  # Pillow's readers raise any kind on damaged files
                 message = f"{path} is damaged or truncated: {index} of {count} frames could be read"
                 kind = IncompleteInput if index else ValueError
                 raise kind(f"{message} and were used ({error})") from error
@@ -63,7 +63,7 @@ def rate_and_count(path: Path) -> tuple[float | None, int | None]:
             try:
                 image.seek(index)
                 image.load()
-            except (OSError, EOFError, SyntaxError, ValueError):
+            except Exception:  # as above
                 break
             durations.append(_duration(image))
     return (len(durations) / sum(durations) if durations else None), count

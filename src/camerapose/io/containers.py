@@ -2,13 +2,15 @@
 
 Decoders accept what they can read, so the loss of whole frames goes unnoticed where the container
 does not declare their number. Formats: GIF89a, PNG (W3C, section 5), RIFF, ISO 14496-12, EBML
-(RFC 8794), MPEG-TS (ISO 13818-1), ASF (Advanced Systems Format, section 3.2).
+(RFC 8794), MPEG-TS (ISO 13818-1), ASF (Advanced Systems Format, section 3.2), FLV (Adobe, Annex E).
 """
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 #: Sizes of MPEG-TS packets: plain, with time codes (AVCHD), with error correction.
 TS_PACKETS = (188, 192, 204)
@@ -39,6 +41,8 @@ def _check_of(head: bytes) -> Callable[[BinaryIO, int], str | None] | None:
         return _ebml
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return _boxes
+    if head[:4] == b"FLV\x01":
+        return _flv
     if head[:16] == _ASF:
         return _asf
     if head[:1] == b"G" or head[4:5] == b"G":
@@ -134,6 +138,22 @@ def _ebml(file: BinaryIO, size: int) -> str | None:
     return "the file is truncated" if place > size else None
 
 
+def _flv(file: BinaryIO, size: int) -> str | None:
+    """Tags are followed by their size."""
+    place = 13
+    while place < size:
+        file.seek(place)
+        length = 11 + int.from_bytes(file.read(4)[1:], "big")
+        file.seek(place + length)
+        end = file.read(4)
+        if len(end) < 4:
+            return "the file is truncated"
+        if int.from_bytes(end, "big") != length:
+            return f"invalid data at byte {place}"
+        place += length + 4
+    return None
+
+
 def _asf(file: BinaryIO, size: int) -> str | None:
     """The file properties object declares the size of the file, except for live streams."""
     head = file.read(min(size, 1 << 16))
@@ -159,5 +179,17 @@ def _transport_stream(file: BinaryIO, size: int) -> str | None:
             file.seek(i * packet + offset)
             syncs.append(file.read(1))
         if syncs == [b"G"] * 3:
-            return "the file is truncated" if size % packet else None
+            return _lost_packet(file, packet, offset, size)
     return None
+
+
+def _lost_packet(file: BinaryIO, packet: int, offset: int, size: int) -> str | None:
+    """Check that each packet begins with a sync byte."""
+    file.seek(0)
+    place = 0
+    while content := file.read(packet << 16):
+        lost = np.flatnonzero(np.frombuffer(content, np.uint8)[offset::packet] != ord("G"))
+        if len(lost):
+            return f"invalid data at byte {place + int(lost[0]) * packet}"
+        place += len(content)
+    return "the file is truncated" if size % packet else None

@@ -24,8 +24,6 @@ LOOSE_FORMATS = {"TGA", "SPIDER", "PCX", "MSP", "IM", "IMT", "GBR", "CUR", "ICO"
                  "PIXAR", "MCIDAS", "PCD", "XBM", "SUN", "SGI", "DIB"}  # fmt: skip
 #: First brands of HEIF files with HEVC images (ISO 23008-12).
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-#: Errors of Pillow's readers on damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def read_image(
@@ -58,16 +56,16 @@ def read_image(
 def _read_with_pillow(path: Path, limits: Limits, log: Log) -> np.ndarray:
     with open_image(path) as file:
         limits.check_pixels(path, *file.size)
-        count = getattr(file, "n_frames", 1)
-        if count > 1 and file.format != "MPO":  # phones store previews in JPEG files
-            log(f"only the first of several frames or pages is used: {path.name}")
-        if _is_deep_colour(file):
-            values = video.read_still(path, limits, "rgb48le")
-            if values.max() < 1 << 15:  # else Pillow's 8 bits are the upper half of 16
-                return _stretch(values, path.name, log)
         try:
+            count = getattr(file, "n_frames", 1)
+            if count > 1 and file.format != "MPO":  # phones store previews in JPEG files
+                log(f"only the first of several frames or pages is used: {path.name}")
+            if _is_deep_colour(file):
+                values = video.read_still(path, limits, "rgb48le")
+                if values.max() < 1 << 15:  # else Pillow's 8 bits are the upper half of 16
+                    return _stretch(values, path.name, log)
             return to_rgb(ImageOps.exif_transpose(file), path.name, log)
-        except _DAMAGE as error:
+        except Exception as error:  # Pillow's readers raise any kind on damaged files
             raise ValueError(f"{path} cannot be read as an image: {error}") from error
 
 
@@ -88,7 +86,9 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise ValueError(
             f"{path} has more than {most:.0f} million pixels; reduce its size"
         ) from error
-    except _DAMAGE as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # Pillow's readers raise any kind on damaged files
         reason = str(error)
         with path.open("rb") as stream:
             brand = stream.read(12)[4:]
@@ -120,7 +120,7 @@ def focal_length(path: str | os.PathLike[str]) -> float | None:
             value = exif.get(ExifTags.Base.FocalLengthIn35mmFilm)
             diagonal = float(np.hypot(*image.size))
         return float(value) / DIAGONAL_35MM * diagonal if value else None
-    except (*_DAMAGE, TypeError, ZeroDivisionError):
+    except Exception:  # Pillow's readers raise any kind on damaged files
         return None
 
 

@@ -135,7 +135,8 @@ def _open(path: Path, limits: Limits) -> Any:
     options = {"format_whitelist": f"{DEMUXERS},{STILL_DEMUXERS}", "protocol_whitelist": "file"}
     try:
         # With the protocol, colons in the name mean nothing.
-        container = av.open(f"file:{path.absolute()}", options=options)
+        url = f"file:{path.absolute()}"
+        container = av.open(url, options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         empty = path.stat().st_size == 0
         reason = "the file is empty" if empty else f"FFmpeg: {error.strerror or error}"
