@@ -53,7 +53,10 @@ def recognise(path: Path) -> Form:
         return "animation" if animation.is_animated(path) else "image"
     if form := video.content(path):
         return form
-    raise ValueError(f"{path} is neither an image nor a video nor keypoints in a known format")
+    raise ValueError(
+        f"{path} is neither an image nor a video nor keypoints in a known format; give for example "
+        "a .jpg, .mp4 or .json"
+    )
 
 
 def is_image_file(path: Path) -> bool:
