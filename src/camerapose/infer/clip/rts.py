@@ -17,11 +17,11 @@ class _State(NamedTuple):
 
 
 def rts_smooth(
-    values: Float[np.ndarray, "t *shape"],
+    values: Float[np.ndarray, " t *shape"],
     times: Float[np.ndarray, " t"],
     cutoff: float,
     weight: Float[np.ndarray, "..."] | float = 1.0,
-) -> Float[np.ndarray, "t *shape"]:
+) -> Float[np.ndarray, " t *shape"]:
     """Remove changes of values over time that are faster than a cutoff frequency, without delay.
 
     Fixed-interval smoothing (Rauch, Tung and Striebel, AIAA Journal, 1965) of a motion with
