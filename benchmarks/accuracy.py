@@ -1,13 +1,13 @@
-"""The accuracy tables: train every row on one short schedule, measure, write dev/results.md.
+"""Accuracy tables: train and evaluate every row with one short schedule, write dev/results.md.
 
-    python benchmarks/accuracy.py --list                           # the rows, and what is done
-    python benchmarks/accuracy.py --data DIR                       # everything not done yet
+    python benchmarks/accuracy.py --list                           # rows and finished seeds
+    python benchmarks/accuracy.py --data DIR                       # all unfinished rows
     python benchmarks/accuracy.py --data DIR --rows 'gt-parts-*'   # some rows
-    python benchmarks/accuracy.py --data DIR --shipped             # the weights of the package
-    python benchmarks/accuracy.py --only-report                    # dev/results.md again
+    python benchmarks/accuracy.py --data DIR --shipped             # weights of the package
+    python benchmarks/accuracy.py --only-report                    # rewrite dev/results.md
 
-DIR holds h36m, mpii and humaneva. A row that was interrupted goes on where it was; its result is
-one file in benchmarks/results, and a row that has one is not trained again.
+DIR contains h36m, mpii and humaneva. An interrupted row resumes. The result of a row is one file in
+benchmarks/results; a row with a result is not trained again.
 """
 
 import argparse
@@ -32,9 +32,9 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 CONFIG = HERE.parent / "configs" / "matrix.toml"
 DOCUMENT = HERE.parent / "dev" / "results.md"
-#: Human3.6M's test frames that rows are measured on: every so manyth.
+#: Rows are evaluated on every n-th test frame of Human3.6M.
 FRAME_STEP = 10
-#: Name of a test: data set, its folder, detections, test-time mirroring, turned views.
+#: Tests: protocol, folder, detections, flip averaging, rotated views.
 TESTS = {
     "gt": ("human36m", "h36m", None, False, False),
     "gt_mirror": ("human36m", "h36m", None, True, False),
@@ -46,7 +46,7 @@ TESTS = {
     "humaneva": ("humaneva", "humaneva", None, True, False),
     "mpii": ("mpii", "mpii", None, True, False),
 }
-#: Those of the rows. Turned views, at five times the work, are for the weights of the package.
+#: Tests of the rows. Rotated views take five times as long and are only for shipped weights.
 ROWS_TESTS = tuple(name for name in TESTS if name != "gt_turned")
 
 
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
-    """Train and measure what has no result yet: seed by seed, so that every row has one early."""
+    """Train and evaluate rows without a result, seed by seed, so that each has one result early."""
     tasks = [
         (row, seed, arguments.data, arguments.out)
         for seed in arguments.seeds
@@ -100,11 +100,11 @@ def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
         if not _file(row.name, seed).exists()
     ]
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for the processes made now
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for the processes of the pool
     signal.signal(signal.SIGTERM, _stop)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         waiting, running = iter(tasks), {}
-        while True:  # none is handed over before its turn: a stop ends those that run, and no more
+        while True:  # submit only what can run, so that a stop does not start further rows
             for task in islice(waiting, arguments.jobs - len(running)):
                 running[pool.submit(run_row, *task)] = task
             if not running:
@@ -119,14 +119,14 @@ def matrix(chosen: list[Row], arguments: argparse.Namespace) -> None:
 
 
 def _stop(*_: Any) -> None:
-    """Rows in the making save themselves and end; none goes on behind our back."""
+    """Let running rows save and end, and exit."""
     for child in active_children():
         child.terminate()
     sys.exit(1)
 
 
 def run_row(row: Row, seed: int, data: Path, out: Path) -> None:
-    """Train one row with one seed and write its result."""
+    """Train and evaluate a row with one seed, and write its result."""
     from camerapose.train import config_io
     from camerapose.train.trainer import train
 
@@ -153,7 +153,7 @@ def run_row(row: Row, seed: int, data: Path, out: Path) -> None:
 
 
 def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> None:
-    """The refinement network of one trained row in front of the lifter of another."""
+    """Evaluate the refinement network of one row with the lifter of another."""
     folders = [arguments.out / f"{row}-{seed}" for row in (lifter, refiner)]
     ready = all((folder / "checkpoint" / "model.safetensors").exists() for folder in folders)
     if _file(name, seed).exists() or not ready:
@@ -180,7 +180,7 @@ def shipped(weights: str, data: Path, tests: list[str]) -> None:
 def measured(
     model: Any, data: Path, frame_step: int = FRAME_STEP, tests: Sequence[str] = ROWS_TESTS
 ) -> dict[str, Any]:
-    """Means over the poses of each test whose data are there, as `evaluate` prints them."""
+    """Return the mean metrics of each test whose data exist."""
     import torch
 
     from camerapose.evaluate import protocols

@@ -1,12 +1,12 @@
-"""Whether training comes out the same with matrix products in bfloat16.
+"""Compare trainings with matrix products in float32 and in bfloat16.
 
-    python benchmarks/bfloat16.py --data DIR                       # `mlp`, two seeds, both ways
+    python benchmarks/bfloat16.py --data DIR                       # `mlp`, two seeds
     python benchmarks/bfloat16.py --data DIR --lifter parts --seeds 0 1 2
 
-The row CameraPose of the accuracy tables (configs/matrix.toml) with S8 held out and measured, once
-in float32 and once with every product's factors, forward and backward, rounded to bfloat16 and its
-sums in float32: what `precision = "bfloat16"` does on processors and GPUs that have such products.
-Here the rounding is done in so many words, so that it happens on every processor.
+The row CameraPose of the accuracy tables (configs/matrix.toml) with S8 held out, once in float32
+and once with the factors of every product, forward and backward, rounded to bfloat16 and sums in
+float32. This is what `precision = "bfloat16"` does on processors and GPUs that support it. Here the
+factors are rounded explicitly, so that every processor gives the same result.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from camerapose.train import config_io
 from camerapose.train.trainer import train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "matrix.toml"
-#: Products, and which of their arguments are factors.
+#: Matrix products, and the indices of their factors among the arguments.
 PRODUCTS = {"mm": (0, 1), "bmm": (0, 1), "addmm": (1, 2), "baddbmm": (1, 2)}
 
 
 class Rounded(TorchDispatchMode):
-    """Matrix products of factors rounded to bfloat16; `count` of them."""
+    """Round the factors of matrix products to bfloat16; `count` is the number of products."""
 
     def __init__(self):
         super().__init__()
@@ -49,21 +49,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, default=Path("data"), help="holds h36m and mpii")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), help="folder that contains h36m and mpii"
+    )
     parser.add_argument("--lifter", choices=LIFTERS, default="mlp")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
     arguments = parser.parse_args()
     print("| products | seed | MPJPE | PA-MPJPE | root |\n| --- | --- | --- | --- | --- |")
     for seed in arguments.seeds:
         for rounded in (False, True):
-            found = trained(arguments.data, arguments.lifter, seed, rounded)
-            cells = [f"{found[k]:.1f}" for k in ("mpjpe", "pa_mpjpe", "root_error")]
+            measured = trained(arguments.data, arguments.lifter, seed, rounded)
+            cells = [f"{measured[k]:.1f}" for k in ("mpjpe", "pa_mpjpe", "root_error")]
             name = "bfloat16" if rounded else "float32"
             print(f"| {name} | {seed} | " + " | ".join(cells) + " |", flush=True)
 
 
 def trained(data: Path, lifter: str, seed: int, rounded: bool) -> dict[str, float]:
-    """What the last epoch's validation on S8 found."""
+    """Return the metrics of the last epoch on S8."""
     changes = LIFTERS[lifter] | METHODS["camerapose"][1] | WITHOUT
     where = {"human36m": str(data / "h36m"), "mpii": str(data / "mpii"), "held_out": ["S8"]}
     config = config_io.update(
@@ -75,11 +77,11 @@ def trained(data: Path, lifter: str, seed: int, rounded: bool) -> dict[str, floa
         if rounded:
             with Rounded() as products:
                 train(config, folder)
-            assert products.count, "no product passed through the rounding"
+            assert products.count, "no product was rounded"
         else:
             train(config, folder)
-        said = (Path(folder) / "metrics.jsonl").read_text().splitlines()
-    return [line["validation"] for line in map(json.loads, said) if "validation" in line][-1]
+        lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return [line["validation"] for line in map(json.loads, lines) if "validation" in line][-1]
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""The usual way of this field, written plainly, to be timed beside ours: no part of the package.
+"""A typical implementation of the method for comparison of speed; not part of the package.
 
-As PoseAug's and VideoPose3D's released code do it, after their descriptions: convolutions one
-frame wide, a `DataLoader` that collates sample by sample, an optimiser that is not fused, five
-discriminators one after the other, a pool of old fakes that is walked through in Python, losses
-read with `.item()` in every iteration, metrics in numpy. What is computed is PoseAug's method
-(Gong et al., CVPR 2021); the code is ours.
+It follows the descriptions of the released code of PoseAug and VideoPose3D: convolutions one frame
+wide, a `DataLoader` that collates samples, an optimizer that is not fused, five separate
+discriminators, a pool of old fakes in Python, losses read with `.item()` in every iteration, and
+metrics in numpy. The method is PoseAug's (Gong et al., CVPR 2021).
 """
 
 import random
@@ -24,7 +23,7 @@ STIFF = [H36M_16.bone_names.index(name) for name in ("spine", "thorax")]
 
 
 class Samples(Dataset):
-    """One sample at a time, from numpy."""
+    """Samples from numpy arrays."""
 
     def __init__(self, *columns: np.ndarray):
         self.columns = columns
@@ -120,7 +119,7 @@ def pose_of(bones: Tensor, root: Tensor) -> Tensor:
 
 
 def project(pose: Tensor, camera: Tensor) -> Tensor:
-    """With distortion: focal (2), centre (2), k1 k2 k3, p1 p2."""
+    """Project with distortion; camera: focal (2), centre (2), k1 k2 k3, p1 p2."""
     f, c, k, p = camera[:, None].split([2, 2, 3, 2], dim=-1)
     xy = torch.clamp(pose[..., :2] / pose[..., 2:], min=-1, max=1)
     r2 = (xy**2).sum(-1, keepdim=True)
@@ -198,7 +197,7 @@ class Critic2D(nn.Module):
 
 
 class Pool:
-    """Half of the fakes come from a store of old ones (Shrivastava et al., 2017)."""
+    """Replace half of the fakes by stored ones (Shrivastava et al., 2017)."""
 
     def __init__(self, size: int = 4096):
         self.size, self.kept = size, []
@@ -217,7 +216,7 @@ class Pool:
 
 
 class Peer:
-    """Training as the peers do it. `pose3d` (n, 16, 3), `pose2d` (n, 16, 2), cameras (n, 9)."""
+    """Training steps. Shapes: `pose3d` (n, 16, 3), `pose2d` (n, 16, 2), cameras (n, 9)."""
 
     def __init__(self, lifter: str, pose3d: np.ndarray, pose2d: np.ndarray, camera: np.ndarray,
                  batch: int):  # fmt: skip
@@ -235,7 +234,7 @@ class Peer:
         self.steps = 0
 
     def supervised(self, source: Iterator | None = None) -> None:
-        """One batch from a loader, one step of the lifter."""
+        """Take one step of the lifter on a batch of the loader."""
         pose3d, pose2d = next(source or self.real)
         target = pose3d - pose3d[:, :1]
         optimizer = self.optimizers[0]
@@ -247,7 +246,7 @@ class Peer:
         self.written.append(loss.item())
 
     def adversarial(self) -> None:
-        """The generator, every other time the critics, then the lifter on fakes and on pairs."""
+        """Update generator, critics (in every other call) and lifter (on fakes and pairs)."""
         pose3d, pose2d, camera = next(self.gan)
         bent, seen, cosine, ratio = self.generator(pose3d)
         seen2d = project(seen, camera)
@@ -304,7 +303,7 @@ def mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def pa_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """By numpy's singular values of all poses at once."""
+    """Return PA-MPJPE by batched singular value decomposition in numpy."""
     x, y = (p - p.mean(1, keepdims=True) for p in (predicted, target))
     x_size, y_size = (np.sqrt((p**2).sum((1, 2), keepdims=True)) for p in (x, y))
     u, s, vt = np.linalg.svd(np.matmul((y / y_size).transpose(0, 2, 1), x / x_size))
@@ -317,7 +316,7 @@ def pa_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def auc(predicted: np.ndarray, target: np.ndarray) -> float:
-    """Threshold by threshold and joint by joint, as the field's evaluation goes."""
+    """Return the AUC with loops over thresholds and joints."""
     found = []
     for threshold in np.linspace(0, 0.150, 31):
         below = np.zeros((len(predicted), 16))

@@ -1,17 +1,17 @@
-"""Real video, real detections: four calibrated cameras as truth, each camera alone as the test.
+"""Evaluate on real video: four calibrated cameras give the ground truth, one the input.
 
-    python benchmarks/real_detections.py                 # the weights of the package
-    python benchmarks/real_detections.py runs/mine       # others
+    python benchmarks/real_detections.py                 # default weights
+    python benchmarks/real_detections.py runs/mine       # other weights
     python benchmarks/real_detections.py --json benchmarks/results/real-bundled.json
 
 The video is `Demo_SinglePerson` of the package pose2sim 0.10.49 (BSD-3-Clause): one person, four
-synchronised portrait cameras. BlazePose heavy finds 33 landmarks in each view. Those of the limbs
-are triangulated over the four views, weighted by confidence: that is the truth. Then each camera's
-detections alone go through a model. Reported are PA-MPJPE over the twelve limb joints and the
+synchronised portrait cameras. BlazePose heavy detects 33 landmarks in each view. The limb joints
+are triangulated over the four views, weighted by confidence: the ground truth. Then the detections
+of each camera are lifted separately. Reported are PA-MPJPE over the twelve limb joints and the
 error of the focal length.
 
-This is a test and not for choosing anything by. The truth has errors of its own: the mean
-reprojection error of the triangulated joints is printed with it.
+This is test data: do not select models by it. The ground truth has errors itself: the mean
+reprojection error of the triangulated joints is printed as well.
 """
 
 import argparse
@@ -42,22 +42,24 @@ LIMBS = tuple(
     for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     for side in ("left", "right")
 )
-#: A landmark with less confidence than this is not seen by that camera.
-SEEN = 0.3
-#: The calibration counts in 64ths of a pixel.
+#: Minimum confidence of a landmark to be used in the triangulation.
+MIN_CONFIDENCE = 0.3
+#: Units of the calibration per pixel.
 SUBPIXEL = 64
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
-    parser.add_argument("--turned", action="store_true", help="average over turned views")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument("--rotated-views", action="store_true", help="average over rotated views")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     arguments = parser.parse_args()
     views = detections()
     truth, error = triangulate(views)
-    print(f"truth: {truth.shape[0]} frames, mean reprojection error {error:.1f} px")
-    rows = measure(Predictor(arguments.weights, rotated_views=arguments.turned), views, truth)
+    print(f"ground truth: {truth.shape[0]} frames, mean reprojection error {error:.1f} px")
+    rows = measure(
+        Predictor(arguments.weights, rotated_views=arguments.rotated_views), views, truth
+    )
     print(f"{'':8}{'PA-MPJPE mm':>12}{'focal error %':>15}")
     for name, row in rows.items():
         print(f"{name:8}{row['pa_mpjpe']:12.1f}{row['focal_error']:15.1f}")
@@ -68,7 +70,7 @@ def main() -> None:
 
 
 def detections() -> dict[str, dict[str, np.ndarray]]:
-    """Landmarks (frames, 12, 3) and calibration of each camera; kept in the cache."""
+    """Return landmarks (frames, 33, 3) and calibration of each camera; they are cached."""
     folder = cache_dir() / "pose2sim-0.10.49"
     kept = folder / "blazepose_heavy.npz"
     if not kept.exists():
@@ -93,7 +95,7 @@ def _fetch(folder: Path) -> None:
 
 
 def _detect(video: Path) -> np.ndarray:
-    """All 33 landmarks in pixels and their confidence; zeros where nobody is seen."""
+    """Return 33 landmarks in pixels with confidence; zeros in frames without a person."""
     detector = Detector("heavy")
     rows = []
     for frame in tqdm(Source.open(video).frames(), desc=video.name):
@@ -105,7 +107,7 @@ def _detect(video: Path) -> np.ndarray:
 
 
 def _calibration(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Intrinsics in pixels and world-to-camera of each camera (Qualisys' format).
+    """Read intrinsics in pixels and world-to-camera transforms (Qualisys format).
 
     Its rotation turns the camera's axes, x right, y up, z backwards, into the world's.
     """
@@ -131,7 +133,7 @@ def _calibration(path: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def camera_of(view: dict[str, np.ndarray]) -> Camera:
-    """One camera in normalised units."""
+    """Return a camera in normalised units."""
     return Camera(
         view["focal"][None] * 2 / view["size"][0],
         normalize(view["center"][None, None], view["size"])[:, 0],
@@ -142,7 +144,7 @@ def camera_of(view: dict[str, np.ndarray]) -> Camera:
 
 
 def triangulate(views: dict[str, dict[str, np.ndarray]]) -> tuple[np.ndarray, float]:
-    """The limb joints in the world, metres (frames, 12, 3), and their mean reprojection error.
+    """Return triangulated limb joints (frames, 12, 3), metres, and their mean error, pixels.
 
     Linear triangulation with each view's equations weighted by its confidence; joints seen by
     fewer than two cameras are NaN.
@@ -154,7 +156,7 @@ def triangulate(views: dict[str, dict[str, np.ndarray]]) -> tuple[np.ndarray, fl
         matrix = np.concatenate([view["rotation"], view["translation"][:, None]], axis=1)
         rows += [points[..., i, None] * matrix[2] - matrix[i] for i in (0, 1)]
         score = view["points"][:, chosen, 2]
-        weights += [np.where(score > SEEN, score, 0.0)] * 2
+        weights += [np.where(score > MIN_CONFIDENCE, score, 0.0)] * 2
     system = np.stack(rows, axis=-2) * np.stack(weights, axis=-1)[..., None]
     solution = np.linalg.svd(system)[2][..., -1, :]
     world = solution[..., :3] / solution[..., 3:]
@@ -163,14 +165,14 @@ def triangulate(views: dict[str, dict[str, np.ndarray]]) -> tuple[np.ndarray, fl
     for view in views.values():
         camera = camera_of(view)
         again = camera.project(camera.to_camera(world))
-        seen = view["points"][:, chosen, 2] > SEEN
+        seen = view["points"][:, chosen, 2] > MIN_CONFIDENCE
         given = normalize(view["points"][:, chosen, :2].astype(float), view["size"])
         errors.append((np.linalg.norm(again - given, axis=-1) * view["size"][0] / 2)[seen])
     return world, float(np.nanmean(np.concatenate(errors)))
 
 
 def _undistorted(view: dict[str, np.ndarray], points: np.ndarray) -> np.ndarray:
-    """Pixels to directions on the plane at depth one, by fixed-point iteration."""
+    """Convert pixels to the plane at depth one by fixed-point iteration."""
     k1, k2, k3, p1, p2 = view["distortion"]
     target = (points - view["center"]) / view["focal"]
     xy = target.copy()
@@ -186,7 +188,7 @@ def _undistorted(view: dict[str, np.ndarray], points: np.ndarray) -> np.ndarray:
 
 
 def measure(predictor: Predictor, views: dict, truth: np.ndarray) -> dict[str, dict[str, float]]:
-    """PA-MPJPE (mm) and focal error (%) of each camera alone, and their means."""
+    """Return PA-MPJPE (mm) and focal length error (%) of each camera, and their means."""
     good = np.isfinite(truth).all((1, 2))
     rows = {}
     for name, view in views.items():

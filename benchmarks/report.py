@@ -1,7 +1,7 @@
-"""From the files in benchmarks/results to the tables in dev/results.md.
+"""Write the results in benchmarks/results as tables into dev/results.md.
 
-In the document a table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; what is
-written by hand around it stays. A row marked † was trained with other settings than it has now.
+A table is written between `<!-- begin NAME -->` and `<!-- end NAME -->`; other text is kept. A row
+marked † was trained with settings other than its current ones.
 """
 
 import json
@@ -16,11 +16,11 @@ from camerapose.io.files import write_text
 from camerapose.train import config_io
 from camerapose.train.config import Config
 
-#: What every row starts from.
+#: Configuration that the rows change.
 CONFIG = Path(__file__).parents[1] / "configs" / "matrix.toml"
 
 Results = dict[str, list[dict[str, Any]]]
-#: A column: its head, the test, the measure.
+#: A column: heading, test, metric.
 Column = tuple[str, str, str]
 GT: list[Column] = [
     ("MPJPE", "gt", "mpjpe"),
@@ -31,7 +31,7 @@ GT: list[Column] = [
     ("portrait PA", "portrait", "pa_mpjpe"),
     ("HumanEva PA", "humaneva", "pa_mpjpe"),
     ("MPII px", "mpii", "reprojection_error"),
-    ("odd bones %", "mpii", "implausible_bones"),
+    ("impl. bones %", "mpii", "implausible_bones"),
     ("asymm. %", "mpii", "asymmetry"),
 ]
 SH: list[Column] = [
@@ -45,24 +45,24 @@ ONE: list[Column] = [(head, "", name) for head, name in (
     ("MPJPE", "mpjpe"), ("PA-MPJPE", "pa_mpjpe"), ("N-MPJPE", "n_mpjpe"), ("PCK@150 %", "pck"),
     ("AUC %", "auc"), ("root", "root_error"), ("calib.", "root_error_calibrated"),
     ("focal %", "focal_error"),
-    ("reproj. px", "reprojection_error"), ("odd bones %", "implausible_bones"),
+    ("reproj. px", "reprojection_error"), ("impl. bones %", "implausible_bones"),
     ("asymm. %", "asymmetry"), ("height, cm", "height"),
 )]  # fmt: skip
 SHIPPED = {
     "gt": "ground truth",
-    "gt_mirror": "ground truth, mirrored",
-    "gt_turned": "ground truth, mirrored, turned views",
+    "gt_mirror": "ground truth, flip averaging",
+    "gt_turned": "ground truth, flip averaging, rotated views",
     "sh": "Stacked Hourglass",
-    "sh_mirror": "Stacked Hourglass, mirrored",
-    "landscape": "unlike cameras, landscape, mirrored",
-    "portrait": "unlike cameras, portrait, mirrored",
-    "humaneva": "HumanEva, mirrored",
-    "mpii": "MPII valid, mirrored",
+    "sh_mirror": "Stacked Hourglass, flip averaging",
+    "landscape": "novel cameras, landscape, flip averaging",
+    "portrait": "novel cameras, portrait, flip averaging",
+    "humaneva": "HumanEva, flip averaging",
+    "mpii": "MPII valid, flip averaging",
 }
 
 
 def write(document: Path, folder: Path, rows: list[Row]) -> None:
-    """Put every table into the document, whole or not at all."""
+    """Write all tables into the document, which is replaced atomically."""
     results: Results = {}
     for path in sorted(folder.glob("*.json")):
         found = json.loads(path.read_text())
@@ -75,7 +75,7 @@ def write(document: Path, folder: Path, rows: list[Row]) -> None:
             results, GT,
         ),
         "sh": lambda: table(
-            _of(rows, "sh") + _exact(rows) + _transplants(),
+            _of(rows, "sh") + _trained_on_clean(rows) + _transplants(),
             results, SH,
         ),
         "shipped": lambda: shipped(results),
@@ -112,7 +112,7 @@ def with_table(text: str, table: str, name: str) -> str:
 
 
 def table(rows: list[Row], results: Results, columns: list[Column]) -> str:
-    """One line a row that has results: mean over the seeds and half of their range."""
+    """Return one line per row with results: mean over the seeds and half of their range."""
     heads = ["row", *(head for head, *_ in columns), "minutes", "seeds"]
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
@@ -124,12 +124,12 @@ def table(rows: list[Row], results: Results, columns: list[Column]) -> str:
             mark = " †" if any(outdated(run, row) for run in runs) else ""
             lines.append([row.label + mark, *cells, worked, str(len(runs))])
     if len(lines) == 2:
-        return "No row of this table has been run yet."
+        return "No results yet."
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def outdated(run: dict[str, Any], row: Row) -> bool:
-    """Whether a run was made with other settings than its row has now."""
+    """Return whether the settings of a run differ from those of its row."""
     if "config" not in run:
         return False
     current = config_io.read_differences(CONFIG)
@@ -144,7 +144,7 @@ def _config(differences: dict[str, Any], changes: dict[str, Any]) -> Config:
 
 
 def shipped(results: Results) -> str:
-    """One table for each set of weights that was measured."""
+    """Return one table for each evaluated set of weights."""
     parts = []
     for name, runs in sorted(results.items()):
         if name.startswith("shipped-"):
@@ -157,11 +157,11 @@ def shipped(results: Results) -> str:
                     lines.append([label, f"{found['poses']:,}", *cells])
             body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
             parts.append(f"`{name.removeprefix('shipped-')}`:\n\n{body}")
-    return "\n\n".join(parts) or "Nothing has been measured yet."
+    return "\n\n".join(parts) or "No results yet."
 
 
 def real(results: Results) -> str:
-    """PA-MPJPE of each camera of the real video; one line for each set of weights."""
+    """Return PA-MPJPE of each camera of the real video, one line per set of weights."""
     names = ["cam01", "cam02", "cam03", "cam04", "mean"]
     lines = [["weights", *names, "focal %"], ["---"] * 7]
     for row, runs in sorted(results.items()):
@@ -175,7 +175,7 @@ def real(results: Results) -> str:
 
 
 def spread(values: list[float | None]) -> str:
-    """Mean and half of the range; a dash where it was not measured."""
+    """Return mean and half of the range; a dash without values."""
     there = [v for v in values if v is not None]
     if not there:
         return "-"
@@ -192,10 +192,10 @@ def _of(rows: list[Row], table: str) -> list[Row]:
     return [row for row in rows if row.table == table]
 
 
-def _exact(rows: list[Row]) -> list[Row]:
-    """What detections do to lifters that know exact 2D only."""
+def _trained_on_clean(rows: list[Row]) -> list[Row]:
+    """Return the rows trained on clean 2D, to be evaluated on detections."""
     return [
-        row._replace(label=f"{row.label}, from exact 2D")
+        row._replace(label=f"{row.label}, trained on clean 2D")
         for row in rows
         if row.name.startswith("gt-parts")
     ]

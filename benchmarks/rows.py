@@ -1,4 +1,4 @@
-"""The rows of the accuracy tables: what each changes in configs/matrix.toml."""
+"""Rows of the accuracy tables, as differences from configs/matrix.toml."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ Changes = dict[str, Any]
 
 
 class Row(NamedTuple):
-    """One trained model. `changes` are keys as on the command line (`joint.epochs`)."""
+    """One trained model; `changes` has keys as on the command line (`joint.epochs`)."""
 
     name: str
     table: str
@@ -14,7 +14,7 @@ class Row(NamedTuple):
     changes: Changes
 
 
-#: Neither made pairs nor made bodies.
+#: Neither generated pairs nor bone-length augmentation.
 ALONE: Changes = {
     "adversarial.generated_share": 0.0,
     "bone_length_std": 0.0,
@@ -34,8 +34,8 @@ LIFTERS: dict[str, Changes] = {
     "semgcn": {"model.lifter": "semgcn"},
     "stgcn": {"model.lifter": "stgcn"},
 }
-#: Trained on detections: real ones, noise as of a detector, and some exact 2D. The refinement
-#: network learns longer by itself, and its own loss weighs more beside the lifter's.
+#: Trained on detections, detector noise and some clean 2D. The refinement network is trained for
+#: longer on its own, and its loss has a higher weight.
 DETECTED: Changes = {"noise.clean": 0.2, "noise.detected": 0.4}
 REFINED: Changes = {"refine.epochs": 8, "weights.refine": 10.0, "weights.refine_unlabelled": 10.0}
 WITHOUT: Changes = {"model.refiner_hidden": 0}
@@ -46,9 +46,9 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
         {"adversarial.reprojected_fakes": False},
     ),
     "no-focal": ("without the varied focal length", {"adversarial.vary_focal": False}),
-    "no-bodies": ("with bodies as recorded", {"bone_length_std": 0.0}),
+    "no-bodies": ("without bone-length augmentation", {"bone_length_std": 0.0}),
     "no-prior": (
-        "without the plausibility term on 2D-only poses",
+        "without the bone prior on 2D-only poses",
         {"weights.bone_prior_unlabelled": 0.0},
     ),
     "d3d-wild": ("with D_3D on 2D-only poses", {"weights.d3d_unlabelled": 0.01}),
@@ -59,19 +59,19 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
         {"weights.reprojection_unlabelled": 0.5, "weights.bone_prior_unlabelled": 0.2},
     ),
     "wild-sources": (
-        "2D-only poses, as lifted, for half of the generator's sources",
+        "lifted 2D-only poses as half of the generator's sources",
         {"adversarial.unlabelled_sources": 0.5},
     ),
-    "height": ("with the usual height of 2D-only poses", {"weights.height_unlabelled": 0.05}),
+    "height": ("with the height prior on 2D-only poses", {"weights.height_unlabelled": 0.05}),
     "wild-sources-height": (
-        "the same height, and such sources",
+        "the height prior and such sources",
         {"weights.height_unlabelled": 0.05, "adversarial.unlabelled_sources": 0.5},
     ),
     "more-wild-height": (
-        "the same height, four times as many 2D-only poses",
+        "the height prior and four times as many 2D-only poses",
         {"weights.height_unlabelled": 0.05, "unlabelled_batch": 256},
     ),
-    "squares": ("squared distances as L_3D", {"pose_loss": "mean_square"}),
+    "squares": ("mean squared distance as L_3D", {"pose_loss": "mean_square"}),
     "paper-weights": (
         "the paper's weights",
         {
@@ -86,7 +86,7 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
         },
     ),
     "definitions": (
-        "half of the samples with joints of other definitions",
+        "half of the samples with joints of other formats",
         {
             "noise.clean": 0.5,
             "noise.detected": 0.0,
@@ -97,20 +97,20 @@ ABLATIONS: dict[str, tuple[str, Changes]] = {
             "noise.redefined": 1.0,
         },
     ),
-    "level": ("cameras that do not roll", {"adversarial.roll_std": 0.0}),
-    "no-mirror": ("without mirrored samples", {"flip_augmentation": False}),
+    "level": ("level cameras", {"adversarial.roll_std": 0.0}),
+    "no-mirror": ("without flip augmentation", {"flip_augmentation": False}),
     "float32": ("float32 products", {"precision": "float32"}),
 }
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
-    """`joint.epochs` and 3 as {"joint": {"epochs": 3}}."""
+    """Return a dotted key and its value as nested tables: {"joint": {"epochs": 3}}."""
     first, _, rest = key.partition(".")
     return {first: nested(rest, value) if rest else value}
 
 
 def rows() -> list[Row]:
-    """All rows, the most telling first."""
+    """Return all rows, the most important first."""
     found = [
         Row(f"gt-{lifter}-{method}", "gt", f"`{lifter}` {label}", size | changes | WITHOUT)
         for lifter, size in LIFTERS.items()
@@ -135,7 +135,7 @@ def rows() -> list[Row]:
     return found
 
 
-#: The refinement network of one row before the lifter of another, as a plug-in (Table 5).
+#: The refinement network of one row with the lifter of another (Table 5).
 TRANSPLANTS = {
     "sh-alone-plugged": ("sh-alone-without", "sh-camerapose"),
     "sh-poseaug-plugged": ("sh-poseaug-without", "sh-camerapose"),

@@ -1,13 +1,13 @@
-"""Which way is up, and how high the camera stands, told by people's postures (`predict --ground`).
+"""Error of the vertical direction and camera height estimated from posture (`predict --ground`).
 
     python benchmarks/up.py --data DIR       # Human3.6M in DIR/h36m, and the real video
     python benchmarks/up.py                  # the real video alone
-    python benchmarks/up.py --data DIR --write     # also into dev/results.md
+    python benchmarks/up.py --data DIR --write     # also writes dev/results.md
 
-Human3.6M: ground-truth 2D of S9 and S11, every 20th frame; one answer for each recording and
-camera; truth is the published calibration. The real video is that of `real_detections.py`, each
-camera alone with its focal length, and the person's height, given. "Image's up" is what one has
-without it.
+Human3.6M: ground-truth 2D of S9 and S11, every 20th frame, one estimate for each recording and
+camera; the ground truth is the published calibration. The real video is that of
+`real_detections.py`: each camera by itself, with its focal length and the person's height given.
+"Image's up" is the error of the image's vertical axis.
 """
 
 import argparse
@@ -27,15 +27,15 @@ from camerapose.data.datasets.human36m.calibration import cameras
 from camerapose.evaluate import protocols
 from camerapose.infer import clip
 
-#: The world's up, in the worlds of both calibrations.
+#: Vertical direction in the world frames of both calibrations.
 UP = np.array([0.0, 0.0, 1.0])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
-    parser.add_argument("--data", type=Path, help="holds h36m")
-    parser.add_argument("--write", action="store_true", help="put the table into dev/results.md")
+    parser.add_argument("--data", type=Path, help="folder that contains h36m")
+    parser.add_argument("--write", action="store_true", help="write the table to dev/results.md")
     arguments = parser.parse_args()
     predictor = Predictor(arguments.weights)
     rows = human36m(predictor, arguments.data / "h36m") if arguments.data else []
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def human36m(predictor: Predictor, root: Path) -> list[tuple[str, np.ndarray]]:
-    """A row an action: means over its recordings and cameras; and one of all."""
+    """Return one row per action, with means over recordings and cameras, and one of all."""
     given = protocols.load("human36m", root, frame_step=20).poses
     pixels = denormalize(given.pose2d, given.image_size)
     poses = predictor(pixels, image_size=given.image_size, skeleton=given.skeleton)
@@ -65,7 +65,7 @@ def human36m(predictor: Predictor, root: Path) -> list[tuple[str, np.ndarray]]:
 
 
 def real_video(predictor: Predictor) -> list[tuple[str, np.ndarray]]:
-    """A row a camera."""
+    """Return one row per camera."""
     views = detections()
     world, _ = triangulate(views)
     tall, soles = height(world), np.nanquantile(world[..., 2].min(1), 0.05)
@@ -84,15 +84,15 @@ def real_video(predictor: Predictor) -> list[tuple[str, np.ndarray]]:
 
 
 def errors(poses: Poses, rotation: np.ndarray, camera_height: float) -> np.ndarray:
-    """Degrees up is off, degrees the image's up is, centimetres the camera's height is."""
+    """Return errors: estimated vertical and image's vertical in degrees, camera height in cm."""
     up, floor = rotation @ UP, clip.estimate_ground(poses)
     off = [np.degrees(np.arccos(np.clip(way @ up, -1, 1))) for way in (floor.axes[1], [0, -1, 0])]
     return np.array([*off, 100 * abs(floor.camera_height - camera_height)])
 
 
 def table(rows: list[tuple[str, np.ndarray]]) -> str:
-    """Markdown."""
-    lines = ["| recordings | up off, degrees | image's up off, degrees | camera's height off, cm |",
+    """Return a Markdown table."""
+    lines = ["| recordings | vertical, degrees | image's vertical, degrees | camera height, cm |",
              "| --- | --- | --- | --- |"]  # fmt: skip
     lines += [f"| {name} | {off[0]:.1f} | {off[1]:.1f} | {off[2]:.0f} |" for name, off in rows]
     return "\n".join(lines)

@@ -1,18 +1,18 @@
-"""How far somebody walked: each of four cameras alone, with height and focal length given.
+"""Error of the walked distance with a single camera, height and focal length given.
 
-    python benchmarks/walked_distance.py                 # the weights of the package
-    python benchmarks/walked_distance.py runs/mine       # others
-    python benchmarks/walked_distance.py --write         # also into dev/results.md
-    python benchmarks/walked_distance.py --model full --out looked_at
+    python benchmarks/walked_distance.py                 # default weights
+    python benchmarks/walked_distance.py runs/mine       # other weights
+    python benchmarks/walked_distance.py --write         # also writes dev/results.md
+    python benchmarks/walked_distance.py --model full --out DIR
 
-The video is that of `real_detections.py`; so is the truth, by triangulation over the four cameras.
-Each camera's video goes through `camerapose predict` as a user would run it: BlazePose heavy,
-smoothing, `--focal` from the calibration, `--static-camera`, and `--height`, which is the body
-height that the triangulated arms and legs tell. Compared are the way of the pelvis (the middle of
-the hips), both below 2 Hz, and the straight line from its first to its last place.
+Video and ground truth (triangulation over four cameras) are those of `real_detections.py`. Each
+camera's video is processed by `camerapose predict` with typical options: BlazePose heavy,
+smoothing, `--focal` from the calibration, `--static-camera`, and `--height`, the body height
+estimated from the triangulated arms and legs. Path length and displacement of the pelvis (the
+centre of the hips) are compared, low-pass filtered at 2 Hz.
 
-"True body" is the triangulated body in place of the predicted, placed by the same camera's 2D:
-what is lost by one camera and its detections alone, whatever lifts them.
+"True body": the triangulated body with the translation solved from the 2D of the same camera. It
+shows the error caused by a single camera and its detections, independent of the lifter.
 """
 
 import argparse
@@ -42,17 +42,17 @@ from camerapose.infer.clip.rts import rts_smooth
 from camerapose.io.source import Source
 
 DOCUMENT = Path(__file__).parents[1] / "dev/results.md"
-#: Faster movement of the pelvis (hertz) is no walking.
+#: Cut-off frequency of the pelvis movement, hertz.
 WALKING = 2.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
-    parser.add_argument("--model", default="heavy", help="of BlazePose: heavy or full")
-    parser.add_argument("--out", type=Path, help="keep what predict writes here, with overlays")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
-    parser.add_argument("--write", action="store_true", help="put the table into dev/results.md")
+    parser.add_argument("--model", default="heavy", help="BlazePose model: heavy or full")
+    parser.add_argument("--out", type=Path, help="folder for the output of predict, with overlays")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
+    parser.add_argument("--write", action="store_true", help="write the table to dev/results.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(arguments.weights, arguments.model, arguments.out, Path(folder))
@@ -67,7 +67,7 @@ def main() -> None:
 def measure(
     weights: str, model: str, kept: Path | None, folder: Path
 ) -> dict[str, dict[str, float]]:
-    """Metres of each camera, and the truth; files for a look into `kept`, else into `folder`."""
+    """Return distances in metres for each camera; output files go into `kept`, or `folder`."""
     keep, out = kept is not None, kept or folder
     views = detections()
     world, _ = triangulate(views)
@@ -100,7 +100,7 @@ def measure(
 
 
 def table(rows: dict[str, dict[str, float]]) -> str:
-    """Metres, and how far off in per cent."""
+    """Return a Markdown table of distances in metres and errors in per cent."""
     head = ("camera", "way", "true", "off %", "line", "true", "off %", "true body: way %", "line %",
             "place off, m")  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
@@ -142,12 +142,12 @@ def height(world: np.ndarray) -> float:
 
 
 def hips(points: np.ndarray) -> np.ndarray:
-    """Middle of the hips of limb joints (frames, 12, 3)."""
+    """Return the centre of the hips for limb joints (frames, 12, 3)."""
     return (points[:, LIMBS.index("left_hip")] + points[:, LIMBS.index("right_hip")]) / 2
 
 
 def placed(world: np.ndarray, view: dict[str, np.ndarray]) -> np.ndarray:
-    """Where the triangulated body stands by one camera's 2D alone: its pelvis, camera frame."""
+    """Return the pelvis of the triangulated body in the camera frame, solved from one view."""
     body = world @ view["rotation"].T
     pelvis = hips(body)
     chosen = [BLAZEPOSE_33.index(joint) for joint in LIMBS]
@@ -159,13 +159,13 @@ def placed(world: np.ndarray, view: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def way(places: np.ndarray, times: np.ndarray) -> float:
-    """Length of a way without what is faster than walking, metres."""
+    """Return the length of a low-pass filtered path, metres."""
     calm = rts_smooth(places, times, WALKING)
     return float(np.linalg.norm(np.diff(calm, axis=0), axis=1).sum())
 
 
 def line(places: np.ndarray, times: np.ndarray) -> float:
-    """From the first place to the last, metres."""
+    """Return the distance from the first to the last position, metres."""
     calm = rts_smooth(places, times, WALKING)
     return float(np.linalg.norm(calm[-1] - calm[0]))
 

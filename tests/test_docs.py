@@ -12,7 +12,7 @@ import pytest
 
 from camerapose.cli.main import main
 from camerapose.core import formats
-from camerapose.train.config import Weights
+from camerapose.train.config import LossWeights
 
 ROOT = Path(__file__).parents[1]
 #: Pages for users; the API reference is generated from docstrings.
@@ -111,7 +111,7 @@ def test_documented_loss_weights_are_the_defaults():
         for names, default in re.findall(r"^\| (`.*?`) \| ([\d.]+) \|", table, re.M)
         for name in re.findall(r"`(\w+)`", names)
     }
-    weights = dataclasses.asdict(Weights())
+    weights = dataclasses.asdict(LossWeights())
     assert documented == {name: weights[name] for name in documented}
     assert {name for name, value in weights.items() if not isinstance(value, bool)} == {*documented}
 

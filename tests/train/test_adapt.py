@@ -100,7 +100,7 @@ def test_reduces_the_error_without_forgetting(weights, annotations, tmp_path):
 
 def test_a_missing_image_is_reported_before_training(weights, annotations, tmp_path, monkeypatch):
     monkeypatch.setattr("camerapose.train.finetune.tune", lambda *_, **__: pytest.fail("too late"))
-    with pytest.raises(FileNotFoundError, match="there is no image .*; give the folder"):
+    with pytest.raises(FileNotFoundError, match="no image .*; give the folder"):
         adapt(weights, annotations, tmp_path / "out", images=tmp_path)
 
 
