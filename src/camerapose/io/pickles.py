@@ -100,6 +100,7 @@ class _Call:
     """A function that a pickle may call, without attributes that a pickle could set."""
 
     __slots__ = ("_make",)
+    _make: Callable[..., Any]
 
     def __init__(self, make: Callable):
         object.__setattr__(self, "_make", make)
@@ -141,7 +142,7 @@ class _Array:
     __slots__ = ("value",)
 
     def __init__(self, *_: Any):
-        self.value = None
+        self.value: Any = None
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:

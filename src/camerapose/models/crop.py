@@ -54,7 +54,8 @@ class VirtualCamera(NamedTuple):
         direction ("Perspective crop layers for 3D human pose estimation", Yu et al., CVPR 2021).
 
         Args:
-            focal, principal_point: camera of the image, normalised image coordinates.
+            focal: focal lengths of the image's camera, normalised.
+            principal_point: its principal points, normalised.
         """
         x, y = ((self.center[:, 0] - principal_point) / focal).unbind(-1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)

@@ -168,7 +168,11 @@ def feedback_loss(
     exceeds `width`.
 
     Args:
-        errors_original, errors_augmented: error of the lifter at each joint, metres.
+        errors_original: error of the lifter at each joint of the original pose, metres.
+        errors_augmented: the same for the generated pose.
+        skeleton: joint format of the poses.
+        target: desired ratio of the errors.
+        width: deviation from `target` without penalty.
     """
     weights = constant(_feedback_weights, skeleton, errors_original.device, errors_original.dtype)
     original = (errors_original @ weights).clamp(min=MIN_ERROR)

@@ -41,8 +41,9 @@ def export_checkpoint(
     Args:
         checkpoint: name or path of weights, see `camerapose.io.weights.find_weights`.
         out: the .onnx file; the weights get the same name with the suffix .safetensors.
-        half, int8: storage of the weights (`export_model`); at most one of them.
+        half: store weights in half precision (`export_model`).
         license: licence of the weights; by default that of the checkpoint.
+        int8: store weights in 8 bits (`export_model`); excludes `half`.
 
     Returns:
         Paths of the graph and of the weights.

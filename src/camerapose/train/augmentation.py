@@ -26,7 +26,8 @@ def mirror_half(poses: Poses, *others: Poses | None) -> list[Poses | None]:
     Rows are shuffled, so every pose is mirrored with probability one half.
 
     Args:
-        poses, others: poses with the same rows; None is returned as it is.
+        poses: the batch.
+        *others: further poses with the same rows; None is returned as it is.
     """
     half = len(poses) // 2
     return [p and Poses.cat([p[:half].mirror(), p[half:]]) for p in (poses, *others)]

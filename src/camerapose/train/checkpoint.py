@@ -27,8 +27,11 @@ class Checkpoint:
 
     Args:
         out: run folder.
-        progress, networks, optimizers, monitor, rng: the objects to save and restore. The stages
-            add the optimizer `model` to `optimizers`.
+        progress: position in the run, saved and restored like the following.
+        networks: all networks by name.
+        optimizers: all optimizers by name; the stages add `model`.
+        monitor: monitor of the adversarial training.
+        rng: random generator.
     """
 
     def __init__(

@@ -76,7 +76,8 @@ def adapt(
     Args:
         weights: name or path, see `camerapose.io.weights.find_weights`.
         annotations: COCO keypoints, or any other file that `io.keypoints` reads.
-        skeleton, image_size: joint format and image size, if the file does not contain them.
+        skeleton: joint format, if the file does not define it.
+        image_size: image size in pixels, if the file does not contain it.
         human36m: folder of Human3.6M, to replay its pairs instead of synthetic poses.
         held_out: share of the images for the test data.
         steps: number of iterations; None: depends on the number of annotations.

@@ -41,6 +41,7 @@ def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     loss.backward(inputs=parameters)
     sum_gradients(parameters)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
-    optimizer.grad_scale = norm.clamp(min=1.0)
-    optimizer.found_inf = (~norm.isfinite()).to(norm.dtype)
+    # Fused optimizers read these attributes, which the class does not declare.
+    optimizer.grad_scale = norm.clamp(min=1.0)  # type: ignore[attr-defined]
+    optimizer.found_inf = (~norm.isfinite()).to(norm.dtype)  # type: ignore[attr-defined]
     optimizer.step()

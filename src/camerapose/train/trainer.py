@@ -53,7 +53,8 @@ def train(config: Config, out: Path | str, *, devices: int | None = None, nodes:
 
     Args:
         out: run folder.
-        devices, nodes: processes per machine and machines (`distributed.process_group`).
+        devices: processes per machine (`distributed.process_group`).
+        nodes: number of machines.
 
     Returns:
         The folder `checkpoint` of the finished run.
