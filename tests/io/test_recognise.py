@@ -1,5 +1,8 @@
 """What a file is: by its suffix or by its content."""
 
+import struct
+import zipfile
+import zlib
 from fractions import Fraction
 
 import numpy as np
@@ -7,7 +10,10 @@ import pytest
 from helpers.videos import asymmetric_image, write_moving
 from PIL import Image, features
 
-from camerapose.io.limits import Limits
+from camerapose.core import formats
+from camerapose.core.poses import Poses
+from camerapose.io import keypoints
+from camerapose.io.limits import Limits, check_archive
 from camerapose.io.source import Source
 
 IMAGE = Image.fromarray(asymmetric_image())
@@ -178,10 +184,26 @@ class TestDeepImages:
         assert np.abs(frame.image - expected).max() <= 1.5
 
 
+@pytest.mark.parametrize("read", [Poses.load, keypoints.read])
+def test_archive_with_a_huge_member_is_refused(tmp_path, read):
+    """The size that the archive declares is checked before anything is decompressed."""
+    poses = Poses(formats.COCO_17, np.zeros((1, 17, 2)), np.ones((1, 17)))
+    poses.save(tmp_path / "a.npz")
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("label_x.npy", b"")
+        archive.infolist()[-1].file_size = 3_000_000_000
+    with pytest.raises(ValueError, match=r"a\.npz has 3\.0 GB when decompressed"):
+        read(tmp_path / "a.npz")
+
+
 class TestLimits:
     def test_pixels_of_an_image(self, tmp_path):
-        Image.new("1", (30_000, 30_000)).save(tmp_path / "a.png")
-        with pytest.raises(ValueError, match=r"a\.png"):
+        IMAGE.save(tmp_path / "a.png")
+        content = bytearray((tmp_path / "a.png").read_bytes())
+        content[16:24] = struct.pack(">2I", 30_000, 30_000)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.png has more than"):
             Source.open(tmp_path / "a.png").info()
 
     @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.mp4"])
@@ -221,7 +243,7 @@ class TestLimits:
     def test_decompressed_size_of_an_archive(self, tmp_path):
         np.savez_compressed(tmp_path / "a.npz", a=np.zeros(100_000))
         with pytest.raises(ValueError, match=r"a\.npz has 0.0 GB when decompressed"):
-            Limits(max_archive_bytes=100_000).check_archive(tmp_path / "a.npz")
-        Limits().check_archive(tmp_path / "a.npz")
+            check_archive(tmp_path / "a.npz", Limits(max_archive_bytes=100_000))
+        check_archive(tmp_path / "a.npz")
         (tmp_path / "b.npz").write_bytes(b"PK\3\4 damaged")
-        Limits().check_archive(tmp_path / "b.npz")
+        check_archive(tmp_path / "b.npz")

@@ -32,8 +32,10 @@ def read(path: str | os.PathLike[str]) -> tuple[Skeleton, dict[str, np.ndarray]]
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an .npz file, or its columns do not belong to poses.
+        ValueError: not an .npz file, too large when decompressed, or its columns do not belong to
+            poses.
     """
+    load_function("io.limits", "check_archive")(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}

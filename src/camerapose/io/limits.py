@@ -18,7 +18,7 @@ class Limits:
 
     max_pixels: int = 178_000_000
     max_frames: int = 10_000_000
-    max_archive_bytes: int = 4_000_000_000
+    max_archive_bytes: int = 1_000_000_000
 
     def check_pixels(self, name: str | os.PathLike[str], width: int, height: int) -> None:
         """Raise ValueError if an image of this size is too large."""
@@ -35,21 +35,22 @@ class Limits:
                 f"{name} has {count} frames; at most {self.max_frames} are read: select a part"
             )
 
-    def check_archive(self, path: str | os.PathLike[str]) -> None:
-        """Raise ValueError if a zip archive is too large when decompressed.
-
-        Files that are not zip archives pass; their reader reports them.
-        """
-        try:
-            with zipfile.ZipFile(Path(path)) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-        except (zipfile.BadZipFile, OSError, ValueError):
-            return
-        if size > self.max_archive_bytes:
-            raise ValueError(
-                f"{path} has {size / 1e9:.1f} GB when decompressed; at most "
-                f"{self.max_archive_bytes / 1e9:.1f} GB are read"
-            )
-
 
 DEFAULT = Limits()
+
+
+def check_archive(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> None:
+    """Raise ValueError if a zip archive, such as an .npz file, is too large when decompressed.
+
+    Files that are not zip archives pass; their reader reports them.
+    """
+    try:
+        with zipfile.ZipFile(Path(path)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return
+    if size > limits.max_archive_bytes:
+        raise ValueError(
+            f"{path} has {size / 1e9:.1f} GB when decompressed; at most "
+            f"{limits.max_archive_bytes / 1e9:.1f} GB are read"
+        )

@@ -12,6 +12,7 @@ import numpy as np
 
 from camerapose.io.keypoints import _stream
 from camerapose.io.keypoints._stream import Table
+from camerapose.io.limits import check_archive
 
 #: Suffixes of the files that can contain keypoints, by how they are parsed.
 KINDS = {
@@ -75,6 +76,7 @@ class Content:
         """Names of the members of an .npz."""
         if self.kind != "npz":
             return None
+        check_archive(self.path)
         try:
             with zipfile.ZipFile(self.path) as file:
                 return [name.removesuffix(".npy") for name in file.namelist()]
