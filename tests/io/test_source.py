@@ -25,6 +25,11 @@ class TestKind:
         with pytest.raises(ValueError, match="neither images"):
             Source.open(tmp_path)
 
+    def test_folder_of_videos_names_the_pattern_to_use(self, tmp_path):
+        (tmp_path / "a.mp4").touch()
+        with pytest.raises(ValueError, match=r"1 videos; .*\*\.mp4' with --engine"):
+            Source.open(tmp_path)
+
     def test_absent_and_unknown(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no file or folder"):
             Source.open(tmp_path / "a.png")

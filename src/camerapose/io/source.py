@@ -13,7 +13,12 @@ from PIL import Image
 from camerapose.io import animation, images, keypoints, recognise, video, webcam
 from camerapose.io.frames import Frame, IncompleteInput, Log, SourceInfo, ignore, once
 from camerapose.io.limits import DEFAULT, Limits
-from camerapose.io.recognise import IMAGE_SUFFIXES, KEYPOINT_SUFFIXES, list_suffixes
+from camerapose.io.recognise import (
+    IMAGE_SUFFIXES,
+    KEYPOINT_SUFFIXES,
+    VIDEO_SUFFIXES,
+    list_suffixes,
+)
 
 Kind = Literal["image", "images", "video", "webcam", "keypoints", "array"]
 #: What `Source.open` accepts.
@@ -216,6 +221,11 @@ def _open_folder(folder: Path, log: Log) -> Source:
         return Source("images", folder.name, folder, folder, tuple(images.natural_sort(found)))
     if n_keypoints or keypoints.recognise(folder):
         return Source("keypoints", folder.name, folder, folder)
+    if videos := [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]:
+        raise ValueError(
+            f"the folder {folder} contains {len(videos)} videos; pass them one by one, or all as "
+            f"the pattern '{folder}/*{videos[0].suffix}' with --engine"
+        )
     raise ValueError(
         f"the folder {folder} contains neither images ({list_suffixes(IMAGE_SUFFIXES)}) nor "
         "keypoints in a known format; folders inside it are not searched"
