@@ -107,3 +107,22 @@ class TestHighDynamicRange:
         expected = hdr.tone_map((image >> 8).astype(np.uint8), hdr.PQ)
         assert np.abs(read.astype(int) - expected).mean() < 8
         assert len(notes) == 1 and "HDR" in notes[0]
+
+
+def test_cover_image_is_not_the_video(tmp_path):
+    """Some files contain a thumbnail as their first video stream."""
+    image = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        cover = container.add_stream("mjpeg", rate=10)
+        video = container.add_stream("libx264", rate=10)
+        cover.width = cover.height = 16
+        cover.pix_fmt = "yuvj420p"
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        thumbnail = av.VideoFrame.from_ndarray(image[:16, :16].copy(), format="rgb24")
+        packets = [*cover.encode(thumbnail), *cover.encode()]
+        for _ in range(12):
+            packets += video.encode(av.VideoFrame.from_ndarray(image, format="rgb24"))
+        for packet in [*packets, *video.encode()]:
+            container.mux(packet)
+    frames = list(Source.open(tmp_path / "a.mkv").frames())
+    assert len(frames) == 12 and frames[0].image.shape == (HEIGHT, WIDTH, 3)

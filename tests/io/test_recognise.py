@@ -30,7 +30,8 @@ def kind_of(path):
     [
         ("a.jfif", "JPEG"), ("a.jpe", "JPEG"), ("a.mpo", "MPO"), ("a.jp2", "JPEG2000"),
         ("a.avif", "AVIF"), ("a.tga", "TGA"), ("a.qoi", "QOI"), ("a.pcx", "PCX"),
-        ("a.unknown", "PNG"), ("no_suffix", "JPEG"), ("photo.png", "JPEG"), ("photo.jpg", "WEBP"),
+        ("a.gif", "GIF"), ("a.unknown", "PNG"),
+        ("no_suffix", "JPEG"), ("photo.png", "JPEG"), ("photo.jpg", "WEBP"),
     ],
 )  # fmt: skip
 def test_images(tmp_path, name, form):

@@ -66,7 +66,7 @@ class Completeness:
         self._corrupt += corrupt and self._clean
         self._times.append(time)
 
-    def missing(self, path: Path, container: Any, stop: int) -> str | None:
+    def missing(self, path: Path, container: Any, stream: Any, stop: int) -> str | None:
         """Return what is damaged or missing at the end of the file, or None.
 
         Args:
@@ -78,17 +78,16 @@ class Completeness:
             return f"{self._corrupt} damaged frames"
         if reason := containers.damage(path):
             return reason
-        if self._is_short(container, stop):
+        if self._is_short(container, stream, stop):
             return "it ends before the declared length"
-        return self._gap() if not container.streams.video[0].frames else None
+        return self._gap() if not stream.frames else None
 
-    def _is_short(self, container: Any, stop: int) -> bool:
+    def _is_short(self, container: Any, stream: Any, stop: int) -> bool:
         """Whether frames lack by count or by time, as far as these are declared.
 
         In MP4 files by both: edit lists reduce the count of complete videos, and a long last frame
         their time.
         """
-        stream = container.streams.video[0]
         n = len(self._times)
         evidence = []
         if stream.frames:

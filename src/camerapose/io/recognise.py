@@ -41,6 +41,8 @@ def recognise(path: Path) -> Form:
         return "keypoints"
     if suffix in RAW_SUFFIXES:
         raise ValueError(f"{path} is a raw photo; export it as JPEG, PNG or TIFF")
+    if suffix == ".gif" and images.is_image(path) and not animation.is_animated(path):
+        return "image"
     if suffix in ANIMATION_SUFFIXES and animation.is_animated(path):
         return "animation"
     if suffix in IMAGE_SUFFIXES:

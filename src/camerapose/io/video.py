@@ -39,7 +39,7 @@ def video_frames(
         IncompleteInput: after all readable frames, if the file is damaged or truncated.
     """
     with _open(path, limits) as container:
-        stream = container.streams.video[0]
+        stream = main_stream(container)
         stream.thread_type = "AUTO"
         period = 1 / (_rate(stream) or DEFAULT_FPS)
         limits.check_frames(path, min(_declared_count(container) or 0, wanted.stop))
@@ -64,7 +64,7 @@ def video_frames(
             reason = f" ({check.errors[0]})" if check.errors else ""
             raise ValueError(f"{path} is a video without a single readable frame{reason}")
         expected = _declared_count(container)
-        missing = check.missing(path, container, wanted.stop)
+        missing = check.missing(path, container, stream, wanted.stop)
     if missing:
         of = f" of {expected} declared" if expected and expected > index else ""
         raise IncompleteInput(
@@ -78,7 +78,7 @@ def video_frames(
 def rate_and_count(path: Path, limits: Limits = DEFAULT) -> tuple[float | None, int | None]:
     """Return the frame rate and the number of frames that a video declares."""
     with _open(path, limits) as container:
-        return _rate(container.streams.video[0]), _declared_count(container)
+        return _rate(main_stream(container)), _declared_count(container)
 
 
 def content(path: Path) -> Literal["image", "video"] | None:
@@ -104,11 +104,16 @@ def read_still(path: Path, limits: Limits, form: str = "rgb24") -> np.ndarray:
     raise ValueError(f"{path} cannot be read as an image: {reason}")
 
 
+def main_stream(container: Any) -> Any:
+    """Return the video stream that players show; others may be cover images."""
+    return container.streams.best("video") or container.streams.video[0]
+
+
 def decode(container: Any, check: Completeness) -> Iterator[Any]:
     """Iterate over the decoded frames of a video; `check` notes what cannot be decoded."""
     import av
 
-    video = container.streams.video[0]
+    video = main_stream(container)
     packets = container.demux()
     while True:
         try:
@@ -148,7 +153,7 @@ def _open(path: Path, limits: Limits) -> Any:
         if not container.streams.video:
             n_streams = len(container.streams)
             raise ValueError(f"{path} has no video stream, only {n_streams} other streams")
-        codec = container.streams.video[0].codec_context
+        codec = main_stream(container).codec_context
         if codec is None:
             raise ValueError(f"{path} has a video stream of unknown codec; convert it to H.264")
         limits.check_pixels(path, codec.width, codec.height)
@@ -161,7 +166,7 @@ def _open(path: Path, limits: Limits) -> Any:
 
 def _declared_count(container: Any) -> int | None:
     """Return the declared number of frames, or the one that follows from the duration."""
-    stream = container.streams.video[0]
+    stream = main_stream(container)
     if stream.frames:
         return int(stream.frames)
     rate, seconds = _rate(stream), _declared_seconds(container)
@@ -177,7 +182,7 @@ def _rate(stream: Any) -> float | None:
 
 
 def _declared_seconds(container: Any) -> float | None:
-    seconds = declared_seconds(container.streams.video[0])
+    seconds = declared_seconds(main_stream(container))
     if seconds is None and container.duration and len(container.streams) == 1:
         return float(container.duration / 1e6)
     return seconds
