@@ -4,8 +4,11 @@ import builtins
 import errno
 import io
 import os
+import random
 import resource
 import stat
+import subprocess
+import sys
 import threading
 import time
 
@@ -146,15 +149,23 @@ class TestWriting:
         assert len(list(path.parent.iterdir())) == 1
 
     def test_abandoned_temporary_files_are_removed(self, tmp_path):
-        names = [f".a-{'0' * 12}-part.mp4", f".b-{'1' * 12}-part", "c-part", ".d-part.mp4"]
-        for name in names:
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        here, old = files._machine(), time.time() - 2 * files.ABANDONED
+        removed = [f".a-{here}-{ended.pid}-00000000-part.mp4", ".b-00000000-1-00000000-part"]
+        kept = [
+            f".c-{here}-{os.getpid()}-00000000-part.npz",  # may still be written
+            ".d-00000000-1-00000001-part",  # of another computer
+            ".e-part.mp4",
+            "f-part",
+        ]
+        for name in removed + kept:
             (tmp_path / name).touch()
-            os.utime(tmp_path / name, (0, time.time() - 2 * files.ABANDONED))
-        (tmp_path / f".e-{'2' * 12}-part").touch()  # another process may be writing it
+        for name in (removed[1], ".e-part.mp4", "f-part"):
+            os.utime(tmp_path / name, (old, old))
         files._remove_abandoned.cache_clear()
         write_bytes(tmp_path / "x", b"1")
-        left = {p.name for p in tmp_path.iterdir()}
-        assert left == {"c-part", ".d-part.mp4", f".e-{'2' * 12}-part", "x"}
+        assert {p.name for p in tmp_path.iterdir()} == {*kept, "x"}
 
 
 class TestFaults:
@@ -282,3 +293,28 @@ class TestFaults:
         monkeypatch.setattr(files.os, "fsync", fail)
         write_bytes(path, NEW)
         assert path.read_bytes() == NEW
+
+
+WRITE_FOREVER = """
+import itertools, sys
+from camerapose.io.files import write_bytes
+for i in itertools.count():
+    write_bytes(sys.argv[1], bytes([65 + i % 26]) * 2_000_000)
+"""
+
+
+@pytest.mark.slow
+def test_killed_process_leaves_a_complete_file(path):
+    rng = random.Random(0)
+    for _ in range(12):
+        process = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(path)])
+        while path.stat().st_size == len(OLD):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.1))
+        process.kill()
+        process.wait()
+        content = path.read_bytes()
+        assert len(content) == 2_000_000 and len(set(content)) == 1
+        path.write_bytes(OLD)
+    write_bytes(path, NEW)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]

@@ -4,19 +4,21 @@ import contextlib
 import errno
 import functools
 import os
+import platform
 import re
 import shutil
 import stat
 import tempfile
 import time
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, overload
 
-#: Age in seconds after which the temporary file of a killed process is removed.
+#: Age in seconds after which the temporary file of another computer's process is removed.
 ABANDONED = 24 * 3600
 #: Free bytes below which the failure of a library counts as a full disk.
 MIN_FREE = 1 << 16
@@ -30,7 +32,7 @@ _HINTS = {
     errno.EPERM: "choose a folder with write permission",
     errno.EROFS: "choose a folder with write permission",
 }
-_TEMPORARY = re.compile(r"\..*-[0-9a-f]{12}-part(\.\w+)?")
+_TEMPORARY = re.compile(r"\..*-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}-part(\.\w+)?")
 
 
 class AtomicFile:
@@ -208,7 +210,16 @@ def _temporary_name(target: Path) -> str:
     """Return a hidden, unused name with the suffix of `target`, within the usual 255 bytes."""
     suffix = target.suffix if re.fullmatch(r"\.\w{1,16}", target.suffix) else ""
     stem = target.stem[:32].replace(".", "_")
-    return f".{stem}-{uuid.uuid4().hex[:12]}-part{suffix}"
+    return f".{stem}-{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-part{suffix}"
+
+
+@functools.cache
+def _machine() -> str:
+    """Return a name of the computer, or the container, whose process numbers are comparable."""
+    namespace = 0
+    with contextlib.suppress(OSError):
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    return f"{zlib.crc32(f'{platform.node()} {namespace}'.encode()):08x}"
 
 
 @functools.cache
@@ -216,10 +227,21 @@ def _remove_abandoned(folder: Path) -> None:
     """Remove temporary files that killed processes left, once per folder."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _TEMPORARY.fullmatch(entry.name) and (
-                time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
-            ):
+            name = _TEMPORARY.fullmatch(entry.name)
+            if name and _is_abandoned(name[1], int(name[2]), entry):
                 os.unlink(entry.path)
+
+
+def _is_abandoned(machine: str, process: int, entry: os.DirEntry) -> bool:
+    if machine == _machine() and os.name != "nt":  # os.kill would end processes on Windows
+        try:
+            os.kill(process, 0)
+        except (ProcessLookupError, OverflowError):
+            return True
+        except PermissionError:
+            pass
+        return False
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
 
 
 def _is_special(path: Path) -> bool:
