@@ -23,8 +23,8 @@ class TestFiles:
     def test_exif_orientation_is_applied(self, tmp_path):
         exif = Image.Exif()
         exif[0x0112] = 6  # to be rotated clockwise by 90 degrees
-        turned = Image.fromarray(np.ascontiguousarray(np.rot90(asymmetric_image())))
-        turned.save(tmp_path / "a.png", exif=exif)
+        rotated = Image.fromarray(np.ascontiguousarray(np.rot90(asymmetric_image())))
+        rotated.save(tmp_path / "a.png", exif=exif)
         np.testing.assert_array_equal(read_image(tmp_path / "a.png"), asymmetric_image())
 
     @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "I;16", "I", "F", "CMYK"])

@@ -69,9 +69,9 @@ class TestFolders:
         return tmp_path
 
     def test_images_are_in_natural_order(self, folder):
-        found = list(Source.open(folder).frames())
-        assert [f.name for f in found] == ["im1.png", "im2.png", "im9.png", "im10.png"]
-        assert [f.image[0, 0, 0] for f in found] == [1, 2, 9, 10]
+        frames = list(Source.open(folder).frames())
+        assert [f.name for f in frames] == ["im1.png", "im2.png", "im9.png", "im10.png"]
+        assert [f.image[0, 0, 0] for f in frames] == [1, 2, 9, 10]
         assert Source.open(folder).info() == (8, 6, None, 4)
 
     def test_start_end_stride(self, folder):
@@ -81,10 +81,10 @@ class TestFolders:
 
     def test_broken_image_is_reported_after_the_others(self, folder):
         (folder / "im2.png").write_bytes(b"broken")
-        found = []
+        frames = []
         with pytest.raises(IncompleteInput, match=r"1 of 4 images .*im2\.png"):
-            collect(Source.open(folder).frames(), found)
-        assert [f.name for f in found] == ["im1.png", "im9.png", "im10.png"]
+            collect(Source.open(folder).frames(), frames)
+        assert [f.name for f in frames] == ["im1.png", "im9.png", "im10.png"]
 
 
 class TestSeveralImages:

@@ -20,14 +20,14 @@ def video(tmp_path_factory):
 
 class TestVideos:
     def test_frames_are_in_order_with_times(self, video):
-        found = list(Source.open(video).frames())
-        assert [f.index for f in found] == list(range(30))
-        np.testing.assert_allclose([f.time for f in found], np.arange(30) / FPS, atol=1e-6)
-        assert found[3].name == "walk_000003"
-        bright = [int(f.image[:, -8:].mean()) for f in found]
+        frames = list(Source.open(video).frames())
+        assert [f.index for f in frames] == list(range(30))
+        np.testing.assert_allclose([f.time for f in frames], np.arange(30) / FPS, atol=1e-6)
+        assert frames[3].name == "walk_000003"
+        bright = [int(f.image[:, -8:].mean()) for f in frames]
         np.testing.assert_allclose(bright, 40 + 5 * np.arange(30), atol=4)
-        assert found[0].image.shape == (HEIGHT, WIDTH, 3)
-        red, green, blue = found[20].image[:, : WIDTH // 4].mean((0, 1))
+        assert frames[0].image.shape == (HEIGHT, WIDTH, 3)
+        red, green, blue = frames[20].image[:, : WIDTH // 4].mean((0, 1))
         assert red > 2 * max(green, blue)
 
     def test_info(self, video):
@@ -50,8 +50,8 @@ class TestVideos:
     def test_variable_frame_rate_and_late_start(self, tmp_path):
         times = 5 + np.array([0, 0.1, 0.3, 0.35, 0.9])
         path = fakes.write_video(tmp_path / "a.mkv", 5, times=times)
-        found = [f.time for f in Source.open(path).frames()]
-        np.testing.assert_allclose(found, times - 5, atol=1e-3)
+        frames = [f.time for f in Source.open(path).frames()]
+        np.testing.assert_allclose(frames, times - 5, atol=1e-3)
 
     @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
     def test_equal_time_stamps_are_replaced(self, tmp_path, ending):
@@ -84,7 +84,7 @@ class TestVideos:
         content = bytearray(video.read_bytes())
         place = content.index(b"tkhd") + 44
         content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-        path = tmp_path / "turned.mp4"
+        path = tmp_path / "rotated.mp4"
         path.write_bytes(content)
         stored = next(Source.open(video).frames()).image
         np.testing.assert_array_equal(
@@ -126,13 +126,13 @@ class TestVideos:
     def test_truncated_video_gives_its_frames_and_then_an_error(self, tmp_path, name):
         options = {"movflags": "faststart"} if name.endswith("mp4") else None
         path = write_h264(tmp_path / name, n_frames=40, options=options)
-        whole = path.read_bytes()
-        path.write_bytes(whole[: int(len(whole) * (0.85 if name.endswith("avi") else 0.7))])
-        found = []
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * (0.85 if name.endswith("avi") else 0.7))])
+        frames = []
         with pytest.raises(IncompleteInput, match="damaged or truncated"):
-            collect(Source.open(path).frames(), found)
-        assert 5 < len(found) < 40
-        assert [f.index for f in found] == list(range(len(found)))
+            collect(Source.open(path).frames(), frames)
+        assert 5 < len(frames) < 40
+        assert [f.index for f in frames] == list(range(len(frames)))
 
     def test_truncated_before_the_index(self, tmp_path, video):
         path = tmp_path / "a.mp4"
@@ -143,8 +143,8 @@ class TestVideos:
 
     def test_selected_part_of_a_truncated_video_is_complete(self, tmp_path):
         path = write_h264(tmp_path / "a.mkv", n_frames=40)
-        whole = path.read_bytes()
-        path.write_bytes(whole[: int(len(whole) * 0.7)])
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * 0.7)])
         assert len(list(Source.open(path).frames(end=5))) == 5
 
 

@@ -17,10 +17,10 @@ class TestWebcam:
         monkeypatch.setattr(webcam, "device", lambda name: address)
 
     def test_times_are_those_of_the_webcam(self, test_pattern):
-        found = list(Source.open("0").frames(end=5, stride=2))
-        assert [f.index for f in found] == [0, 2, 4]
-        np.testing.assert_allclose([f.time for f in found], [0, 0.1, 0.2])
-        assert found[0].image.shape == (64, 96, 3) and found[1].name == "webcam_000002"
+        frames = list(Source.open("0").frames(end=5, stride=2))
+        assert [f.index for f in frames] == [0, 2, 4]
+        np.testing.assert_allclose([f.time for f in frames], [0, 0.1, 0.2])
+        assert frames[0].image.shape == (64, 96, 3) and frames[1].name == "webcam_000002"
 
     def test_is_given_by_number_or_device(self, tmp_path, monkeypatch):
         assert {Source.open(name).kind for name in ("0", 0, "/dev/video2")} == {"webcam"}

@@ -49,6 +49,11 @@ class Completeness:
         self._corrupt = 0
         self._clean = False
 
+    def add_error(self, message: str) -> None:
+        """Note an error of the decoder; the first is reported."""
+        if not self.errors:
+            self.errors.append(message)
+
     def add_packet(self, packet: Any) -> None:
         """Note an undecoded packet."""
         video = packet.stream.type == "video"
@@ -59,9 +64,9 @@ class Completeness:
         if video and packet.size and packet.is_corrupt:
             self._corrupt += self._clean
 
-    def add_frame(self, time: float, picture: Any) -> None:
+    def add_frame(self, time: float, decoded: Any) -> None:
         """Note a decoded frame; those before the first clean one belong to an earlier key frame."""
-        corrupt = bool(getattr(picture, "is_corrupt", False))
+        corrupt = bool(getattr(decoded, "is_corrupt", False))
         self._clean = self._clean or not corrupt
         self._corrupt += corrupt and self._clean
         self._times.append(time)

@@ -1,6 +1,6 @@
 """Detect truncated and damaged files by the structure of their container.
 
-Decoders accept what they can read, so the loss of whole frames goes unnoticed where the container
+Decoders accept what they can read, so the loss of frames goes unnoticed where the container
 does not declare their number. Formats: GIF89a, PNG (W3C, section 5), RIFF, ISO 14496-12, EBML
 (RFC 8794), MPEG-TS (ISO 13818-1), ASF (Advanced Systems Format, section 3.2), FLV (Adobe, Annex E).
 """

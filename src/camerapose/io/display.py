@@ -10,19 +10,19 @@ from camerapose.io import hdr
 MIN_ASPECT, MAX_ASPECT = 0.25, 4.0
 
 
-def to_rgb(picture: Any, aspect: float = 1.0) -> np.ndarray:
+def to_rgb(decoded: Any, aspect: float = 1.0) -> np.ndarray:
     """Convert a decoded frame to uint8 (height, width, 3) RGB, upright, with square pixels.
 
     Args:
-        picture: frame of PyAV.
+        decoded: frame of PyAV.
         aspect: width of a pixel divided by its height.
     """
-    size = displayed_size(picture.width, picture.height, aspect)
-    image = picture.to_ndarray(format="rgb24", width=size[0], height=size[1])
-    transfer = int(getattr(picture, "color_trc", 0) or 0)
+    size = displayed_size(decoded.width, decoded.height, aspect)
+    image = decoded.to_ndarray(format="rgb24", width=size[0], height=size[1])
+    transfer = int(getattr(decoded, "color_trc", 0) or 0)
     if transfer in (hdr.PQ, hdr.HLG):
         image = hdr.tone_map(image, transfer)
-    return np.ascontiguousarray(_orient(image, _display_matrix(picture)))
+    return np.ascontiguousarray(_orient(image, _display_matrix(decoded)))
 
 
 def displayed_size(width: int, height: int, aspect: float) -> tuple[int, int]:
@@ -38,9 +38,9 @@ def pixel_aspect(stream: Any) -> float:
     return aspect if MIN_ASPECT <= aspect <= MAX_ASPECT else 1.0
 
 
-def _display_matrix(picture: Any) -> tuple[int, int, int, int]:
+def _display_matrix(decoded: Any) -> tuple[int, int, int, int]:
     """Return a, b, c, d of x' = a x + c y, y' = b x + d y (ISO 14496-12, 8.3.2)."""
-    for data in picture.side_data:
+    for data in decoded.side_data:
         if getattr(data.type, "name", "") == "DISPLAYMATRIX":
             matrix = np.frombuffer(bytes(data), np.int32)
             return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])

@@ -208,17 +208,19 @@ def _open_path(path: Path, text: str, log: Log) -> Source:
 
 def _open_folder(folder: Path, log: Log) -> Source:
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
-    found = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    image_files = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
     n_keypoints = sum(p.suffix.lower() in KEYPOINT_SUFFIXES for p in files)
-    if not found and not n_keypoints and not keypoints.recognise(folder):
-        found = [p for p in files if recognise.is_image_file(p)]
-    if found and n_keypoints:
+    if not image_files and not n_keypoints and not keypoints.recognise(folder):
+        image_files = [p for p in files if recognise.is_image_file(p)]
+    if image_files and n_keypoints:
         log(
-            f"{folder} contains {len(found)} images and {n_keypoints} keypoint files; the images "
+            f"{folder} contains {len(image_files)} images and {n_keypoints} keypoint files; the images "
             "are used: to use the keypoints, move them to a folder of their own"
         )
-    if found:
-        return Source("images", folder.name, folder, folder, tuple(images.natural_sort(found)))
+    if image_files:
+        return Source(
+            "images", folder.name, folder, folder, tuple(images.natural_sort(image_files))
+        )
     if n_keypoints or keypoints.recognise(folder):
         return Source("keypoints", folder.name, folder, folder)
     if videos := [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]:

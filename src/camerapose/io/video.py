@@ -46,17 +46,17 @@ def video_frames(
         aspect = display.pixel_aspect(stream)
         check = Completeness(period)
         index, start, time = 0, 0.0, -math.inf
-        for picture in decode(container, check):
+        for decoded in decode(container, check):
             if index >= wanted.stop:
                 return
-            if index == 0 and int(getattr(picture, "color_trc", 0) or 0) in (hdr.PQ, hdr.HLG):
+            if index == 0 and int(getattr(decoded, "color_trc", 0) or 0) in (hdr.PQ, hdr.HLG):
                 log(f"the frames of an HDR video are tone-mapped: {path.name}")
-            declared = index * period if picture.time is None else float(picture.time)
+            declared = index * period if decoded.time is None else float(decoded.time)
             time = declared if declared > time else time + period
             start = time if index == 0 else start
-            check.add_frame(time, picture)
+            check.add_frame(time, decoded)
             if index in wanted:
-                image = display.to_rgb(picture, aspect)
+                image = display.to_rgb(decoded, aspect)
                 yield Frame(index, time - start, image, f"{path.stem}_{index:06d}")
             index += 1
             limits.check_frames(path, index)
@@ -98,8 +98,8 @@ def read_still(path: Path, limits: Limits, form: str = "rgb24") -> np.ndarray:
     """
     with _open(path, limits) as container:
         check = Completeness(1.0)
-        for picture in decode(container, check):
-            return display.to_rgb(picture) if form == "rgb24" else picture.to_ndarray(format=form)
+        for decoded in decode(container, check):
+            return display.to_rgb(decoded) if form == "rgb24" else decoded.to_ndarray(format=form)
     reason = check.errors[0] if check.errors else "no frame"
     raise ValueError(f"{path} cannot be read as an image: {reason}")
 
@@ -121,7 +121,7 @@ def decode(container: Any, check: Completeness) -> Iterator[Any]:
             if packet is None:
                 return
         except av.error.FFmpegError as error:  # the demuxer cannot continue
-            check.errors.append(error.strerror or str(error))
+            check.add_error(error.strerror or str(error))
             return
         check.add_packet(packet)
         if packet.stream != video:
@@ -131,7 +131,7 @@ def decode(container: Any, check: Completeness) -> Iterator[Any]:
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
-            check.errors.append(error.strerror or str(error))
+            check.add_error(error.strerror or str(error))
 
 
 def _open(path: Path, limits: Limits) -> Any:

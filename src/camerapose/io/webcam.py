@@ -46,13 +46,13 @@ def webcam_frames(name: str, wanted: range) -> Iterator[Frame]:
         ) from error
     began = None
     with container:
-        for index, picture in enumerate(decode(container, Completeness(1.0))):
+        for index, decoded in enumerate(decode(container, Completeness(1.0))):
             if index >= wanted.stop:
                 return
-            time = float(picture.time or 0.0)
+            time = float(decoded.time or 0.0)
             began = time if began is None else began
             if index in wanted:
-                yield Frame(index, time - began, display.to_rgb(picture), f"webcam_{index:06d}")
+                yield Frame(index, time - began, display.to_rgb(decoded), f"webcam_{index:06d}")
 
 
 def device(name: str) -> tuple[str, str, dict[str, str]]:
