@@ -214,8 +214,8 @@ def _open_folder(folder: Path, log: Log) -> Source:
         image_files = [p for p in files if recognise.is_image_file(p)]
     if image_files and n_keypoints:
         log(
-            f"{folder} contains {len(image_files)} images and {n_keypoints} keypoint files; the images "
-            "are used: to use the keypoints, move them to a folder of their own"
+            f"{folder} contains {len(image_files)} images and {n_keypoints} keypoint files; the "
+            "images are used: to use the keypoints, move them to a folder of their own"
         )
     if image_files:
         return Source(
