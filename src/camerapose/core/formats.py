@@ -45,12 +45,12 @@ _LEGS_COCO = (
     "left_ankle:left_knee right_ankle:right_knee "
 )
 #: MS-COCO keypoints.
-COCO_17 = _skeleton(
-    "coco_17",
+_TREE_COCO = (
     "nose left_eye:nose right_eye:nose left_ear:left_eye right_ear:right_eye "
     + _BODY_COCO
-    + _LEGS_COCO,
+    + _LEGS_COCO
 )
+COCO_17 = _skeleton("coco_17", _TREE_COCO)
 #: BlazePose landmarks (Bazarevsky et al., 2020).
 BLAZEPOSE_33 = _skeleton(
     "blazepose_33",
@@ -155,12 +155,42 @@ SMPL_24 = _skeleton(
     "right_shoulder:right_collar left_elbow:left_shoulder right_elbow:right_shoulder "
     "left_wrist:left_elbow right_wrist:right_elbow left_hand:left_wrist right_hand:right_wrist",
 )
+#: OpenPose's experimental model of 2019: COCO, upper neck, head top and feet.
+BODY_25B = _skeleton(
+    "body_25b",
+    _TREE_COCO + "upper_neck:nose head_top:upper_neck "
+    "left_big_toe:left_ankle left_small_toe:left_ankle left_heel:left_ankle "
+    "right_big_toe:right_ankle right_small_toe:right_ankle right_heel:right_ankle",
+)
+#: OpenPose's MPI model; its chest is between neck and hips, its neck is `thorax`.
+OPENPOSE_15 = _skeleton(
+    "openpose_15",
+    "head_top:thorax thorax:spine "
+    + _ARMS_NECK
+    + _LEGS_PELVIS.replace(":pelvis", ":spine")
+    + "spine",
+)
+#: CrowdPose (Li et al., CVPR 2019). Its neck is that of the head, as in LSP.
+CROWDPOSE_14 = _skeleton(
+    "crowdpose_14",
+    "left_shoulder:upper_neck right_shoulder:upper_neck left_elbow:left_shoulder "
+    "right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow "
+    + _LEGS_COCO
+    + "head_top:upper_neck upper_neck",
+)
+#: AI Challenger (Wu et al., 2017). Its neck is that of the head, as in LSP.
+AIC_14 = _skeleton(
+    "aic_14",
+    (_ARMS_NECK + _LEGS_PELVIS).replace(":thorax", ":upper_neck").replace(":pelvis", ":upper_neck")
+    + "head_top:upper_neck upper_neck",
+)
 
 FORMATS = {
     s.name: s
     for s in (
-        H36M_16, H36M_17, MPII_16, LSP_14, COCO_17, BLAZEPOSE_33, BODY_25, OPENPOSE_18, HALPE_26,
-        HUMANEVA_15, MPI_INF_3DHP_28, MPI_INF_3DHP_17, SMPL_24,
+        H36M_16, H36M_17, MPII_16, LSP_14, COCO_17, BLAZEPOSE_33, BODY_25, BODY_25B, OPENPOSE_18,
+        OPENPOSE_15, HALPE_26, HUMANEVA_15, MPI_INF_3DHP_28, MPI_INF_3DHP_17, SMPL_24,
+        CROWDPOSE_14, AIC_14,
     )
 }  # fmt: skip
 

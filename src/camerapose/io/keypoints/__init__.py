@@ -12,6 +12,7 @@ A module with `PER_FRAME = True` describes one frame per file, and is also used 
 
 import warnings
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,75 +21,90 @@ import numpy as np
 
 from camerapose.core import formats, plugins
 from camerapose.core.poses import Poses
-from camerapose.io.keypoints._assemble import assemble, checked_size
+from camerapose.core.skeleton import Skeleton
+from camerapose.io.keypoints._assemble import Recording, assemble, checked_size
 from camerapose.io.keypoints._content import Content
+from camerapose.io.keypoints._join import join
 from camerapose.io.keypoints._people import People
 
-__all__ = ["files", "read", "recognise"]
+__all__ = ["Recording", "files", "read", "read_recording", "recognise"]
 
 
 def read(
-    path: str | Path,
+    path: str | PathLike[str],
     skeleton: str | None = None,
     image_size: Any = None,
+    fps: int | float | None = None,
 ) -> Poses:
     """Read 2D keypoints from a file or a folder of files in any known format.
 
-    The format is recognised by the content. A joint that is missing, NaN or infinite has
-    confidence 0; scores are clipped to [0, 1].
+    The format is recognised by the content. Joints are matched by name where the file names them;
+    otherwise the joint format is the one in which the people look human. Coordinates are converted
+    to pixels. A joint that is missing, NaN or infinite has confidence 0; scores are clipped to
+    [0, 1]. Whatever is skipped, converted or assumed is reported with a warning.
 
     Args:
         path: a file or a folder.
-        skeleton: joint format, if the file does not define it and it is not the usual one.
+        skeleton: joint format, if the file does not define it.
         image_size: width and height in pixels, if the file does not contain them. Without it, the
-            smallest common size with all joints inside is assumed, with a warning.
+            smallest common size with all joints inside is assumed.
+        fps: frames per second, for the label time; None: the times in the file, if there are any.
 
     Returns:
-        Poses with the labels frame, person, image ("" if unknown), and time if the file has times.
-        Frames are the numbers in the names of the images if all differ, otherwise counted.
+        Poses with the labels frame, person, image ("" if unknown), and time if known.
 
     Raises:
         FileNotFoundError: the path does not exist.
-        ValueError: the format is unknown, the file is damaged or has no people, or the joint
-            format is not known.
+        ValueError: the format is unknown, the file is damaged or has no people, or joint format,
+            unit or image size cannot be determined. The message says what to pass or to export.
     """
+    recording = read_recording(path, skeleton, image_size, fps)
+    for message in recording.messages:
+        warnings.warn(message, stacklevel=2)
+    return recording.poses
+
+
+def read_recording(
+    path: str | PathLike[str],
+    skeleton: str | None = None,
+    image_size: Any = None,
+    fps: int | float | None = None,
+) -> Recording:
+    """Read keypoints like `read`, with messages instead of warnings, and the empty frames."""
     path = Path(path).expanduser()
     given = None if image_size is None else checked_size(image_size)
     wanted = None if skeleton is None else formats.get(skeleton)
     if not path.exists():
         raise FileNotFoundError(f"no such file or folder: {path}; pass a file with keypoints")
-    result = _read(path)
+    name, result = _read(path)
     if isinstance(result, Poses):
-        return _complete(result, path, wanted, given)
-    poses, messages = assemble(result, path, wanted, given)
-    for message in messages:
-        warnings.warn(message, stacklevel=2)
-    return poses
+        poses = _complete(result, path, wanted, given, fps)
+        frames = np.unique(poses.labels.get("frame", np.arange(len(poses))))
+        return Recording(poses, frames, "person" in poses.labels, (), name)
+    return assemble(result, path, wanted, given, None if fps is None else float(fps), name)
 
 
-def recognise(path: str | Path) -> str | None:
+def recognise(path: str | PathLike[str]) -> str | None:
     """Return the name of the format of a file or folder; None if it has no known format."""
-    path = Path(path).expanduser()
+    content = Content(Path(path).expanduser())
     try:
-        content = Content(path)
-        if content.files is not None:
-            content = Content(content.files[0])
-            return name if (name := _format(content)) and _per_frame(name) else None
-        return _format(content)
-    except (OSError, ValueError, IndexError):
+        if (name := _format(content)) is None and content.files:
+            name = _format(Content(content.files[0]))
+            return name if name and (_per_frame(name) or len(content.files) == 1) else None
+        return name
+    except (OSError, ValueError):
         return None
 
 
-def files(path: str | Path) -> list[Path]:
+def files(path: str | PathLike[str]) -> list[Path]:
     """Return the files that `read` reads."""
     path = Path(path).expanduser()
     return (Content(path).files or []) if path.is_dir() else [path]
 
 
 def _format(content: Content) -> str | None:
-    return next(
-        (name for name in plugins.available("keypoints") if _module(name).matches(content)), None
-    )
+    names = (name for name in plugins.available("keypoints") if _module(name).matches(content))
+    return next(names, None)
 
 
 def _module(name: str) -> ModuleType:
@@ -103,20 +119,20 @@ def _descriptions() -> str:
     return "; ".join(_module(name).DESCRIPTION for name in plugins.available("keypoints"))
 
 
-def _read(path: Path) -> People | Poses:
+def _read(path: Path) -> tuple[str, People | Poses]:
     content = Content(path)
-    if content.files is not None:
-        return _read_folder(path, content.files)
     try:
         name = _format(content)
     except ValueError as error:
         raise ValueError(f"{error}; expected one of: {_descriptions()}") from error
-    if name is None:
-        raise ValueError(
-            f"{path} has no readable keypoints but {content.describe()}; expected one of: "
-            f"{_descriptions()}"
-        )
-    return _parsed(name, content)
+    if name is not None:
+        return name, _parsed(name, content)
+    if content.files is not None:
+        return _read_folder(path, content.files)
+    raise ValueError(
+        f"{path} has no readable keypoints but {content.describe()}; expected one of: "
+        f"{_descriptions()}"
+    )
 
 
 def _parsed(name: str, content: Content) -> Any:
@@ -132,14 +148,16 @@ def _parsed(name: str, content: Content) -> Any:
         ) from error
 
 
-def _read_folder(path: Path, paths: list[Path]) -> People:
-    """Read one frame per file."""
+def _read_folder(path: Path, paths: list[Path]) -> tuple[str, People | Poses]:
+    """Read one frame per file, or the only file of a folder."""
     if not paths:
         raise ValueError(f"{path} contains no keypoint files, such as .json; pass another folder")
     name, parts = None, []
     for file in paths:
         content = Content(file)
         name = name or _format(content)
+        if len(paths) == 1 and name and not _per_frame(name):
+            return name, _parsed(name, content)
         if name is None or not _per_frame(name) or not _module(name).matches(content):
             expected = _module(name).DESCRIPTION if name else "one file per frame"
             raise ValueError(
@@ -147,38 +165,25 @@ def _read_folder(path: Path, paths: list[Path]) -> People:
                 "the folder; pass one file, or a folder without other files"
             )
         parts.append(_parsed(name, content))
-    return _joined(parts)
+    images = [part.image[0] if len(part.image) else _stem(file) for part, file in
+              zip(parts, paths, strict=True)]  # fmt: skip
+    return str(name), join(parts, images)
 
 
-def _joined(parts: list[People]) -> People:
-    """Return the people of all files of a folder."""
-    filled = [part for part in parts if len(part)]
-    if not filled:
-        return parts[0]
-    places = [part.place(i) for part in filled for i in range(len(part))]
-    shape = filled[0].keypoints.shape[1:]
-    odd = next((part for part in filled if part.keypoints.shape[1:] != shape), None)
-    if odd is not None:
-        raise ValueError(
-            f"{odd.place(0)}: got {odd.keypoints.shape[1]} joints, expected {shape[0]} as in the "
-            "other files of the folder"
-        )
-    reasons = dict.fromkeys(reason for part in parts for reason in part.skipped)
-    return replace(
-        filled[0],
-        keypoints=np.concatenate([part.keypoints for part in filled]),
-        place=places.__getitem__,
-        image=[name for part in filled for name in part.image],
-        skipped={r: sum(part.skipped.get(r, 0) for part in parts) for r in reasons},
-    )
+def _stem(path: Path) -> str:
+    return path.stem.removesuffix("_keypoints")
 
 
-def _complete(poses: Poses, path: Path, wanted: Any, size: np.ndarray | None) -> Poses:
-    """Add the image size to poses that have none, and check their joint format."""
+def _complete(
+    poses: Poses, path: Path, wanted: Skeleton | None, size: Any, fps: int | float | None
+) -> Poses:
+    """Add image size and times to poses that have none, and check their joint format."""
     if wanted not in (None, poses.skeleton):
         raise ValueError(
-            f"{path} is in {poses.skeleton.name}, not in {wanted.name}; omit the skeleton"
+            f"{path} is in {poses.skeleton.name}, not in {wanted.name}; omit the skeleton"  # type: ignore[union-attr]
         )
     if poses.image_size is None and size is not None:
-        return replace(poses, image_size=np.tile(size, (len(poses), 1)))
+        poses = replace(poses, image_size=np.tile(size, (len(poses), 1)))
+    if fps is not None and "frame" in poses.labels:
+        poses = replace(poses, labels={**poses.labels, "time": poses.labels["frame"] / fps})
     return poses

@@ -1,20 +1,19 @@
-"""Convert what a reader found to `Poses`: joint format, image sizes, frame numbers, identities."""
+"""Convert what a reader returned to `Poses`: units, joints, image sizes, frames, identities."""
 
-import re
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from camerapose.core import formats
 from camerapose.core.camera import normalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
-from camerapose.io.keypoints._people import People, whole
+from camerapose.io.keypoints import _units
+from camerapose.io.keypoints._identity import frame_numbers, identities
+from camerapose.io.keypoints._order import resolve
+from camerapose.io.keypoints._people import People
 
-#: The body at the beginning of formats with face and hands, by their number of joints.
-WHOLE_BODY = {133: "coco_17", 136: "halpe_26"}
 #: Joints farther away than this (pixels) are not part of the image.
 MAX_DISTANCE = 1e6
 #: Image sizes to choose from, where neither the file nor the caller gives one.
@@ -27,41 +26,72 @@ COMMON_SIZES = [
 BATCH = 1 << 16
 
 
+@dataclass(frozen=True)
+class Recording:
+    """Everything that was read from a keypoint file or folder.
+
+    Attributes:
+        poses: 2D poses with the labels frame, person and image, and time if known.
+        frames: increasing numbers of all frames, including those without people.
+        identified: whether identities come from the file; otherwise person counts the people of
+            each frame.
+        messages: what was skipped, converted or assumed; one line each.
+        format: name of the format, a module of `camerapose.io.keypoints`.
+    """
+
+    poses: Poses
+    frames: np.ndarray
+    identified: bool
+    messages: tuple[str, ...]
+    format: str
+
+
 def assemble(
-    people: People, path: Path, skeleton: Skeleton | None, image_size: np.ndarray | None
-) -> tuple[Poses, list[str]]:
-    """Return the poses of a file, and messages about what was skipped or assumed.
+    people: People,
+    path: Path,
+    skeleton: Skeleton | None,
+    image_size: np.ndarray | None,
+    fps: float | None,
+    name: str,
+) -> Recording:
+    """Return the poses of a file.
+
+    Args:
+        name: of the format.
 
     Raises:
-        ValueError: the file has no people, or their joint format is not known.
+        ValueError: there are no people, or units, joint order or image size are not known.
     """
+    skipped = ", ".join(f"{n} {reason}" for reason, n in people.skipped.items() if n)
     if not len(people):
-        raise ValueError(f"{path} contains no people; pass a file with at least one")
-    target = _skeleton(people, skeleton, path)
+        raise ValueError(
+            f"{path} contains no people" + (f" (skipped: {skipped})" if skipped else "")
+        )
     messages = list(people.notes)
-    visible = _visible(people.keypoints[:, : target.n_joints])
-    size, message = _sizes(people, visible, image_size, target.n_joints, path)
-    messages += [message] if message else []
-    pose2d = np.zeros((*visible.shape, 2), np.float32)
-    confidence = np.zeros(visible.shape, np.float32)
-    for first in range(0, len(people), BATCH):
-        part = slice(first, first + BATCH)
-        keypoints, seen = people.keypoints[part, : target.n_joints], visible[part]
-        points = np.where(seen[..., None], keypoints[..., :2], 0)
-        points = normalize(points, size[part])
-        pose2d[part] = np.where(seen[..., None], points, 0)
-        confidence[part] = np.where(seen, np.clip(keypoints[..., 2], 0, 1), 0)
-    for reason, count in people.skipped.items():
-        if count:
-            messages.append(f"{path}: skipped {count} entries {reason}")
-    poses = Poses(
-        skeleton=target,
-        pose2d=pose2d,
-        confidence=confidence,
-        image_size=size,
-        labels=_labels(people),
-    )
-    return poses, messages
+    if skipped:
+        messages.append(f"{path}: skipped {skipped}")
+    visible = _visible(people.keypoints)
+    known = _known_sizes(people, image_size)
+    messages += _convert_units(people, visible, known, path)
+    found, more = resolve(people, visible, skeleton, path)
+    messages += more
+    size, more = _complete_sizes(known, people.keypoints, visible, path)
+    messages += more
+    poses = _poses(people, found.skeleton, found.columns, visible, size)
+    frame = frame_numbers(people.frame, list(people.image) or [""] * len(people))
+    person, identified = identities(people.person, frame)
+    labels: dict[str, Any] = {
+        "frame": frame,
+        "person": person,
+        "image": np.array(list(people.image) or [""] * len(people), dtype=str),
+    }
+    if fps is not None:
+        labels["time"] = frame / fps
+    elif people.time is not None:
+        labels["time"] = np.asarray(people.time, np.float64)
+    frames = np.unique(np.concatenate([frame, np.asarray(people.frames or (), np.int64)]))
+    complete = Poses(**poses, image_size=size, labels=labels)
+    return Recording(complete, frames, identified, tuple(messages), name)
 
 
 def checked_size(size: Any) -> np.ndarray:
@@ -76,105 +106,95 @@ def checked_size(size: Any) -> np.ndarray:
 
 def _visible(keypoints: np.ndarray) -> np.ndarray:
     """Return (n, joints) which joints have finite coordinates and a positive score."""
-    visible = np.isfinite(keypoints).all(axis=-1)
-    with np.errstate(invalid="ignore"):
-        visible &= keypoints[..., 2] > 0
-        visible &= (np.abs(keypoints[..., :2]) < MAX_DISTANCE).all(axis=-1)
+    visible = np.empty(keypoints.shape[:2], bool)
+    for first in range(0, len(keypoints), BATCH):
+        part = keypoints[first : first + BATCH]
+        with np.errstate(invalid="ignore"):
+            visible[first : first + BATCH] = (
+                np.isfinite(part).all(axis=-1)
+                & (part[..., 2] > 0)
+                & (np.abs(part[..., :2]) < MAX_DISTANCE).all(axis=-1)
+            )
     return visible
 
 
-def _skeleton(people: People, wanted: Skeleton | None, path: Path) -> Skeleton:
-    """Return the joint format: the file's, the caller's, or what the number of joints means."""
-    joints = people.keypoints.shape[1]
-    if people.skeleton is not None:
-        try:
-            own = formats.get(str(people.skeleton))
-        except (ValueError, FileNotFoundError) as error:
-            raise ValueError(f"{path}: {error}") from error
-        if wanted not in (None, own):
-            raise ValueError(
-                f"{path} is in {own.name}, not in {wanted.name}; omit the skeleton"  # type: ignore[union-attr]
-            )
-        wanted = own
-    usual = [wanted] if wanted else [formats.get(name) for name in people.usual]
-    for skeleton in usual:
-        if joints == skeleton.n_joints or WHOLE_BODY.get(joints) == skeleton.name:
-            return skeleton
-    accepted = " or ".join(f"{s.n_joints} ({s.name})" for s in usual) or "a known format"
-    raise ValueError(
-        f"{people.place(0)}: got {joints} joints, expected {accepted}; if the joints are in "
-        f"another format, name it with skeleton (known: {', '.join(formats.FORMATS)})"
-    )
+def _known_sizes(people: People, given: np.ndarray | None) -> np.ndarray:
+    """Return image sizes (n, 2): the file's, else the caller's, else NaN."""
+    size = np.full((len(people), 2), np.nan, np.float32) if people.size is None else people.size
+    unknown = np.isnan(size[:, 0]) | np.isnan(size[:, 1])
+    return size if given is None else np.where(unknown[:, None], given, size).astype(np.float32)
 
 
-def _sizes(
-    people: People, visible: np.ndarray, given: np.ndarray | None, joints: int, path: Path
-) -> tuple[np.ndarray, str]:
-    """Return image sizes (n, 2): the file's, else the caller's, else a guess with a message."""
-    n, message = len(people), ""
-    size = np.full((n, 2), np.nan, np.float32) if people.size is None else people.size.copy()
-    unknown: np.ndarray = np.isnan(size[:, 0]) | np.isnan(size[:, 1])
-    if unknown.any() and given is None:
-        corner = np.zeros(2)
-        for first in range(0, n, BATCH):
-            part = slice(first, first + BATCH)
-            seen = (visible[part] & unknown[part, None])[..., None]
-            points = people.keypoints[part, :joints, :2]
-            corner = np.maximum(corner, points.max(axis=(0, 1), initial=0, where=seen))
-        fitting = [common for common in COMMON_SIZES if (corner <= common).all()]
-        given = np.array(fitting[0] if fitting else np.ceil(corner), np.float32)
-        message = (
-            f"{path} does not contain the image size; assuming {given[0]:.0f} x {given[1]:.0f} "
-            "pixels, the smallest common size with all keypoints inside; the camera depends on "
-            "it, so pass image_size if it is wrong"
+def _convert_units(people: People, visible: np.ndarray, size: np.ndarray, path: Path) -> list[str]:
+    """Convert coordinates to pixels in place; return messages.
+
+    Raises:
+        ValueError: the unit is not pixels and the image size is not known, or it is ambiguous.
+    """
+    unit = people.unit
+    if unit is None:
+        step = -(-len(people) // BATCH) or 1
+        unit = _units.recognise(people.keypoints[::step, :, :2], visible[::step], size)
+    if unit == "pixel":
+        return []
+    if unit is None:
+        raise ValueError(
+            f"{path}: the unit of the coordinates is ambiguous; pass image_size, or convert them "
+            "to pixels"
         )
-    size[unknown] = given
-    return size, message
+    if np.isnan(size).any():
+        raise ValueError(
+            f"{path}: coordinates are {_units.NAMES[unit]}, and the image size is not known; pass "
+            "image_size"
+        )
+    for first in range(0, len(people), BATCH):
+        part = slice(first, first + BATCH)
+        points = people.keypoints[part, :, :2]
+        people.keypoints[part, :, :2] = _units.to_pixels(points, unit, size[part])
+    if people.unit is not None:
+        return []
+    return [f"{path}: coordinates are {_units.NAMES[unit]}; converted to pixels"]
 
 
-def _labels(people: People) -> dict[str, np.ndarray]:
-    """Return frame, person, image and time; frames and people without a number are counted."""
-    images = list(people.image) or [""] * len(people)
-    frames = people.frame
-    if frames is None or any(frame is None for frame in frames):
-        numbers = image_numbers(images)
-        frames = [numbers[name] for name in images]
-    frame = np.asarray(frames, np.int64)
-    persons: Any = people.person
-    if persons is None or any(person is None for person in persons):
-        persons = _count_within(frame)
-    labels = {
-        "frame": frame,
-        "person": np.asarray(persons, np.int64),
-        "image": np.array(images, dtype=str),
-    }
-    if people.time is not None:
-        labels["time"] = np.asarray(people.time, np.float64)
-    return labels
+def _complete_sizes(
+    size: np.ndarray, keypoints: np.ndarray, visible: np.ndarray, path: Path
+) -> tuple[np.ndarray, list[str]]:
+    """Return image sizes (n, 2) without NaN, with a message if one had to be assumed."""
+    unknown: np.ndarray = np.isnan(size[:, 0]) | np.isnan(size[:, 1])
+    if not unknown.any():
+        return size, []
+    corner = np.zeros(2)
+    for first in range(0, len(size), BATCH):
+        part = slice(first, first + BATCH)
+        seen = (visible[part] & unknown[part, None])[..., None]
+        points = keypoints[part, :, :2]
+        corner = np.maximum(corner, points.max(axis=(0, 1), initial=0, where=seen))
+    fitting = [common for common in COMMON_SIZES if (corner <= common).all()]
+    assumed = np.array(fitting[0] if fitting else np.ceil(corner), np.float32)
+    size = np.where(unknown[:, None], assumed, size).astype(np.float32)
+    return size, [
+        f"{path} does not contain the image size; assuming {assumed[0]:.0f} x {assumed[1]:.0f} "
+        "pixels, the smallest common size with all keypoints inside; the camera depends on it, so "
+        "pass image_size if it is wrong"
+    ]
 
 
-def image_numbers(images: Sequence[str]) -> dict[str, int]:
-    """Return frame numbers of images: those in their names if all differ, else their order."""
-    names = dict.fromkeys(images)
-    numbers = {name: _number(Path(name).stem) for name in names}
-    found = [number for number in numbers.values() if number is not None]
-    if len(found) < len(names) or len(set(found)) < len(names):
-        return {name: i for i, name in enumerate(names)}
-    return {name: number for name, number in numbers.items() if number is not None}
-
-
-def _number(name: str) -> int | None:
-    """Return the last number in a name: `walk_000012` is 12."""
-    numbers = re.findall(r"\d+", name[-200:])
-    return whole(int(numbers[-1])) if numbers else None
-
-
-def _count_within(groups: np.ndarray) -> np.ndarray:
-    """Return 0, 1, ... for the entries of each group, in their order."""
-    order = np.argsort(groups, kind="stable")
-    ordered = groups[order]
-    starts = np.r_[True, ordered[1:] != ordered[:-1]] if len(groups) else np.zeros(0, bool)
-    first = np.maximum.accumulate(np.where(starts, np.arange(len(groups)), 0))
-    counts = np.empty(len(groups), np.int64)
-    counts[order] = np.arange(len(groups)) - first
-    return counts
+def _poses(
+    people: People,
+    skeleton: Skeleton,
+    columns: np.ndarray,
+    visible: np.ndarray,
+    size: np.ndarray,
+) -> dict[str, Any]:
+    """Return the joints of a format, normalised, as columns of `Poses`."""
+    n, present = len(people), np.flatnonzero(columns >= 0)
+    taken = columns[present]
+    pose2d = np.zeros((n, skeleton.n_joints, 2), np.float32)
+    confidence = np.zeros((n, skeleton.n_joints), np.float32)
+    for first in range(0, n, BATCH):
+        part = slice(first, first + BATCH)
+        keypoints, seen = people.keypoints[part][:, taken], visible[part][:, taken]
+        points = normalize(np.where(seen[..., None], keypoints[..., :2], 0), size[part])
+        pose2d[part, present] = np.where(seen[..., None], points, 0)
+        confidence[part, present] = np.where(seen, np.clip(keypoints[..., 2], 0, 1), 0)
+    return {"skeleton": skeleton, "pose2d": pose2d, "confidence": confidence}

@@ -37,11 +37,11 @@ class People:
 
     keypoints: np.ndarray
     place: Callable[[int], str] = _row
-    image: Sequence[str] = ()
-    frame: Sequence[int | None] | None = None
-    person: Sequence[Any] | None = None
+    image: Any = ()
+    frame: Any = None
+    person: Any = None
     size: np.ndarray | None = None
-    time: Sequence[float] | None = None
+    time: Any = None
     joints: Sequence[str] | None = None
     skeleton: str | None = None
     usual: tuple[str, ...] = ()

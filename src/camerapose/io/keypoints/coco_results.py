@@ -11,8 +11,9 @@ DESCRIPTION = "COCO results [{image_id, keypoints, score}]"
 #: Joint formats that are common in such files.
 JOINTS = ("coco_17", "halpe_26")
 SOURCES = (
-    Source("COCO API", "2017", "results of loadRes", "image_id is the frame number"),
-    Source("Detectron2", "0.6", "COCOEvaluator: coco_instances_results.json", "as COCO results"),
+    Source("COCO API", "2017", "the argument of loadRes", "image_id is the frame number"),
+    Source("Detectron2", "0.6", "coco_instances_results.json", "as COCO results"),
+    Source("ViTPose, HRNet, MMPose 0.x", "2022", "result_keypoints.json", "as COCO results"),
 )
 
 
@@ -38,13 +39,15 @@ def read(content: Content) -> People:
     keypoints, kept = stack(table.take("keypoints"), place)
     if keypoints.size and not np.nan_to_num(keypoints[..., 2]).any():
         keypoints[..., 2] = (np.nan_to_num(keypoints[..., :2]) != 0).any(-1)
-    images, tracks = table.take("image_id"), table.take("track_id")
+    images = table.take("image_id")
+    tracks = table.take("track_id") if "track_id" in table.keys else None
+    numbered = isinstance(images, np.ndarray) and images.dtype.kind == "i"
     return People(
         keypoints,
         place=pick(place, kept),
-        image=[str(images[i]) for i in kept],
-        frame=[whole(images[i]) for i in kept],
-        person=[whole(tracks[i]) for i in kept],
+        image=images[kept].astype(str) if numbered else [str(images[i]) for i in kept],
+        frame=images[kept] if numbered else [whole(images[i]) for i in kept],
+        person=None if tracks is None else [tracks[i] for i in kept],
         usual=JOINTS,
-        skipped={"without joints": len(images) - len(kept)},
+        skipped={"people without joints": len(images) - len(kept)},
     )

@@ -1,0 +1,153 @@
+"""Which joint each column of a file is: by name, by the declared format, or by plausibility."""
+
+from pathlib import Path
+
+import numpy as np
+
+from camerapose.core import formats
+from camerapose.core.skeleton import Skeleton
+from camerapose.io.keypoints import _names
+from camerapose.io.keypoints._people import People
+from camerapose.io.keypoints._plausibility import CLEAR, FEW, IMPLAUSIBLE, Evidence, evidence
+
+#: The body at the beginning of formats with feet, face or hands, by their number of joints.
+WHOLE_BODY = {
+    23: ("coco_17",), 133: ("coco_17",), 135: ("body_25b",), 136: ("halpe_26",),
+}  # fmt: skip
+
+
+def resolve(
+    people: People, visible: np.ndarray, wanted: Skeleton | None, path: Path
+) -> tuple[_names.Order, list[str]]:
+    """Return the joint format of people in pixels, its columns, and messages.
+
+    Args:
+        visible: (n, joints) which joints of the file are visible.
+        wanted: joint format given by the caller.
+
+    Raises:
+        ValueError: the names are unknown, the number of joints fits no format, or several formats
+            are equally plausible.
+    """
+    own = _declared(people, path)
+    if own and wanted and wanted != own:
+        raise ValueError(f"{path} is in {own.name}, not in {wanted.name}; omit the skeleton")
+    found = None
+    if own is None and people.joints is not None:
+        found = _by_name(people, wanted, path)
+    if found is None and (own or wanted):
+        found = _positional(people, own or wanted, path)
+    if found is None:
+        return _by_plausibility(people, visible, path)
+    columns = found.columns[found.columns >= 0]
+    present = [j for j, c in zip(found.skeleton.joints, found.columns, strict=True) if c >= 0]
+    messages = []
+    if found.ignored:
+        messages.append(f"{path}: joints that {found.skeleton.name} lacks: {_few(found.ignored)}")
+    seen = np.zeros((len(visible), found.skeleton.n_joints), bool)
+    points = np.zeros((*seen.shape, 2), np.float32)
+    rows = [found.skeleton.index(joint) for joint in present]
+    seen[:, rows], points[:, rows] = visible[:, columns], people.keypoints[:, columns, :2]
+    fit = evidence(np.nan_to_num(points), seen, found.skeleton)
+    if fit.implausibility > IMPLAUSIBLE:
+        messages.append(
+            f"{path}: the people do not look human in the joint order {found.skeleton.name}; check "
+            "the names and the order of the joints, and the units of the coordinates"
+        )
+    return found, messages
+
+
+def _declared(people: People, path: Path) -> Skeleton | None:
+    """Return the joint format that the file names; None if it names none that is known."""
+    if people.skeleton is None:
+        return None
+    try:
+        return formats.get(people.skeleton)
+    except (ValueError, FileNotFoundError) as error:
+        if people.joints is not None and _names.order(people.joints) is not None:
+            return None
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _by_name(people: People, wanted: Skeleton | None, path: Path) -> _names.Order | None:
+    names = list(people.joints or ())
+    if len(names) != people.keypoints.shape[1]:
+        raise ValueError(
+            f"{path} names {len(names)} joints, but has {people.keypoints.shape[1]} per person"
+        )
+    found = _names.order(names, wanted)
+    if found is None and wanted is None:
+        raise ValueError(
+            f"{path}: unknown joint names {_few(names)}; rename them to those of a known format, "
+            f"such as {_few(formats.get('coco_17').joints[:6])}, or pass skeleton if their order "
+            f"is that of one (known: {', '.join(formats.FORMATS)})"
+        )
+    return found
+
+
+def _positional(people: People, skeleton: Skeleton | None, path: Path) -> _names.Order:
+    assert skeleton is not None
+    joints = people.keypoints.shape[1]
+    if joints != skeleton.n_joints and skeleton.name not in WHOLE_BODY.get(joints, ()):
+        raise ValueError(
+            f"{people.place(0)}: got {joints} joints, expected {skeleton.n_joints} "
+            f"({skeleton.name}); if the joints are in another format, pass it as skeleton "
+            f"(known: {', '.join(formats.FORMATS)})"
+        )
+    return _names.Order(skeleton, np.arange(skeleton.n_joints), ())
+
+
+def _by_plausibility(
+    people: People, visible: np.ndarray, path: Path
+) -> tuple[_names.Order, list[str]]:
+    """Choose among all formats with the number of joints of the file."""
+    joints = people.keypoints.shape[1]
+    names = [s.name for s in formats.FORMATS.values() if s.n_joints == joints]
+    names += WHOLE_BODY.get(joints, ())
+    usual = [name for name in people.usual if name in names]
+    if not names:
+        counts = dict.fromkeys(f"{formats.get(n).n_joints} ({n})" for n in people.usual)
+        raise ValueError(
+            f"{people.place(0)}: got {joints} joints, expected "
+            f"{' or '.join(counts) or 'those of a known format'}; if the joints are in another "
+            f"format, pass it as skeleton (known: {', '.join(formats.FORMATS)})"
+        )
+    fits: dict[str, Evidence] = {}
+    for name in names:
+        body = formats.get(name)
+        points = np.nan_to_num(people.keypoints[:, : body.n_joints, :2])
+        fits[name] = evidence(points, visible[:, : body.n_joints], body)
+    order = {name: _names.Order(formats.get(name), np.arange(formats.get(name).n_joints), ())
+             for name in names}  # fmt: skip
+    ranked = sorted(names, key=lambda name: (fits[name].implausibility, name not in usual))
+    best, value = ranked[0], fits[ranked[0]].implausibility
+    if not any(fit.people for fit in fits.values()):
+        if usual:
+            message = (
+                f"{path}: too few visible joints to verify the joint order; assuming {usual[0]}"
+            )
+            return order[usual[0]], [message]
+        raise ValueError(_ask(path, joints, names, "too few joints are visible to tell the order"))
+    limit = IMPLAUSIBLE + FEW / max(fit.people for fit in fits.values()) ** 0.5
+    if usual and fits[usual[0]].implausibility <= min(value + 1e-6, limit):
+        return order[usual[0]], []
+    second = fits[ranked[1]].implausibility if len(ranked) > 1 else float("inf")
+    if value > IMPLAUSIBLE - CLEAR or (usual and best not in usual[:1] and second - value < CLEAR):
+        raise ValueError(_ask(path, joints, names, "the joint order could not be determined"))
+    if second - value < CLEAR:
+        raise ValueError(_ask(path, joints, ranked, "several joint orders are plausible"))
+    if usual and best == usual[0]:
+        return order[best], []
+    return order[best], [f"{path}: the {joints} joints have no names; they look like {best}"]
+
+
+def _ask(path: Path, joints: int, names: list[str], reason: str) -> str:
+    return (
+        f"{path}: {reason}: {joints} joints without names; pass skeleton (candidates: "
+        f"{', '.join(names)})"
+    )
+
+
+def _few(names: object) -> str:
+    items = [str(name) for name in names]  # type: ignore[attr-defined]
+    return ", ".join(items[:8]) + (", ..." if len(items) > 8 else "")
