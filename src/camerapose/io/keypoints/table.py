@@ -50,7 +50,7 @@ def read(content: Content) -> People:
     return People(
         keypoints[~empty],
         place=lambda i: f"{content.path}, row {i + 2}",
-        image=[text for text, e in zip(texts, empty.tolist(), strict=True) if not e] if texts else [],
+        image=[texts[i] for i in np.flatnonzero(~empty)] if texts else [],
         frame=None if frame is None else frame[~empty],
         frames=None if frame is None else frame.tolist(),
         person=None if person is None else person[~empty],
