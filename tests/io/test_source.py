@@ -30,6 +30,17 @@ class TestKind:
         with pytest.raises(ValueError, match=r"1 videos; .*\*\.mp4' with --engine"):
             Source.open(tmp_path)
 
+    def test_home_folder(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
+        assert Source.open("~/a.png").path == tmp_path / "a.png"
+        assert Source.open("~/*.png").kind == "images"
+
+    def test_address_is_not_downloaded(self):
+        with pytest.raises(FileNotFoundError, match="download it first"):
+            Source.open("https://example.org/walk.mp4")
+
     def test_absent_and_unknown(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no file or folder"):
             Source.open(tmp_path / "a.png")

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,9 +74,9 @@ class Source:
         elif webcam.is_webcam(source):
             opened = Source("webcam", f"webcam {source}", Path(str(source)), Path())
         elif isinstance(source, str | os.PathLike):
-            opened = _open_path(Path(source), os.fspath(source), log)
+            opened = _open_path(Path(source).expanduser(), log)
         elif isinstance(source, Sequence):
-            opened = _open_several([Path(file) for file in source], log)
+            opened = _open_several([Path(file).expanduser() for file in source], log)
         else:
             raise ValueError(
                 f"got an input of type {type(source).__name__}; pass a path, a list of image "
@@ -190,14 +191,17 @@ class Source:
             )
 
 
-def _open_path(path: Path, text: str, log: Log) -> Source:
-    if not path.exists() and glob.has_magic(text):
-        files = images.natural_sort(Path(name) for name in glob.glob(text, recursive=True))
+def _open_path(path: Path, log: Log) -> Source:
+    if not path.exists() and glob.has_magic(str(path)):
+        files = images.natural_sort(Path(name) for name in glob.glob(str(path), recursive=True))
         if not files:
-            raise FileNotFoundError(f"no file matches {text}")
+            raise FileNotFoundError(f"no file matches {path}")
         return _open_several(files, log)
     if not path.exists():
-        raise FileNotFoundError(f"no file or folder {path}")
+        remote = re.match(r"[a-z]+:/", str(path))
+        raise FileNotFoundError(
+            f"no file or folder {path}" + ("; download it first" if remote else "")
+        )
     if path.is_dir():
         return _open_folder(path, log)
     form = recognise.recognise(path)
@@ -237,7 +241,7 @@ def _open_folder(folder: Path, log: Log) -> Source:
 def _open_several(files: list[Path], log: Log) -> Source:
     others = [file for file in files if not recognise.is_image_file(file)]
     if len(files) == 1 and others:
-        return _open_path(files[0], str(files[0]), log)
+        return _open_path(files[0], log)
     if others or not files:
         raise ValueError(
             "several files must all be images, got "
