@@ -6,9 +6,13 @@ Implements CameraPose (Yang et al., WACV 2023) with extensions. Inference needs 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from camerapose.core.camera import Camera
-from camerapose.core.poses import Poses
-from camerapose.core.skeleton import Skeleton
+from camerapose.core import privacy
+
+privacy.disable_telemetry()  # before any dependency that reads the settings is imported
+
+from camerapose.core.camera import Camera  # noqa: E402
+from camerapose.core.poses import Poses  # noqa: E402
+from camerapose.core.skeleton import Skeleton  # noqa: E402
 
 if TYPE_CHECKING:
     from camerapose.infer.predictor import Predictor

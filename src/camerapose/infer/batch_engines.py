@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -44,14 +45,13 @@ def run_with_ray(tasks: list[Task], workers: int | None) -> Iterator[BatchResult
 
 
 def import_ray() -> Any:
-    """Import Ray without usage statistics and logs.
+    """Import Ray without logs.
 
     Without RAY_ADDRESS in the environment, Ray only opens sockets of the loopback interface.
 
     Raises:
         ValueError: Ray is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
     if not os.environ.get("RAY_ADDRESS"):
         # On every system this variable declares a single machine, which restricts Ray to loopback.
@@ -72,10 +72,29 @@ def start_ray(ray: Any, workers: int | None) -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(**quiet)
         return
-    ray.init(
-        address="local", num_cpus=workers or os.cpu_count(), include_dashboard=False,
-        object_store_memory=RAY_MEMORY, _node_ip_address="127.0.0.1", **quiet,
-    )  # fmt: skip
+    with _without_http():
+        ray.init(
+            address="local", num_cpus=workers or os.cpu_count(), include_dashboard=False,
+            object_store_memory=RAY_MEMORY, _node_ip_address="127.0.0.1", **quiet,
+        )  # fmt: skip
+
+
+@contextmanager
+def _without_http() -> Iterator[None]:
+    """Give processes that are started in the context a proxy that refuses every connection.
+
+    Without usage statistics, too, Ray asks the metadata services of cloud providers where it runs
+    (http://169.254.169.254, http://metadata.google.internal). Only the scheme http is affected.
+    """
+    previous = os.environ.get("http_proxy")
+    os.environ["http_proxy"] = "http://127.0.0.1:9"
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ["http_proxy"]
+        else:
+            os.environ["http_proxy"] = previous
 
 
 def _pack(task: Task, threads: int) -> dict[str, bytes]:

@@ -17,18 +17,30 @@ DEVICES: dict[str, tuple[str, dict[str, str], str]] = {
 }
 
 
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime without telemetry.
+
+    `camerapose.core.privacy` prevents it completely, unless ONNX Runtime was imported before
+    camerapose; its events are switched off in that case as well.
+    """
+    import onnxruntime
+
+    disable = getattr(onnxruntime, "disable_telemetry_events", None)
+    if disable is not None:  # not in all builds
+        disable()
+    return onnxruntime
+
+
 def check_device(device: str) -> None:
     """Check that a device name is known and its execution provider is installed.
 
     Raises:
         ValueError: unknown device, or an ONNX Runtime without its execution provider.
     """
-    import onnxruntime
-
     if device not in DEVICES:
         raise ValueError(f"unknown device {device!r}; choose from {', '.join(DEVICES)}")
     provider, _, package = DEVICES[device]
-    installed = onnxruntime.get_available_providers()
+    installed = import_onnxruntime().get_available_providers()
     if provider not in installed:
         usable = [name for name, (other, _, _) in DEVICES.items() if other in installed]
         raise ValueError(
@@ -52,9 +64,8 @@ def onnx_session(
         ValueError: the device cannot be used (see `check_device`), or the file cannot be read as
             an ONNX graph.
     """
-    import onnxruntime
-
     check_device(device)
+    onnxruntime = import_onnxruntime()
     provider, settings, _ = DEVICES[device]
     if device == "openvino" and threads:
         settings = settings | {"num_of_threads": str(threads)}

@@ -39,14 +39,12 @@ def build(jobs: Jobs) -> Any:
 
 
 def import_gradio() -> Any:
-    """Import Gradio with statistics and downloads disabled.
+    """Import Gradio with downloads disabled.
 
     Raises:
         ValueError: it is not installed.
     """
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "True")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "True")
     try:
         import gradio
     except ModuleNotFoundError as error:
