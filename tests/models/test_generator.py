@@ -7,7 +7,7 @@ import torch
 
 from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.geometry import bone_lengths, bone_vectors, unit
-from camerapose.data.augment.detector_noise import CUT, detect
+from camerapose.data.augment.detector_noise import LIMBS, detect
 from camerapose.data.datasets import synthetic
 from camerapose.models.generator import FOCAL, MAX_LENGTH_CHANGE, PITCH, RIGID, Generator, in_view
 
@@ -115,27 +115,33 @@ def test_in_view_detects_poses_that_leave_the_image():
     assert in_view(pose2d).tolist() == [1, 0, 0]
 
 
-# --- the model of detectors
+# --- simulated detector noise
 
 
-def test_noise_is_of_the_level_asked_for_and_confidence_falls_with_it():
-    exact = torch.randn(4000, 16, 2)
+def test_noise_has_the_given_level_and_confidence_decreases_with_it():
+    clean = torch.randn(4000, 16, 2)
     for level in (0.02, 0.08):
         noisy, confidence = detect(
-            exact, torch.ones(4000, 16), H36M_16, level, missing=0.0, made=0.0, generator=rng()
+            clean,
+            torch.ones(4000, 16),
+            H36M_16,
+            level,
+            missing=0.0,
+            interpolated=0.0,
+            generator=rng(),
         )
-        error = (noisy - exact).norm(dim=-1)
+        error = (noisy - clean).norm(dim=-1)
         assert error.median() == pytest.approx(level * math.sqrt(2 * math.log(2)), rel=0.15)
-        sure, unsure = confidence > confidence.median(), confidence < confidence.median()
-        assert error[sure].mean() < 0.7 * error[unsure].mean()
+        certain, uncertain = confidence > confidence.median(), confidence < confidence.median()
+        assert error[certain].mean() < 0.7 * error[uncertain].mean()
         assert confidence.min() > 0 and confidence.max() <= 1
 
 
-def test_confidence_does_not_know_the_error_that_was_drawn():
-    """Same levels, other errors: within joints of nearly one confidence, the error is Gaussian."""
-    exact = torch.zeros(20000, 16, 2)
+def test_confidence_is_independent_of_the_drawn_error():
+    """The error is Gaussian among joints of nearly equal confidence."""
+    clean = torch.zeros(20000, 16, 2)
     noisy, confidence = detect(
-        exact, torch.ones(20000, 16), H36M_16, 0.08, 0.0, 0.0, generator=rng()
+        clean, torch.ones(20000, 16), H36M_16, 0.08, 0.0, 0.0, generator=rng()
     )
     band = (confidence > 0.78) & (confidence < 0.79)
     x = noisy[band]
@@ -147,40 +153,44 @@ def test_missing_joints_have_confidence_zero_and_never_more_than_half():
     _, confidence = detect(
         torch.randn(500, 16, 2), torch.ones(500, 16), H36M_16, missing=0.4, generator=rng()
     )
-    gone = (confidence == 0).sum(1)
-    assert gone.max() <= 8 and gone.float().mean() > 3
+    missing = (confidence == 0).sum(1)
+    assert missing.max() <= 8 and missing.float().mean() > 3
 
 
-def test_whole_limbs_go_together():
+def test_joints_of_a_limb_are_missing_together():
     pose2d, certain = torch.randn(600, 16, 2), torch.ones(600, 16)
     _, confidence = detect(
-        pose2d, certain, H36M_16, missing=0.0, made=0.0, cut=1.0, generator=rng()
+        pose2d, certain, H36M_16, missing=0.0, interpolated=0.0, truncated=1.0, generator=rng()
     )
-    gone = {tuple((row == 0).nonzero()[:, 0].tolist()) for row in confidence}
-    assert gone == {tuple(sorted(H36M_16.index(j) for j in limb)) for limb in CUT}
+    missing = {tuple((row == 0).nonzero()[:, 0].tolist()) for row in confidence}
+    assert missing == {tuple(sorted(H36M_16.index(j) for j in limb)) for limb in LIMBS}
 
 
-def test_joints_never_annotated_stay_unseen():
+def test_joints_without_annotation_keep_confidence_zero():
     confidence = torch.ones(50, 16)
     confidence[:, 5] = 0
-    _, seen = detect(torch.randn(50, 16, 2), confidence, H36M_16, generator=rng())
-    assert (seen[:, 5] == 0).all()
+    _, visible = detect(torch.randn(50, 16, 2), confidence, H36M_16, generator=rng())
+    assert (visible[:, 5] == 0).all()
 
 
 @pytest.mark.parametrize("skeleton", [H36M_16, H36M_17])
-def test_made_trunks_stand_where_conversion_puts_them_and_say_so(skeleton):
+def test_interpolated_trunk_agrees_with_conversion_and_has_low_confidence(skeleton):
     n = skeleton.n_joints
-    exact = torch.randn(20, n, 2)
-    made, sure = detect(exact, torch.ones(20, n), skeleton, 1e-9, 0.0, made=1.0, generator=rng())
+    clean = torch.randn(20, n, 2)
+    interpolated, confidence = detect(
+        clean, torch.ones(20, n), skeleton, 1e-9, 0.0, interpolated=1.0, generator=rng()
+    )
     left, right = skeleton.index("left_hip"), skeleton.index("right_hip")
     pelvis = skeleton.index("pelvis")
-    assert torch.allclose(made[:, pelvis], (exact[:, left] + exact[:, right]) / 2, atol=1e-5)
-    assert sure[:, pelvis].max() <= 0.5 and sure[:, left].min() > 0.99
+    assert torch.allclose(
+        interpolated[:, pelvis], (clean[:, left] + clean[:, right]) / 2, atol=1e-5
+    )
+    assert confidence[:, pelvis].max() <= 0.5 and confidence[:, left].min() > 0.99
     knee = skeleton.index("left_knee")
-    assert torch.allclose(made[:, knee], exact[:, knee], atol=1e-5)
+    assert torch.allclose(interpolated[:, knee], clean[:, knee], atol=1e-5)
 
 
-def test_another_definition_moves_both_sides_alike_and_along_the_body():
+def test_redefined_joints_are_displaced_symmetrically_along_the_body():
     body = torch.zeros(200, 16, 2)
     for joint, place in {
         "left_hip": (1, 0), "right_hip": (-1, 0), "thorax": (0, -4), "left_shoulder": (1.5, -4),
@@ -190,15 +200,17 @@ def test_another_definition_moves_both_sides_alike_and_along_the_body():
         "right_wrist": (-1.5, 0), "spine": (0, -2),
     }.items():  # fmt: skip
         body[:, H36M_16.index(joint)] = torch.tensor(place, dtype=torch.float32)
-    seen = torch.ones(200, 16)
-    quiet = dict(level=1e-9, missing=0.0, made=0.0, cut=0.0)
-    moved, _ = detect(body, seen, H36M_16, **quiet, definitions=1.0, generator=rng())
-    same, _ = detect(body, seen, H36M_16, **quiet, definitions=0.0, generator=rng())
-    torch.testing.assert_close(same, body, atol=1e-5, rtol=0)
-    change = (moved - body)[:, list(H36M_16.mirror)]
-    torch.testing.assert_close(change * torch.tensor([-1.0, 1]), moved - body, atol=1e-5, rtol=0)
-    hip = (moved - body)[:, H36M_16.index("left_hip")]
+    visible = torch.ones(200, 16)
+    noiseless = dict(level=1e-9, missing=0.0, interpolated=0.0, truncated=0.0)
+    redefined, _ = detect(body, visible, H36M_16, **noiseless, redefined=1.0, generator=rng())
+    unchanged, _ = detect(body, visible, H36M_16, **noiseless, redefined=0.0, generator=rng())
+    torch.testing.assert_close(unchanged, body, atol=1e-5, rtol=0)
+    change = (redefined - body)[:, list(H36M_16.mirror)]
+    torch.testing.assert_close(
+        change * torch.tensor([-1.0, 1]), redefined - body, atol=1e-5, rtol=0
+    )
+    hip = (redefined - body)[:, H36M_16.index("left_hip")]
     assert 0.15 < hip[:, 0].std() < 0.35  # a quarter of the way from pelvis to hip
-    ankle = (moved - body)[:, H36M_16.index("left_ankle")]
+    ankle = (redefined - body)[:, H36M_16.index("left_ankle")]
     assert ankle[:, 0].abs().max() < 1e-5 < ankle[:, 1].std()  # along the shank
-    assert (moved - body)[:, H36M_16.index("pelvis")].abs().max() < 1e-6
+    assert (redefined - body)[:, H36M_16.index("pelvis")].abs().max() < 1e-6

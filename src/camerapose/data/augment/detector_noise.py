@@ -45,9 +45,9 @@ def detect(
     skeleton: Skeleton,
     level: float = 0.08,
     missing: float = 0.04,
-    made: float = 0.5,
-    cut: float = 0.0,
-    definitions: float = 0.0,
+    interpolated: float = 0.5,
+    truncated: float = 0.0,
+    redefined: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Float[Tensor, "n joints 2"], Float[Tensor, "n joints"]]:
     """Return 2D poses as a detector might detect them, and their confidences.
@@ -65,9 +65,9 @@ def detect(
         skeleton: joint format.
         level: median standard deviation of the error.
         missing: probability that a joint is missing.
-        made: probability that trunk and head of a pose are derived from other joints.
-        cut: probability that a pose lacks a limb or both legs (`LIMBS`).
-        definitions: probability that a pose has joints of another definition (`DEFINITIONS`).
+        interpolated: probability that trunk and head of a pose are derived from other joints.
+        truncated: probability that a pose lacks a limb or both legs (`LIMBS`).
+        redefined: probability that a pose has joints of another definition (`DEFINITIONS`).
         generator: random generator.
     """
     n, joints, _ = pose2d.shape
@@ -79,15 +79,17 @@ def detect(
     def chance(probability, *shape):
         return torch.rand(*shape, generator=generator, device=device) < probability
 
-    pose2d = torch.where(chance(definitions, n, 1, 1), _redefine(pose2d, skeleton, normal), pose2d)
-    pose2d, confidence = _derive_trunk(pose2d, confidence, skeleton, chance(made, n, 1), normal)
+    pose2d = torch.where(chance(redefined, n, 1, 1), _redefine(pose2d, skeleton, normal), pose2d)
+    pose2d, confidence = _derive_trunk(
+        pose2d, confidence, skeleton, chance(interpolated, n, 1), normal
+    )
     deviation = level * torch.exp(0.6 * normal(n, 1) + 0.5 * normal(n, joints))
     outlier = chance(0.01, n, joints)
     deviation = torch.where(outlier, deviation * 6, deviation).clamp(max=1.0)
     is_visible = ~chance(missing, n, joints)
     limb = torch.randint(len(LIMBS), (n,), generator=generator, device=device)
     limbs = constant(_limb_masks, skeleton, device, torch.bool).index_select(0, limb)
-    is_visible = is_visible & ~(limbs & chance(cut, n, 1))
+    is_visible = is_visible & ~(limbs & chance(truncated, n, 1))
     is_visible = is_visible | (is_visible.sum(1, keepdim=True) < (joints + 1) // 2)
     noisy = pose2d + deviation[..., None] * normal(n, joints, 2)
     return noisy, confidence * torch.exp(-3 * deviation).clamp(min=0.05) * is_visible
