@@ -176,7 +176,10 @@ def _keypoints():
                        "confidence": [0.5] * 17}],
         },
     }  # fmt: skip
-    openpose = {"version": 1.3, "people": [{"pose_keypoints_2d": [1.0, 2.0, 0.5] * 25}]}
+    openpose = {
+        "version": 1.3,
+        "people": [{"pose_keypoints_2d": flat(formats.BODY_25)}],
+    }
     columns = {"skeleton": own.skeleton.name} | own.columns()
     return {
         **{

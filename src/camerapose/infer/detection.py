@@ -1,4 +1,4 @@
-"""Read frames, detect people and track them; or read 2D keypoints from a file."""
+"""Read frames, detect people and track them."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -9,14 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from camerapose.core import plugins
-from camerapose.core.camera import denormalize
-from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer.options import PredictOptions
-from camerapose.io import keypoints as keypoint_files
 from camerapose.io.frames import Frame
 from camerapose.io.resize import shrink
-from camerapose.io.source import Source
 from camerapose.track.swaps import fix_left_right_swaps
 
 #: Longer side in pixels of the largest image that a detector receives without downscaling.
@@ -194,34 +190,6 @@ def load_detector(options: PredictOptions, consecutive: bool) -> Any:
     return detector(**arguments)
 
 
-def read_keypoints(source: Source, options: PredictOptions) -> Detections:
-    """Read the people in a keypoint file, or in a folder of keypoint files.
-
-    Raises:
-        ValueError: the file cannot be read, or contains no image size and none is given.
-    """
-    given = keypoint_files.read(
-        source.path, skeleton=options.skeleton, image_size=options.image_size
-    )
-    if given.image_size is None:
-        raise ValueError(
-            f"{source.title} contains no image size, which the camera estimate requires; "
-            "give --image-size WIDTH HEIGHT"
-        )
-    labels = _numbered(given)
-    frames = np.unique(labels["frame"])[options.start : options.end : options.stride]
-    detections = Detections(
-        skeleton=given.skeleton,
-        keypoints=denormalize(given.pose2d, given.image_size),
-        confidence=given.confidence,
-        image_size=given.image_size,
-        labels=labels,
-        frames=(frames, np.zeros(len(frames))),
-        from_images=False,
-    )
-    return detections[np.isin(labels["frame"], frames)]
-
-
 def _one_frame(frame: Frame, people: list[Person], skeleton: Skeleton, timed: bool) -> Detections:
     n = len(people)
     height, width = frame.image.shape[:2]
@@ -258,20 +226,3 @@ def _concatenated(parts: list[Detections]) -> Detections:
             np.concatenate([part.frames[1] for part in parts]),
         ),
     )
-
-
-def _numbered(poses: Poses) -> dict[str, np.ndarray]:
-    """Return the labels with frame (by image, where frames are not numbered) and person."""
-    labels = dict(poses.labels)
-    if "frame" not in labels:
-        images = labels.get("image", np.arange(len(poses)))
-        _, first, inverse = np.unique(images, return_index=True, return_inverse=True)
-        labels["frame"] = np.argsort(np.argsort(first))[inverse]
-    if "person" not in labels:
-        count: dict[int, int] = {}
-        persons = []
-        for frame in labels["frame"].tolist():
-            persons.append(count.get(frame, 0))
-            count[frame] = persons[-1] + 1
-        labels["person"] = np.array(persons, dtype=int)
-    return labels

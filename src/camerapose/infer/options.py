@@ -62,6 +62,8 @@ class PredictOptions:
         tuple[int, int] | None, arg(metavar="WIDTH HEIGHT", help_behavior_hint="")
     ] = None
     "image size in pixels of a keypoint file that does not contain it"
+    fps: MaybeFloat = None
+    "frames per second of a keypoint file; sets the time of each frame"
     height: MaybeFloat = None
     (
         "body height in metres, which makes sizes and distances metric; 0 keeps the network's "
@@ -122,6 +124,8 @@ def _check_numbers(options: PredictOptions) -> None:
         value = getattr(options, name)
         if value is not None and not (value >= minimum and np.isfinite(value)):
             raise ValueError(f"{name} is {value}; require {minimum} or more")
+    if options.fps is not None and not (options.fps > 0 and np.isfinite(options.fps)):
+        raise ValueError(f"fps is {options.fps}; require frames per second above 0")
     if options.focal is not None and not (options.focal > 0 and np.isfinite(options.focal)):
         raise ValueError(f"focal is {options.focal}; require pixels above 0")
     if options.image_size is not None and min(options.image_size) < 1:

@@ -17,10 +17,10 @@ from camerapose.infer.detection import (
     correct_swaps,
     detect,
     load_detector,
-    read_keypoints,
     track,
 )
 from camerapose.infer.figures import FrameSampler
+from camerapose.infer.keypoint_input import read_keypoints
 from camerapose.infer.lift import lift
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.outputs import LiveWriter, write_outputs
@@ -73,7 +73,7 @@ def predict(
     sampler, live = FrameSampler(), _live_writer(source, out, predictor, options)
 
     if source.kind == "keypoints":
-        detections = read_keypoints(source, options)
+        detections = read_keypoints(source, options, log)
     else:
         observers: list[Observer] = [sampler] if live is None else [sampler, live]
         detections = _detect_all(source, info, options, observers, progress)

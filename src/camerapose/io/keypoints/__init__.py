@@ -24,10 +24,11 @@ from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.keypoints._assemble import Recording, assemble, checked_size
 from camerapose.io.keypoints._content import Content
+from camerapose.io.keypoints._identity import count_within
 from camerapose.io.keypoints._join import join
 from camerapose.io.keypoints._people import People
 
-__all__ = ["Recording", "files", "read", "read_recording", "recognise"]
+__all__ = ["Recording", "count_within", "files", "read", "read_recording", "recognise"]
 
 
 def read(

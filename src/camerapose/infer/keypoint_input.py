@@ -1,0 +1,148 @@
+"""Read 2D keypoints that other programs wrote, select frames, and track people without identity."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from camerapose.core.camera import denormalize
+from camerapose.core.poses import Poses
+from camerapose.infer.detection import Detections, Person
+from camerapose.infer.options import Log, PredictOptions
+from camerapose.io import keypoints as keypoint_files
+from camerapose.io.source import Source
+from camerapose.track.boxes import iou
+from camerapose.track.identities import create_tracker
+
+#: Frames are those of one video if people overlap (IoU) at least this much with somebody of the
+#: frame before, in the median.
+MIN_OVERLAP = 0.3
+#: Frames that are farther apart than this are not neighbours.
+MAX_STEP = 5
+
+
+def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detections:
+    """Read the people in a keypoint file, or in a folder of keypoint files.
+
+    People without identities are tracked if the frames are those of one video.
+
+    Args:
+        log: receives what was skipped, converted or assumed.
+
+    Raises:
+        ValueError: the file cannot be read, contains no image size and none is given, or has no
+            people in the selected frames.
+    """
+    recording = keypoint_files.read_recording(
+        source.path, options.skeleton, options.image_size, options.fps
+    )
+    for message in recording.messages:
+        log(message)
+    poses = recording.poses
+    if poses.image_size is None:
+        raise ValueError(
+            f"{source.title} contains no image size, which the camera estimate requires; "
+            "give --image-size WIDTH HEIGHT"
+        )
+    poses, frames = _select(_labelled(poses), recording.frames, options, source.title)
+    size = np.asarray(poses.image_size)
+    points = denormalize(poses.pose2d, size)
+    labels = dict(poses.labels)
+    if not recording.identified:
+        labels["person"] = identities(
+            points, poses.confidence > 0, labels["frame"], labels["person"], options.fps
+        )
+    return Detections(
+        skeleton=poses.skeleton,
+        keypoints=points,
+        confidence=poses.confidence,
+        image_size=size,
+        labels=labels,
+        frames=(frames, np.zeros(len(frames)) if options.fps is None else frames / options.fps),
+        from_images=False,
+    )
+
+
+def identities(
+    points: Float[np.ndarray, "n joints 2"],
+    visible: Bool[np.ndarray, "n joints"],
+    frame: Int[np.ndarray, " n"],
+    person: Int[np.ndarray, " n"],
+    fps: int | float | None = None,
+) -> Int[np.ndarray, " n"]:
+    """Return identities of people that are only counted within each frame.
+
+    Args:
+        points: pixels.
+        person: place within the frame; returned if nobody shares a frame, or if the frames are
+            unrelated images.
+        fps: frames per second; None: 30.
+    """
+    numbers = np.unique(frame)
+    if person.max(initial=0) == 0 or len(numbers) < 2:
+        return person
+    boxes = _boxes(points, visible)
+    rows = {number: np.flatnonzero(frame == number) for number in numbers.tolist()}
+    if not _are_related(boxes, rows):
+        return person
+    tracker = create_tracker(2, float(fps or 30.0))
+    if tracker is None:
+        return person
+    result = person.copy()
+    for number, chosen in rows.items():
+        people = [
+            Person(points[i], visible[i].astype(np.float32), boxes[i], 1.0, int(person[i]))
+            for i in chosen
+        ]
+        found = np.array(tracker(people, number / (fps or 30.0)), int)
+        unknown = found < 0
+        found[unknown] = 10**6 + np.flatnonzero(unknown)  # not tracked, but not the same person
+        result[chosen] = found
+    return result
+
+
+def _boxes(points: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Return boxes (n, 4) of the visible joints; zeros where there are none."""
+    shown = np.where(visible[..., None], points, np.nan)
+    boxes = np.zeros((len(points), 4))
+    some = visible.any(axis=1)
+    boxes[some, :2], boxes[some, 2:] = np.nanmin(shown[some], 1), np.nanmax(shown[some], 1)
+    return boxes
+
+
+def _are_related(boxes: np.ndarray, rows: dict[int, np.ndarray]) -> bool:
+    """Return whether people are mostly where somebody was in the frame before."""
+    numbers = sorted(rows)
+    overlaps = []
+    for before, after in zip(numbers, numbers[1:], strict=False):
+        if after - before <= MAX_STEP:
+            overlaps += [max(iou(boxes[i], boxes[j]) for j in rows[before]) for i in rows[after]]
+    return bool(overlaps) and float(np.median(overlaps)) >= MIN_OVERLAP
+
+
+def _select(
+    poses: Poses, frames: np.ndarray, options: PredictOptions, title: str
+) -> tuple[Poses, np.ndarray]:
+    """Select frames by their numbers."""
+    start = int(frames[0]) if options.start is None else options.start
+    chosen = frames[(frames >= start) & ((frames - start) % options.stride == 0)]
+    if options.end is not None:
+        chosen = chosen[chosen < options.end]
+    if not len(chosen):
+        raise ValueError(
+            f"no frames in start {options.start}, end {options.end}; {title} has frames "
+            f"{frames[0]} to {frames[-1]}"
+        )
+    return poses[np.isin(poses.labels["frame"], chosen)], chosen
+
+
+def _labelled(poses: Poses) -> Poses:
+    """Add the labels frame (by image, where frames are not numbered) and person."""
+    labels = dict(poses.labels)
+    if "frame" not in labels:
+        images = labels.get("image", np.arange(len(poses)))
+        _, first, inverse = np.unique(images, return_index=True, return_inverse=True)
+        labels["frame"] = np.argsort(np.argsort(first))[inverse]
+    if "person" not in labels:
+        labels["person"] = keypoint_files.count_within(labels["frame"])
+    return replace(poses, labels=labels)
