@@ -1,1 +1,1 @@
-"""Files: images, videos, keypoints of other programs, exports, downloaded assets."""
+"""Read images, videos, webcams and keypoints; write results, exports and downloaded files."""

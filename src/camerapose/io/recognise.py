@@ -21,6 +21,8 @@ VIDEO_SUFFIXES = {
     ".apng",
 }  # fmt: skip
 KEYPOINT_SUFFIXES = {".json", ".npz"}
+#: Suffixes of data that can only be keypoints; their reader says what is wrong with others.
+TABLE_SUFFIXES = {".csv", ".tsv", ".npy", ".h5", ".hdf5", ".pkl", ".pickle", ".trc"}
 #: Suffixes of raw photos. Pillow would read the thumbnail inside.
 RAW_SUFFIXES = {
     ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".orf", ".rw2",
@@ -37,7 +39,7 @@ def recognise(path: Path) -> Form:
         ValueError: it is of no known kind.
     """
     suffix = path.suffix.lower()
-    if suffix in KEYPOINT_SUFFIXES:
+    if suffix in KEYPOINT_SUFFIXES | TABLE_SUFFIXES:
         return "keypoints"
     if suffix in RAW_SUFFIXES:
         raise ValueError(f"{path} is a raw photo; export it as JPEG, PNG or TIFF")
@@ -66,7 +68,7 @@ def is_image_file(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return True
-    known = suffix in VIDEO_SUFFIXES | KEYPOINT_SUFFIXES | RAW_SUFFIXES
+    known = suffix in VIDEO_SUFFIXES | KEYPOINT_SUFFIXES | TABLE_SUFFIXES | RAW_SUFFIXES
     return not known and images.is_image(path, strict=True)
 
 
