@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,13 @@ def test_documented_options_exist(command, options, capsys, monkeypatch):
     printed = capsys.readouterr().out
     for option in options.split():
         assert re.search(rf"{re.escape(option)}\b", printed), option
+
+
+def test_documented_extras_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = "".join(TEXTS.values())
+    for extras in re.findall(r"camerapose\[([a-z,]+)\]", text):
+        assert set(extras.split(",")) <= set(project["optional-dependencies"])
 
 
 def test_documented_paths_of_functions_exist():

@@ -223,7 +223,6 @@ def _register_heif() -> None:
         pillow_heif.register_heif_opener()
 
 
-@functools.cache
 def _formats() -> list[str]:
     """Return the formats of Pillow without those that run programs or are not images."""
     Image.init()
