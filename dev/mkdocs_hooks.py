@@ -72,11 +72,12 @@ def _sum(recipe: dict[str, float]) -> str:
 
 def keypoint_formats() -> str:
     """Return a table of the programs whose keypoint files are read."""
-    lines = ["| program | version | output | notes |", "|---|---|---|---|"]
+    lines = ["| program | output | notes |", "|---|---|---|"]
     for name in plugins.available("keypoints"):
         for source in plugins.load("keypoints", name).SOURCES:
-            output = source.command.replace("|", "\\|")
-            lines.append(f"| {source.program} | {source.version} | `{output}` | {source.reading} |")
+            program = f"{source.program} {source.version}".strip()
+            output = f"`{source.command}`".replace("|", "\\|") if source.command else ""
+            lines.append(f"| {program} | {output} | {source.reading} |")
     return "\n".join(lines)
 
 
