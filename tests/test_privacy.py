@@ -93,12 +93,12 @@ def test_training(tmp_path):
 SERVE = """
 import urllib.request
 from camerapose.infer.options import PredictOptions
-from camerapose.server.limits import Limits
+from camerapose.server.limits import ServerLimits
 from camerapose.server.serve import open_page
 from gradio_client import Client
 
 options = PredictOptions(weights={graph!r}, threads=1)
-with open_page("127.0.0.1", {port}, options, Limits()) as address:
+with open_page("127.0.0.1", {port}, options, ServerLimits()) as address:
     assert b"camerapose" in urllib.request.urlopen(address).read()
     api = Client(address, verbose=False).view_api(return_format="dict")
     assert "/predict" in api["named_endpoints"]

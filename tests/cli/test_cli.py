@@ -127,7 +127,7 @@ class TestBadInput:
     def test_unwritable_folder(self, detector, bad, man, tmp_path):
         (tmp_path / "file").touch()
         said = bad("man.png", out="file")
-        assert "output folder" in said and "--out" in said
+        assert "output folder" in said and "choose another" in said
 
     def test_full_disk(self, detector, bad, man, monkeypatch):
         def full(file):

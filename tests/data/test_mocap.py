@@ -93,7 +93,7 @@ def test_up_is_up(tmp_path):
     (tmp_path / "y.bvh").write_text(bvh_text(angle=4, frames=20))
     above = {}
     for up in ("y", "z"):
-        poses = mocap.load(tmp_path, frame_step=1, up=up, pitch=(0, 5))
+        poses = mocap.load(tmp_path, frame_step=1, up=up, cameras={"pitch": (0, 5)})
         head, foot = H36M_16.index("head"), H36M_16.index("left_ankle")
         above[up] = (poses.pose3d[:, head, 1] < poses.pose3d[:, foot, 1] - 0.7).mean()
     assert above["y"] == 1 and above["z"] < 0.3
@@ -342,7 +342,8 @@ def test_missing_files(tmp_path):
         (dict(views=0), "views 0"),
         (dict(up="x"), "up is 'x'; give y or z"),
         (dict(skeleton="coco_17"), "available as h36m_16 or h36m_17, not as 'coco_17'"),
-        (dict(focal=(3, 1)), r"focal is \(3, 1\)"),
+        (dict(cameras={"focal": (3, 1)}), r"focal is \(3, 1\)"),
+        (dict(cameras={"zoom": (1, 2)}), "cameras has zoom; give focal, pitch, height"),
     ],
 )
 def test_bad_options(root, options, message):

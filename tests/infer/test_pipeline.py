@@ -278,5 +278,5 @@ class TestInvalidInput:
     def test_output_folder_is_a_file(self, detector, graph, tmp_path):
         Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
         (tmp_path / "out").write_text("a file")
-        with pytest.raises(OSError, match="as the output folder.*is a file.*--out"):
+        with pytest.raises(OSError, match="as the output folder.*is a file.*choose another"):
             run(tmp_path / "a.png", tmp_path / "out", graph)

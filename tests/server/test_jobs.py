@@ -14,14 +14,14 @@ from camerapose.infer.options import PredictOptions
 from camerapose.server import jobs as jobs_module
 from camerapose.server import limits as limits_module
 from camerapose.server.jobs import Jobs
-from camerapose.server.limits import Limits
+from camerapose.server.limits import ServerLimits
 
 
 @pytest.fixture
 def jobs(detector, graph, tmp_path):
     def make(**limits):
         options = PredictOptions(weights=graph, threads=1)
-        return Jobs(tmp_path, options, Limits(**limits))
+        return Jobs(tmp_path, options, ServerLimits(**limits))
 
     return make
 
@@ -59,7 +59,7 @@ def test_no_person(jobs, photo):
 
 def test_long_video_is_cut_with_a_message(jobs, tmp_path):
     path = str(write_video(tmp_path / "walk.mkv", 30))
-    result = jobs(seconds=1).run(path)
+    result = jobs(max_seconds=1.0).run(path)
     assert "is 3 s long" in result.summary and "10 frames" in result.summary
 
 
@@ -93,7 +93,7 @@ def test_unreadable_uploads(jobs, tmp_path, name, content, message):
 
 def test_limits(jobs, photo, monkeypatch):
     with pytest.raises(ValueError, match="limit is 0.0001 MB"):
-        jobs(megabytes=1e-4).run(str(photo))
+        jobs(max_megabytes=1e-4).run(str(photo))
     monkeypatch.setattr(limits_module, "MAX_PIXELS", 1000)
     with pytest.raises(ValueError, match="640 x 480 pixels"):
         jobs().run(str(photo))
@@ -126,7 +126,7 @@ def test_files_of_an_ended_session_are_deleted(jobs, photo, tmp_path):
 
 
 def test_expired_files_are_deleted(jobs, photo, tmp_path):
-    work = jobs(keep_minutes=10)
+    work = jobs(keep_minutes=10.0)
     result = work.run(str(photo))
     young = tmp_path / "young"
     young.touch()

@@ -16,7 +16,7 @@ from helpers import fakes
 
 from camerapose.core import plugins
 from camerapose.infer.options import PredictOptions
-from camerapose.server.limits import Limits
+from camerapose.server.limits import ServerLimits
 from camerapose.server.serve import open_page, serve
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -54,7 +54,7 @@ def server(graph, tmp_path_factory):
         free.close()
         patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("serve")))
         options = PredictOptions(weights=graph, threads=1)
-        with open_page("127.0.0.1", port, options, Limits(megabytes=1)) as address:
+        with open_page("127.0.0.1", port, options, ServerLimits(max_megabytes=1)) as address:
             folder = Path(os.environ["GRADIO_TEMP_DIR"])
             yield SimpleNamespace(address=address, folder=folder, contacted=contacted)
     assert not folder.exists() and "GRADIO_TEMP_DIR" not in os.environ
@@ -91,7 +91,7 @@ def test_port_in_use(graph):
         port = taken.getsockname()[1]
         with (
             pytest.raises(OSError, match=f"port {port}: the port is in use.*--port"),
-            open_page("127.0.0.1", port, PredictOptions(), Limits()),
+            open_page("127.0.0.1", port, PredictOptions(), ServerLimits()),
         ):
             pass
 

@@ -177,7 +177,9 @@ class TestRepeated:
         assert same(weights(finished), before) and metrics(finished) == lines
 
     def test_other_settings_in_the_same_folder(self, finished, small):
-        with pytest.raises(ValueError, match=r"other settings of joint; .*choose another --out"):
+        with pytest.raises(
+            ValueError, match=r"other settings of joint; .*choose another output folder"
+        ):
             train(changed(small, joint={"epochs": 2}), finished)
 
 

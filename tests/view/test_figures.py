@@ -128,7 +128,7 @@ class TestErrors:
     def test_count(self, result, tmp_path):
         with pytest.raises(ValueError, match="takes 2 results, got 1"):
             figures.draw_results("compare", [result()], tmp_path / "a.png")
-        with pytest.raises(ValueError, match="--max-frames 0"):
+        with pytest.raises(ValueError, match="max_frames is 0"):
             figures.draw_results("steps", [tmp_path], tmp_path / "a.png", max_frames=0)
 
     def test_missing_result(self, tmp_path):

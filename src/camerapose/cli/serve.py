@@ -5,6 +5,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from camerapose.cli.options import MaybeInt, Weights
+from camerapose.server.limits import ServerLimits
 
 
 def serve(
@@ -13,12 +14,10 @@ def serve(
     weights: Weights = "default",
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
     model: Annotated[str, arg(metavar="NAME")] = "auto",
-    max_megabytes: float = 200,
-    max_seconds: float = 60,
-    keep_minutes: float = 60,
     device: Annotated[str, arg(metavar="NAME")] = "cpu",
     threads: MaybeInt = None,
     browser: bool = False,
+    limits: Annotated[ServerLimits, arg(name="")] = ServerLimits(),  # noqa: B008
 ) -> int:
     """Run predict as a web page: upload, interactive 3D, download.
 
@@ -33,18 +32,14 @@ def serve(
         weights: default, clean, an .onnx file or a run folder.
         detector: 2D keypoint detector: blazepose, heatmap or rtmlib.
         model: model of the detector; auto: heavy for images, full for video.
-        max_megabytes: maximum size of an upload.
-        max_seconds: maximum length of a video; the rest is ignored.
-        keep_minutes: maximum time that uploads and results are kept.
         device: device of the networks: cpu, cuda, coreml, directml or openvino.
         threads: number of CPU threads; default: all cores.
         browser: open the page in the browser.
+        limits: see the class.
     """
     from camerapose.infer.options import PredictOptions
-    from camerapose.server.limits import Limits
     from camerapose.server.serve import serve as run
 
     options = PredictOptions(weights, detector, model, device, threads)
-    limits = Limits(max_megabytes, max_seconds, keep_minutes)
     run(options, host=host, port=port, limits=limits, browser=browser)
     return 0

@@ -71,8 +71,8 @@ class Detector:
         path = Path(model)
         if not path.is_file():
             raise ValueError(
-                f"no such file: {path}; pass a top-down heatmap network exported to ONNX, such as "
-                "HRNet or ViTPose, with --model"
+                f"no such file: {path}; pass as model a top-down heatmap network exported to "
+                "ONNX, such as HRNet or ViTPose"
             )
         self.settings = read_settings(path, Settings)
         self.skeleton = self.settings.skeleton

@@ -167,7 +167,7 @@ def _model_file(
 
     if not path.is_file():
         raise ValueError(
-            f"unknown model {path}; pass an .onnx file of RTMPose or RTMO with --model, or one of "
+            f"unknown model {path}; pass as model an .onnx file of RTMPose or RTMO, or one of "
             f"{', '.join(NAMES)}"
         )
     session = open_session(path)
@@ -279,5 +279,5 @@ def _create(make: Callable[[], Any], model: str) -> Any:
     except OSError as error:
         raise ValueError(
             f"cannot download the model {model} ({error}); download it elsewhere and pass its "
-            ".onnx file with --model"
+            ".onnx file as model"
         ) from error

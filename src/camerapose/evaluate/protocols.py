@@ -98,7 +98,7 @@ def check_options(dataset: str, detections: str | None, frame_step: int) -> None
     if detections is None or dataset == "human36m" or (is_pw3d and detections == "poses2d"):
         return
     known = "only poses2d as" if is_pw3d else "no"
-    raise ValueError(f"{dataset} has {known} detections; omit --detections")
+    raise ValueError(f"{dataset} has {known} detections; omit the option detections")
 
 
 def _human36m(request: _Request) -> TestSet:

@@ -59,27 +59,32 @@ def evaluate(
         model.to(device), poses.to_torch(device), target2d=target2d, scored=test.joints,
         flip_averaging=flip_averaging, rotated_views=rotated_views,
     )  # fmt: skip
+    arrays = {name: value.double().cpu().numpy() for name, value in values.items()}
     result = {
         "weights": str(path),
-        "dataset": dataset,
-        "protocol": f"{dataset}: {test.protocol}; root-relative; {_scored(test.joints)}",
-        "skeleton": poses.skeleton.name,
-        "joints": poses.skeleton.n_joints,
-        "source2d": test.source2d,
+        **_describe(dataset, test),
         "flip_averaging": flip_averaging,
         "rotated_views": rotated_views,
         "frame_step": frame_step,
         "poses": len(poses),
-        **summarize(
-            {name: value.double().cpu().numpy() for name, value in values.items()},
-            poses.labels.get("action"),
-        ),
+        **summarize(arrays, poses.labels.get("action")),
     }
     print(table(result))
     if json_file is not None:
         Path(json_file).parent.mkdir(parents=True, exist_ok=True)
         write_text(json_file, json.dumps(result, indent=1))
     return result
+
+
+def _describe(dataset: str, test: protocols.TestSet) -> dict[str, Any]:
+    """Return the protocol, the joint format and the source of the 2D for the result."""
+    return {
+        "dataset": dataset,
+        "protocol": f"{dataset}: {test.protocol}; root-relative; {_scored(test.joints)}",
+        "skeleton": test.poses.skeleton.name,
+        "joints": test.poses.skeleton.n_joints,
+        "source2d": test.source2d,
+    }
 
 
 def _scored(joints: Sequence[str] | None) -> str:

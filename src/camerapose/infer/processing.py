@@ -86,7 +86,7 @@ def _with_scale(poses: Poses, options: PredictOptions, log: Log) -> Poses:
     estimate = clip.median_height(poses)
     if np.isfinite(estimate):
         log(
-            f"no --height given: assuming a median height of {DEFAULT_HEIGHT:.2f} m "
+            f"body height unknown: assuming a median height of {DEFAULT_HEIGHT:.2f} m "
             f"(network: {estimate:.2f} m)"
         )
     return clip.set_median_height(poses)

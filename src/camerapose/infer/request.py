@@ -19,7 +19,7 @@ def check_request(source: Source, out: Path | None, options: PredictOptions) -> 
         OSError: the output folder cannot be used.
     """
     if options.overlay and source.kind != "video":
-        raise ValueError(f"--overlay requires video input, got {source.title}")
+        raise ValueError(f"overlay requires video input, got {source.title}")
     if out is not None:
         check_folder(out)
     for name in ("export", "overlay", "report"):
@@ -43,4 +43,4 @@ def check_folder(folder: Path) -> None:
         reason = f"no permission to write to {existing}"
     else:
         return
-    raise OSError(f"cannot use {folder} as the output folder: {reason}; give another with --out")
+    raise OSError(f"cannot use {folder} as the output folder: {reason}; choose another")

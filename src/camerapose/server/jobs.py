@@ -13,7 +13,7 @@ from typing import NamedTuple
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
 from camerapose.io.frames import IncompleteInput
-from camerapose.server.limits import Limits, check_upload, frame_limit
+from camerapose.server.limits import ServerLimits, check_upload, frame_limit
 
 #: Export formats offered for download.
 EXPORTS = ("trc", "c3d", "bvh", "gltf", "csv")
@@ -49,7 +49,7 @@ class Jobs:
         options: options of all predictions; visitors choose people, height and static camera.
     """
 
-    def __init__(self, folder: Path, options: PredictOptions, limits: Limits):
+    def __init__(self, folder: Path, options: PredictOptions, limits: ServerLimits):
         self.folder, self.limits = folder, limits
         self.stopped = threading.Event()
         self._options = options

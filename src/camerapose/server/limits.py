@@ -1,9 +1,9 @@
 """Limits of the web page, and the checks of uploads."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from camerapose.io.limits import Limits as InputLimits
+from camerapose.io.limits import Limits
 from camerapose.io.source import Source
 
 #: Maximum number of people, of pixels of an image, and of waiting visitors.
@@ -13,21 +13,19 @@ MAX_FPS = 120
 DEFAULT_FPS = 30.0
 
 
-class Limits(NamedTuple):
-    """Limits of uploads.
+@dataclass(frozen=True)
+class ServerLimits:
+    """Limits of uploads."""
 
-    Attributes:
-        megabytes: maximum size of a file.
-        seconds: maximum length of a video; the rest is ignored.
-        keep_minutes: maximum time for which uploads and results are kept.
-    """
-
-    megabytes: float = 200
-    seconds: float = 60
+    max_megabytes: float = 200
+    "maximum size of an upload"
+    max_seconds: float = 60
+    "maximum length of a video; the rest is ignored"
     keep_minutes: float = 60
+    "maximum time that uploads and results are kept"
 
 
-def check_upload(path: Path, limits: Limits) -> Source:
+def check_upload(path: Path, limits: ServerLimits) -> Source:
     """Check an upload and return it as a source of kind "image" or "video".
 
     Raises:
@@ -35,14 +33,14 @@ def check_upload(path: Path, limits: Limits) -> Source:
     """
     if not path.is_file():
         raise ValueError("the file has been deleted meanwhile; upload it again")
-    source = Source.open(path, limits=InputLimits(max_pixels=MAX_PIXELS))
+    source = Source.open(path, limits=Limits(max_pixels=MAX_PIXELS))
     if source.kind not in ("image", "video"):
         raise ValueError(f"{path.name} is neither an image nor a video")
     size = path.stat().st_size / 1e6
-    if size > limits.megabytes:
+    if size > limits.max_megabytes:
         raise ValueError(
-            f"{path.name} has {size:.0f} MB, the limit is {limits.megabytes:g} MB; cut or compress "
-            "it, or run `camerapose predict` on your computer"
+            f"{path.name} has {size:.0f} MB, the limit is {limits.max_megabytes:g} MB; cut or "
+            "compress it, or run `camerapose predict` on your computer"
         )
     with path.open("rb") as stream:
         head = stream.read(512)
@@ -52,12 +50,12 @@ def check_upload(path: Path, limits: Limits) -> Source:
     return source
 
 
-def frame_limit(source: Source, limits: Limits) -> tuple[int, str]:
+def frame_limit(source: Source, limits: ServerLimits) -> tuple[int, str]:
     """Return the number of frames to process, and a message if the video is longer."""
     info = source.info()
     assert info is not None, "a video"
     fps = info.fps or DEFAULT_FPS
-    end = max(1, round(limits.seconds * min(fps, MAX_FPS)))
+    end = max(1, round(limits.max_seconds * min(fps, MAX_FPS)))
     if info.n_frames is None or info.n_frames <= end:
         return end, ""
     return end, (

@@ -25,8 +25,8 @@ def build(jobs: Jobs) -> Any:
     gradio = import_gradio()
     with gradio.Blocks(title="camerapose", analytics_enabled=False, fill_width=True) as page:
         gradio.Markdown(_WELCOME.format(
-            keep=jobs.limits.keep_minutes, megabytes=jobs.limits.megabytes,
-            seconds=jobs.limits.seconds,
+            keep=jobs.limits.keep_minutes, megabytes=jobs.limits.max_megabytes,
+            seconds=jobs.limits.max_seconds,
         ))  # fmt: skip
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):

@@ -17,7 +17,7 @@ from camerapose.infer.detection import load_detector
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
 from camerapose.server.jobs import Jobs
-from camerapose.server.limits import MAX_WAITING, Limits
+from camerapose.server.limits import MAX_WAITING, ServerLimits
 from camerapose.server.page import CSS, build, import_gradio
 
 #: Addresses that other computers cannot reach.
@@ -29,7 +29,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 7860,
-    limits: Limits = Limits(),  # noqa: B008
+    limits: ServerLimits = ServerLimits(),  # noqa: B008
     browser: bool = False,
     log: Callable[[str], None] = print,
 ) -> None:
@@ -72,7 +72,7 @@ def serve(
 
 @contextmanager
 def open_page(
-    host: str, port: int, options: PredictOptions, limits: Limits, *, browser: bool = False
+    host: str, port: int, options: PredictOptions, limits: ServerLimits, *, browser: bool = False
 ) -> Iterator[str]:
     """Serve the page during the context; yield its address.
 
@@ -93,7 +93,7 @@ def open_page(
             expiry.join()
 
 
-def _launch(page: Any, host: str, port: int, browser: bool, limits: Limits) -> str:
+def _launch(page: Any, host: str, port: int, browser: bool, limits: ServerLimits) -> str:
     """Start the server; return the address of the page."""
     gradio = import_gradio()
     theme = gradio.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"],
@@ -102,7 +102,7 @@ def _launch(page: Any, host: str, port: int, browser: bool, limits: Limits) -> s
         _, address, _ = page.launch(
             server_name=host, server_port=port, inbrowser=browser, quiet=True, share=False,
             prevent_thread_lock=True, ssr_mode=False, run_history=False, footer_links=[],
-            enable_monitoring=False, max_file_size=round(limits.megabytes * 1e6), css=CSS,
+            enable_monitoring=False, max_file_size=round(limits.max_megabytes * 1e6), css=CSS,
             theme=theme,
         )  # fmt: skip
     except OSError as error:

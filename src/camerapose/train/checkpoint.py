@@ -118,7 +118,7 @@ def prepare_folder(config: Config, out: Path) -> None:
         if differing:
             raise ValueError(
                 f"{out} contains a run with other settings of {', '.join(differing)}; resume it "
-                f"with {path} or choose another --out"
+                f"with {path} or choose another output folder"
             )
     write_text(path, config_io.to_toml(config))
 

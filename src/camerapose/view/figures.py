@@ -94,7 +94,7 @@ def _check(kind: str, results: Sequence[str | os.PathLike], max_frames: int | No
             f"figure {kind!r} takes {expected} result{'s' * (expected > 1)}, got {len(results)}"
         )
     if max_frames is not None and max_frames < 1:
-        raise ValueError(f"got --max-frames {max_frames}; expected 1 or more")
+        raise ValueError(f"max_frames is {max_frames}; give 1 or more")
 
 
 def _choose_frames(poses: Poses, frames: Sequence[int], count: int) -> list[int]:
@@ -111,7 +111,7 @@ def _choose_frames(poses: Poses, frames: Sequence[int], count: int) -> list[int]
 def _read_images(poses: Poses, source: Source, frames: Sequence[int]) -> dict[int, Any]:
     """Read the images of the frames, shrunk to the resolution of a figure."""
     if source.kind == "keypoints":
-        raise ValueError(f"{source.path} contains keypoints, not images; omit --input")
+        raise ValueError(f"{source.path} contains keypoints, not images; omit the input")
     images = {}
     if source.is_video:
         for frame in source.frames(start=min(frames), end=max(frames) + 1):
@@ -150,7 +150,7 @@ def _match_people(rows: Sequence[Row], others: Poses) -> list[tuple[Row, Poses]]
     if not pairs:
         raise ValueError(
             "the two results have no person in common in these frames; use results of the same "
-            "input, or choose other --frames"
+            "input, or choose other frames"
         )
     return pairs
 

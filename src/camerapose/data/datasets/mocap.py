@@ -62,9 +62,7 @@ def load(
     up: str = "y",
     names: Mapping[str, str] | None = None,
     unit: float | None = None,
-    focal: Sequence[float | int] = (1, 4),
-    pitch: Sequence[float | int] = (-10, 45),
-    height: Sequence[float | int] = (0.2, 0.95),
+    cameras: Mapping[str, Sequence[float | int]] | None = None,
 ) -> Poses:
     """Load all frames of all files below a folder, each seen by its own cameras.
 
@@ -80,9 +78,8 @@ def load(
         up: vertical axis of the files, "y" or "z".
         names: names of joints that are not recognised: {"left_hip": "name in the file", ...}.
         unit: unit of the files in metres; None: the one of `UNITS` that results in an adult.
-        focal: range of focal lengths, normalised, see `synthetic.load`.
-        pitch: range of camera pitches, see `synthetic.load`.
-        height: range of the size of people in the image, see `synthetic.load`.
+        cameras: ranges of the random cameras, such as {"pitch": (0, 10)}, see `synthetic.load`;
+            the others are `synthetic.CAMERA_RANGES`.
 
     Returns:
         Poses with the labels subject (folder of the file), action (name of the file), frame, camera
@@ -94,7 +91,7 @@ def load(
     """
     options = dict(
         frame_step=frame_step, views=views, seed=seed, skeleton=skeleton, up=up, names=names,
-        unit=unit, focal=focal, pitch=pitch, height=height,
+        unit=unit, cameras=cameras,
     )  # fmt: skip
     return Poses.cat([make() for _, make in parts(root, **options)])
 
@@ -125,8 +122,7 @@ def _check_options(
     views: int = 1,
     skeleton: str = "h36m_16",
     up: str = "y",
-    focal: Sequence[float | int] = (1, 4),
-    height: Sequence[float | int] = (0.2, 0.95),
+    cameras: Mapping[str, Sequence[float | int]] | None = None,
     **_: Any,
 ) -> None:
     if frame_step < 1 or views < 1:
@@ -138,7 +134,13 @@ def _check_options(
             f"motion is available as {H36M_16.name} or {H36M_17.name}, not as {skeleton!r}; for "
             "another joint format use poses.to(skeleton) on the result"
         )
-    synthetic.check_ranges(focal=focal, height=height)
+    unknown = [name for name in cameras or {} if name not in synthetic.CAMERA_RANGES]
+    if unknown:
+        raise ValueError(
+            f"cameras has {', '.join(unknown)}; give {', '.join(synthetic.CAMERA_RANGES)}"
+        )
+    ranges = {**synthetic.CAMERA_RANGES, **(cameras or {})}
+    synthetic.check_ranges(focal=ranges["focal"], height=ranges["height"])
 
 
 def _motions(root: Path) -> list[Path]:
@@ -178,7 +180,7 @@ def _clip(
     up: str = "y",
     names: Mapping[str, str] | None = None,
     unit: float | None = None,
-    **cameras: Any,
+    cameras: Mapping[str, Sequence[float | int]] | None = None,
 ) -> Poses:
     """Return the poses of one file, ordered by view and frame."""
     points, source = _joints(path, frame_step, names)
@@ -190,7 +192,7 @@ def _clip(
     n = len(body)
     name = path.relative_to(root).as_posix() if path != root else path.name
     random = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    ranges = dict(focal=(1, 4), pitch=(-10, 45), height=(0.2, 0.95)) | cameras
+    ranges = {**synthetic.CAMERA_RANGES, **(cameras or {})}
     body = body - body[:, [target.root_index]]
     return synthetic.from_random_cameras(
         random, np.tile(body, (views, 1, 1)), target, **ranges,

@@ -102,6 +102,12 @@ FAMILIES = {
 
 IMAGE_SIZES = ((1000, 1000), (640, 480), (1280, 720), (1920, 1080), (720, 1280), (480, 640))
 MIN_DEPTH = 0.7  # of all joints, metres
+#: Default ranges of the random cameras, see `load`.
+CAMERA_RANGES: dict[str, Sequence[float | int]] = {
+    "focal": (1, 4),
+    "pitch": (-10, 45),
+    "height": (0.2, 0.95),
+}
 
 
 def load(
