@@ -11,6 +11,7 @@ import pytest
 
 from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
+from camerapose.data import store
 from camerapose.data.cache import cached, prepared_folder
 from camerapose.data.datasets import mpii, synthetic
 
@@ -141,15 +142,15 @@ def test_damaged_cache_is_repeated(adapter, folder, damage, capsys):
 
 
 def test_interrupted_preparation_leaves_nothing(adapter, folder, monkeypatch):
-    save = np.save
+    write = store._write_column
 
-    def interrupted(path, *arguments, **options):
+    def interrupted(pieces, path):
         if path.name == "confidence.npy":
             raise KeyboardInterrupt
-        save(path, *arguments, **options)
+        return write(pieces, path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(np, "save", interrupted)
+        patch.setattr(store, "_write_column", interrupted)
         cached(adapter.load, adapter.root, cache_dir=folder)
     assert list(folder.iterdir()) == []
     cached(adapter.load, adapter.root, cache_dir=folder)
@@ -179,7 +180,7 @@ def test_full_disk(adapter, folder, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(store, "_write_column", full)
     with pytest.warns(UserWarning, match="No space left on device"):
         assert len(cached(adapter.load, adapter.root, cache_dir=folder)) == 3
     assert list(folder.iterdir()) == []
@@ -278,16 +279,16 @@ def test_parts_of_changed_files_are_ignored(parted, folder):
 
 KILLED = """
 import sys, pathlib
-import numpy as np
-from camerapose.data import cache
+from camerapose.data import cache, store
 from camerapose.data.datasets import synthetic
-save = np.save
-def slow(path, column, **options):
-    save(path, column, **options)
+write = store._write_column
+def slow(pieces, path):
+    written = write(pieces, path)
     if "pose3d" in str(path):
         print("now", flush=True)
         sys.stdin.read()  # until it is killed
-np.save = slow
+    return written
+store._write_column = slow
 cache.cached(synthetic.load, None, cache_dir=sys.argv[1], n=200)
 """
 

@@ -153,6 +153,22 @@ class TestLocal:
             (tmp_path / "out" / name / DONE).write_text(text)
         assert states(each()) == ["done"] * 3
 
+    def test_damaged_results(self, each, tmp_path):
+        """Sizes are compared with those in done.json."""
+        each()
+        os.truncate(tmp_path / "out" / NAMES[0] / "poses.npz", 100)
+        (tmp_path / "out" / NAMES[1] / "poses.json").unlink()
+        assert states(each()) == ["done", "done", "finished"]
+
+    def test_results_that_cannot_be_moved(self, each, tmp_path, monkeypatch):
+        def full(folder):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(batch_task, "flush_folder", full)
+            assert states(each()) == ["failed"] * 3
+        assert states(each()) == ["done"] * 3
+
 
 class TestNames:
     def test_subfolders(self, each, tmp_path):

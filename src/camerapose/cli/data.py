@@ -39,6 +39,8 @@ def prepare(name: Name, root: MaybePath = None, set: Settings = ()) -> int:
     from camerapose.data import catalog
 
     poses, folder = catalog.prepare(name, root, catalog.parse_options(name, set))
+    if folder is None:
+        raise OSError(f"{name} was read, but could not be cached (see the warning above)")
     print(f"{name}: {len(poses):,} poses ({poses.skeleton.name}), cached in {folder}")
     return 0
 

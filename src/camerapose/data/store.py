@@ -36,9 +36,10 @@ def write(poses: Poses, folder: Path, key: dict[str, Any]) -> None:
     """
 
     def save(path: Path) -> dict[str, list]:
-        for name, column in poses.columns().items():
-            np.save(path / f"{name}.npy", column, allow_pickle=False)
-        return {name: [str(c.dtype), list(c.shape)] for name, c in poses.columns().items()}
+        return {
+            name: _write_column([np.asarray(column)], path / f"{name}.npy")
+            for name, column in poses.columns().items()
+        }
 
     _write_folder(folder, poses.skeleton, save, key)
 
@@ -52,7 +53,7 @@ def join(parts: Sequence[Path], folder: Path, key: dict[str, Any]) -> None:
 
     def save(path: Path) -> dict[str, list]:
         return {
-            name: _join_column([c[name] for c in columns], path / f"{name}.npy")
+            name: _write_column([c[name] for c in columns], path / f"{name}.npy")
             for name in columns[0]
         }
 
@@ -113,8 +114,11 @@ def _write_folder(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _join_column(pieces: list[np.ndarray], path: Path) -> list:
-    """Write one column and return its dtype and shape."""
+def _write_column(pieces: list[np.ndarray], path: Path) -> list:
+    """Write one column and return its dtype and shape.
+
+    Not by `np.save`, which loses the last bytes on a full disk without an error.
+    """
     dtype = np.result_type(*pieces)
     shape = (sum(map(len, pieces)), *pieces[0].shape[1:])
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}

@@ -1,5 +1,6 @@
 """Predict one input of a batch into its own folder, at most once."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -14,7 +15,8 @@ from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
 from camerapose.io.files import flush_folder, write_text
 
-#: File in the folder of a finished input: its number of poses and what they depend on.
+#: File in the folder of a finished input: its number of poses, what they depend on, and the sizes
+#: of all other files.
 DONE = "done.json"
 #: File in an unfinished folder: how often the input was started in this run.
 STARTED = ".begun"
@@ -85,8 +87,10 @@ class Task:
         """Return the number of poses in the folder, or None unless it is complete and current."""
         try:
             done = json.loads(Path(self.folder, DONE).read_text(encoding="utf-8"))
-            return done["poses"] if done["made_by"] == self.made_by else None
-        except (OSError, ValueError, KeyError, TypeError):
+            sizes = _sizes(Path(self.folder))
+            complete = all(sizes.get(name) == size for name, size in done["files"].items())
+            return done["poses"] if complete and done["made_by"] == self.made_by else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
 
@@ -110,14 +114,22 @@ def run_task(task: Task) -> BatchResult:
         part.mkdir(parents=True, exist_ok=True)
         write_text(part / STARTED, json.dumps([task.run, lost + 1]))
         poses = predict(task.path, part, task.options, progress=False)
-        done = {"made_by": task.made_by, "poses": len(poses)}
+        sizes = {name: size for name, size in _sizes(part).items() if name != STARTED}
+        done = {"made_by": task.made_by, "poses": len(poses), "files": sizes}
         write_text(part / DONE, json.dumps(done, indent=1) + "\n")
-    except Exception as error:
         _move(part, folder)
+    except Exception as error:
+        (part / DONE).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            _move(part, folder)
         message = str(error) or type(error).__name__
         return BatchResult(task.name, "failed", 0, time.monotonic() - began, message)
-    _move(part, folder)
     return BatchResult(task.name, "done", len(poses), time.monotonic() - began)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the sizes of the files of a folder by their names."""
+    return {p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.is_file()}
 
 
 def _fingerprint(path: Path) -> list[list[Any]]:

@@ -64,8 +64,7 @@ class Checkpoint:
                 "cuda": [torch.cuda.get_rng_state()] if on_gpu else [],
             },
         }
-        with AtomicFile(self.out / FILE) as temporary:
-            torch.save(state, temporary)
+        write_state(state, self.out / FILE)
 
     def load(self) -> bool:
         """Restore the state, if there is any; return whether there was.
@@ -102,6 +101,14 @@ class Checkpoint:
                 (self.out / name).unlink(missing_ok=True)
             return None
         return path if distributed.process_count() == 1 else io.BytesIO(path.read_bytes())
+
+
+def write_state(state: dict[str, Any], path: Path) -> None:
+    """Write a state atomically; torch itself reports a full disk as a RuntimeError."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with AtomicFile(path, min_size=buffer.tell()) as temporary, open(temporary, "wb") as file:
+        file.write(buffer.getbuffer())
 
 
 def prepare_folder(config: Config, out: Path) -> None:

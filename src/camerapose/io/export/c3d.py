@@ -12,6 +12,8 @@ from camerapose.io.export import Track
 from camerapose.io.files import AtomicFile
 
 EXTENSION = ".c3d"
+#: Length of a block, and of the header, in bytes.
+HEADER = 512
 
 
 def write(path: Path, track: Track) -> None:
@@ -35,6 +37,19 @@ def write(path: Path, track: Track) -> None:
     masks = np.zeros((7, *positions.shape[1:]), bool)
     masks[0] = track.detected
     file["data"]["meta_points"]["camera_masks"] = masks
-    # ezc3d does not report a full disk; four 32-bit numbers are stored per point.
-    with AtomicFile(path, min_size=4 * positions.size) as temporary:
+    atomic = AtomicFile(path, min_size=HEADER)
+    with atomic as temporary:
         file.write(str(temporary))
+        # ezc3d does not report a full disk. Four 32-bit numbers are stored per point.
+        atomic.min_size = _data_offset(temporary) + 4 * positions.size
+
+
+def _data_offset(path: Path) -> int:
+    """Return where the data begin, in bytes; ezc3d writes that last.
+
+    If it is missing, the result exceeds the length of the file.
+    """
+    with path.open("rb") as file:
+        head = file.read(18)
+    blocks = int.from_bytes(head[16:18], "little")  # numbered from 1
+    return HEADER * (blocks - 1) if blocks > 2 else path.stat().st_size + 1
