@@ -175,6 +175,16 @@ def test_animals_are_refused(tmp_path):
         keypoints.read(writers.deeplabcut(clip, tmp_path), image_size=SIZE)
 
 
+def test_a_named_order_gives_exactly_the_ordered_file(tmp_path):
+    ordered, shuffled = writers.clip("coco_17"), writers.clip("coco_17")
+    order = np.random.default_rng(0).permutation(17)
+    shuffled.joints = [shuffled.joints[i] for i in order]
+    shuffled.points, shuffled.scores = shuffled.points[:, order], shuffled.scores[:, order]
+    a, b = (keypoints.read(writers.coco(c, tmp_path)) for c in (ordered, shuffled))
+    assert a.skeleton == b.skeleton
+    assert (a.pose2d == b.pose2d).all() and (a.confidence == b.confidence).all()
+
+
 # --- units --------------------------------------------------------------------------------------
 
 
@@ -291,6 +301,14 @@ def test_other_categories_and_crowds_are_skipped_and_counted(annotations):
 def test_scores_instead_of_flags(annotations):
     poses, _ = annotations(lambda content: None)
     assert poses.confidence.min() > 0.25 and len(np.unique(poses.confidence)) > 10
+
+
+def test_joints_at_the_origin_are_missing(annotations):
+    def change(content):
+        content["annotations"][0]["keypoints"][:3] = [0, 0, 0.4]
+
+    poses, _ = annotations(change)
+    assert poses.confidence[0, 0] == 0 and poses.confidence[1, 0] > 0
 
 
 def test_flags(annotations):

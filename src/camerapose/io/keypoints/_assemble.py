@@ -78,12 +78,13 @@ def assemble(
     size, more = _complete_sizes(known, people.keypoints, visible, path)
     messages += more
     poses = _poses(people, found.skeleton, found.columns, visible, size)
-    frame = frame_numbers(people.frame, list(people.image) or [""] * len(people))
+    images = people.image if len(people.image) else [""] * len(people)
+    frame = frame_numbers(people.frame, images)
     person, identified = identities(people.person, frame)
     labels: dict[str, Any] = {
         "frame": frame,
         "person": person,
-        "image": np.array(list(people.image) or [""] * len(people), dtype=str),
+        "image": np.asarray(images, dtype=str),
     }
     if fps is not None:
         labels["time"] = frame / fps
@@ -135,6 +136,10 @@ def _convert_units(people: People, visible: np.ndarray, size: np.ndarray, path: 
     if unit is None:
         step = -(-len(people) // BATCH) or 1
         unit = _units.recognise(people.keypoints[::step, :, :2], visible[::step], size)
+    if unit in ("pixel", "unit", "percent"):
+        for first in range(0, len(people), BATCH):
+            part = slice(first, first + BATCH)
+            visible[part] &= (people.keypoints[part, :, :2] != 0).any(axis=-1)
     if unit == "pixel":
         return []
     if unit is None:

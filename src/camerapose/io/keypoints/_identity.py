@@ -1,7 +1,6 @@
 """Identities of people and numbers of frames, from the values in a file."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def _numbered(values: list[Any]) -> np.ndarray:
     )
 
 
-def frame_numbers(frames: Any, images: Sequence[str]) -> np.ndarray:
+def frame_numbers(frames: Any, images: Any) -> np.ndarray:
     """Return frame numbers: those of the file, else those in the names of the images.
 
     The number in the names is the last one that differs between all images. Images without such a
@@ -76,7 +75,7 @@ def frame_numbers(frames: Any, images: Sequence[str]) -> np.ndarray:
         return frames.astype(np.int64)
     if frames is not None and all(frame is not None for frame in frames):
         return np.asarray(frames, np.int64)
-    names = list(dict.fromkeys(images))
+    names = [str(name) for name in dict.fromkeys(images)]
     groups = [re.findall(r"\d+", Path(name).stem[-200:]) for name in names]
     for last in range(1, min(map(len, groups), default=0) + 1):
         numbers = [whole(int(group[-last])) for group in groups]

@@ -8,7 +8,14 @@ from camerapose.core import formats
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.keypoints import _names
 from camerapose.io.keypoints._people import People
-from camerapose.io.keypoints._plausibility import CLEAR, FEW, IMPLAUSIBLE, Evidence, evidence
+from camerapose.io.keypoints._plausibility import (
+    CLEAR,
+    FEW,
+    IMPLAUSIBLE,
+    MAX_PEOPLE,
+    Evidence,
+    evidence,
+)
 
 #: The body at the beginning of formats with feet, face or hands, by their number of joints.
 WHOLE_BODY = {
@@ -29,6 +36,8 @@ def resolve(
         ValueError: the names are unknown, the number of joints fits no format, or several formats
             are equally plausible.
     """
+    step = -(-len(people) // MAX_PEOPLE) or 1
+    sample, visible = people.keypoints[::step, :, :2], visible[::step]
     own = _declared(people, path)
     if own and wanted and wanted != own:
         raise ValueError(f"{path} is in {own.name}, not in {wanted.name}; omit the skeleton")
@@ -38,7 +47,7 @@ def resolve(
     if found is None and (own or wanted):
         found = _positional(people, own or wanted, path)
     if found is None:
-        return _by_plausibility(people, visible, path)
+        return _by_plausibility(people, sample, visible, path)
     columns = found.columns[found.columns >= 0]
     present = [j for j, c in zip(found.skeleton.joints, found.columns, strict=True) if c >= 0]
     messages = []
@@ -47,7 +56,7 @@ def resolve(
     seen = np.zeros((len(visible), found.skeleton.n_joints), bool)
     points = np.zeros((*seen.shape, 2), np.float32)
     rows = [found.skeleton.index(joint) for joint in present]
-    seen[:, rows], points[:, rows] = visible[:, columns], people.keypoints[:, columns, :2]
+    seen[:, rows], points[:, rows] = visible[:, columns], sample[:, columns]
     fit = evidence(np.nan_to_num(points), seen, found.skeleton)
     if fit.implausibility > IMPLAUSIBLE:
         messages.append(
@@ -98,7 +107,7 @@ def _positional(people: People, skeleton: Skeleton | None, path: Path) -> _names
 
 
 def _by_plausibility(
-    people: People, visible: np.ndarray, path: Path
+    people: People, sample: np.ndarray, visible: np.ndarray, path: Path
 ) -> tuple[_names.Order, list[str]]:
     """Choose among all formats with the number of joints of the file."""
     joints = people.keypoints.shape[1]
@@ -115,7 +124,7 @@ def _by_plausibility(
     fits: dict[str, Evidence] = {}
     for name in names:
         body = formats.get(name)
-        points = np.nan_to_num(people.keypoints[:, : body.n_joints, :2])
+        points = np.nan_to_num(sample[:, : body.n_joints])
         fits[name] = evidence(points, visible[:, : body.n_joints], body)
     order = {name: _names.Order(formats.get(name), np.arange(formats.get(name).n_joints), ())
              for name in names}  # fmt: skip

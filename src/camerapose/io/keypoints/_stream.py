@@ -274,11 +274,24 @@ def _packed(values: list[Any]) -> Any:
     elif kinds == {list}:
         lengths = set(map(len, values))
         if len(lengths) == 1 and lengths.pop() >= MIN_PACKED:
-            array = _numbers(values) if _is_flat(values) else None
-            if array is not None and array.ndim == 2:
+            array = _table(values)
+            if array is not None:
                 return array
         return [compact(value) for value in values]
     return values
+
+
+def _table(rows: list[list]) -> np.ndarray | None:
+    """Return rows of numbers of one length as an array; None if they are anything else."""
+    try:
+        array = np.array(rows)
+    except ValueError:  # lists of different lengths in a row
+        return None
+    if array.ndim == 2 and array.dtype.kind in "if":
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32)
+    numbers = _numbers(rows) if _is_flat(rows) else None
+    return numbers if numbers is not None and numbers.ndim == 2 else None
 
 
 def _is_flat(rows: list[list]) -> bool:

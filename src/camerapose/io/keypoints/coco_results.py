@@ -45,7 +45,7 @@ def read(content: Content) -> People:
     return People(
         keypoints,
         place=pick(place, kept),
-        image=images[kept].astype(str) if numbered else [str(images[i]) for i in kept],
+        image=np.char.mod("%d", images[kept]) if numbered else [str(images[i]) for i in kept],
         frame=images[kept] if numbered else [whole(images[i]) for i in kept],
         person=None if tracks is None else [tracks[i] for i in kept],
         usual=JOINTS,
