@@ -16,7 +16,7 @@ def people():
     return synthetic.load(n=30, seed=2)
 
 
-def test_height_scales_with_the_body_and_not_with_its_place(people):
+def test_height_scales_with_the_body_and_not_with_its_position(people):
     height = body_height(people.pose3d, H36M_16)
     assert height.shape == (30,) and ((height > 1.3) & (height < 2.2)).all()
     np.testing.assert_allclose(body_height(2 * people.pose3d, H36M_16), 2 * height, rtol=1e-5)
@@ -25,8 +25,8 @@ def test_height_scales_with_the_body_and_not_with_its_place(people):
 
 def test_numpy_and_torch_agree(people):
     expected = body_height(people.pose3d, H36M_16)
-    found = body_height(torch.tensor(people.pose3d), H36M_16)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+    result = body_height(torch.tensor(people.pose3d), H36M_16)
+    np.testing.assert_allclose(result.numpy(), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("skeleton", FORMATS.values(), ids=FORMATS.keys())

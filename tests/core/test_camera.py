@@ -111,9 +111,9 @@ def test_distortion_against_a_hand_computed_point():
 def test_points_at_or_behind_the_camera_are_finite():
     camera = camera_of(1)
     points = np.array([[[1.0, 1.0, 0.0], [1.0, 1.0, -3.0], [1.0, 1.0, MIN_DEPTH]]])
-    seen = camera.project(points)
-    assert np.isfinite(seen).all()
-    np.testing.assert_allclose(seen[:, :2], seen[:, 2:].repeat(2, axis=1))
+    projected = camera.project(points)
+    assert np.isfinite(projected).all()
+    np.testing.assert_allclose(projected[:, :2], projected[:, 2:].repeat(2, axis=1))
 
 
 @pytest.mark.parametrize("distorted", [False, True])

@@ -132,7 +132,7 @@ def test_mpii_to_16_joints_as_in_the_literature_except_the_head():
     np.testing.assert_allclose(new, expected, atol=1e-12)
 
 
-def assert_places(source, target, places):
+def assert_copied(source, target, places):
     """Check that joints of `target` are copies of the given joints of `source`."""
     points, confidence = points_of(source)
     new, score = conversion.convert(points, confidence, source, target)
@@ -173,17 +173,17 @@ def limbs(*places):
 )
 def test_limb_indices_of_each_format(source, places):
     """Indices from the publication of each data set."""
-    assert_places(source, H36M_16, places)
+    assert_copied(source, H36M_16, places)
 
 
 def test_trunk_and_head_indices_of_each_format():
-    assert_places(BODY_25, H36M_17, {"thorax": 1, "pelvis": 8})
-    assert_places(HALPE_26, H36M_17, {"thorax": 18, "pelvis": 19})
-    assert_places(formats.HUMANEVA_15, H36M_17, {"pelvis": 0, "thorax": 1, "head": 14})
-    assert_places(SMPL_24, H36M_17, {"pelvis": 0, "thorax": 12, "neck_nose": 15})
-    assert_places(LSP_14, MPII_16, {"upper_neck": 12, "head_top": 13})
+    assert_copied(BODY_25, H36M_17, {"thorax": 1, "pelvis": 8})
+    assert_copied(HALPE_26, H36M_17, {"thorax": 18, "pelvis": 19})
+    assert_copied(formats.HUMANEVA_15, H36M_17, {"pelvis": 0, "thorax": 1, "head": 14})
+    assert_copied(SMPL_24, H36M_17, {"pelvis": 0, "thorax": 12, "neck_nose": 15})
+    assert_copied(LSP_14, MPII_16, {"upper_neck": 12, "head_top": 13})
     trunk = {"pelvis": 4, "spine": 3, "thorax": 5, "neck_nose": 6}
-    assert_places(MPI_INF_3DHP_28, H36M_17, trunk)
+    assert_copied(MPI_INF_3DHP_28, H36M_17, trunk)
 
 
 def test_mpi_inf_3dhp_17_is_the_relevant_subset_of_28():

@@ -20,11 +20,11 @@ def poses(n: int = 6, body: Skeleton = H36M_16, d: int = 3) -> torch.Tensor:
     return torch.randn(n, body.n_joints, d)
 
 
-def turned(points: torch.Tensor) -> torch.Tensor:
+def rotated(points: torch.Tensor) -> torch.Tensor:
     return points @ roma.random_rotmat(len(points)).mT
 
 
-# Laws
+# Properties
 
 
 @ALL
@@ -68,7 +68,7 @@ def test_constants_created_in_inference_mode_work_in_training():
 @ALL
 def test_kcs_is_invariant_to_similarity_transforms(body):
     pose = poses(body=body)
-    changed = 3.7 * turned(pose) + torch.randn(len(pose), 1, 3)
+    changed = 3.7 * rotated(pose) + torch.randn(len(pose), 1, 3)
     torch.testing.assert_close(
         geometry.kcs(changed, body), geometry.kcs(pose, body), atol=2e-5, rtol=0
     )
@@ -126,7 +126,7 @@ def test_insert_root_restores_the_root(body):
     assert torch.equal(geometry.insert_root(pose[:, others], body), pose)
 
 
-# Rotations: roma's are the slow twin
+# Rotations, compared with roma
 
 
 def test_rotvec_to_rotmat_agrees_with_roma():
@@ -144,7 +144,7 @@ def test_gradient_of_rotvec_to_rotmat_at_zero():
     torch.testing.assert_close(rotvec.grad, torch.tensor([0.0, point[2], -point[1]]))
 
 
-# Procrustes: laws, a reference, degenerate poses
+# Procrustes: properties, a reference, degenerate poses
 
 
 def aligned_error(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -163,21 +163,21 @@ def umeyama(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def test_align_inverts_a_similarity_transform():
     pose = poses(50)
-    changed = turned(pose) * (0.2 + torch.rand(50, 1, 1)) + 5 * torch.randn(50, 1, 3)
+    changed = rotated(pose) * (0.2 + torch.rand(50, 1, 1)) + 5 * torch.randn(50, 1, 3)
     assert aligned_error(changed, pose).max() < 2e-5
 
 
 @pytest.mark.parametrize("kind", ["random", "near", "mirrored", "flat", "collinear"])
 def test_align_matches_a_loop_in_double_precision(kind):
     target = poses(200).double()
-    predicted = turned(target.float()).double() + 0.1 * torch.randn(200, 16, 3).double()
+    predicted = rotated(target.float()).double() + 0.1 * torch.randn(200, 16, 3).double()
     if kind == "random":
         predicted = poses(200).double()
     if kind == "mirrored":
         predicted = predicted * torch.tensor([-1.0, 1.0, 1.0])
     if kind == "flat":
         predicted[..., 2] = 0
-    if kind == "collinear":  # rotation about the line is free; the best distance is not
+    if kind == "collinear":  # rotation about the line is arbitrary; the smallest distance is not
         direction = torch.randn(200, 1, 3).double()
         predicted = torch.randn(200, 16, 1).double() * direction
     expected = np.stack(list(map(umeyama, predicted.numpy(), target.numpy())))
@@ -193,7 +193,7 @@ def test_align_matches_a_loop_in_double_precision(kind):
 
 def test_align_agrees_with_scipy_without_reflection():
     target = poses(20).double()
-    predicted = turned(target.float()).double() * 1.7 + 0.05 * torch.randn(20, 16, 3).double()
+    predicted = rotated(target.float()).double() * 1.7 + 0.05 * torch.randn(20, 16, 3).double()
     got = geometry.procrustes_align(predicted, target)
     for x, y, a in zip(predicted.numpy(), target.numpy(), got.numpy(), strict=True):
         disparity = scipy_procrustes(y, x)[2]

@@ -31,8 +31,8 @@ from camerapose.core.skeleton import Skeleton
 )  # fmt: skip
 def test_kinematic_trees_as_published(skeleton, parents):
     """SMPL's kintree_table; MPI-INF-3DHP's first-order parents (clavicles at the neck)."""
-    found = [-1 if p is None else skeleton.index(p) for p in skeleton.parents]
-    assert found == parents
+    result = [-1 if p is None else skeleton.index(p) for p in skeleton.parents]
+    assert result == parents
 
 
 def test_unknown_name():

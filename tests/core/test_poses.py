@@ -161,7 +161,7 @@ def test_missing_columns():
         poses.reprojection  # noqa: B018
 
 
-def test_bad_files(tmp_path):
+def test_invalid_files(tmp_path):
     path = tmp_path / "poses.npz"
     with pytest.raises(FileNotFoundError):
         Poses.load(path)

@@ -1,4 +1,4 @@
-"""The closed-form translation: laws, and numpy against torch."""
+"""The closed-form translation: properties, and numpy against torch."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from camerapose.core.translation import MIN_DEPTH, solve_translation
 
 
 def bodies(n=32, seed=0):
-    """Random bodies, about 1.7 m tall, some metres in front of random cameras; torch."""
+    """Return random bodies, about 1.7 m tall, some metres in front of random cameras; torch."""
     rng = torch.Generator().manual_seed(seed)
     body = 0.4 * torch.randn(n, 16, 3, generator=rng)
     body = body - body[:, :1]
@@ -27,8 +27,8 @@ def bodies(n=32, seed=0):
 def test_recovers_the_translation_of_an_exact_projection():
     body, camera = bodies()
     pose2d = camera.project(body + camera.translation[:, None])
-    found = solve_translation(body, pose2d, torch.ones(32, 16), camera.focal, camera.center)
-    assert torch.allclose(found, camera.translation, atol=2e-3)
+    result = solve_translation(body, pose2d, torch.ones(32, 16), camera.focal, camera.center)
+    assert torch.allclose(result, camera.translation, atol=2e-3)
 
 
 def test_minimises_the_linearised_error():
@@ -38,7 +38,7 @@ def test_minimises_the_linearised_error():
     weight = torch.rand(4, 16)
     columns = (body, pose2d, weight, camera.focal, camera.center)
     columns = [column.double().numpy() for column in columns]
-    found = solve_translation(*columns)
+    result = solve_translation(*columns)
     for i in range(4):
         relative, points, weights, focal, center = (column[i] for column in columns)
         u = (points - center) / focal
@@ -50,7 +50,7 @@ def test_minimises_the_linearised_error():
             rows.append(root[:, None] * row)
             targets.append(root * (u[:, axis] * relative[:, 2] - relative[:, axis]))
         expected = np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets), rcond=None)[0]
-        np.testing.assert_allclose(found[i], expected, rtol=1e-8)
+        np.testing.assert_allclose(result[i], expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize("zero_weight", [False, True])
@@ -60,16 +60,16 @@ def test_numpy_and_torch_agree(zero_weight):
     weight = torch.zeros(32, 16) if zero_weight else torch.rand(32, 16)
     columns = [c.double() for c in (body, pose2d, weight, camera.focal, camera.center)]
     expected = solve_translation(*columns)
-    found = solve_translation(*(column.numpy() for column in columns))
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-10)
+    result = solve_translation(*(column.numpy() for column in columns))
+    np.testing.assert_allclose(result, expected.numpy(), rtol=1e-10)
 
 
 def test_a_single_point_gives_a_finite_result_in_front_of_the_camera():
-    found = solve_translation(
+    result = solve_translation(
         torch.zeros(1, 16, 3), torch.zeros(1, 16, 2), torch.zeros(1, 16),
         torch.ones(1, 2), torch.zeros(1, 2),
     )  # fmt: skip
-    assert torch.isfinite(found).all() and found[0, 2] >= MIN_DEPTH
+    assert torch.isfinite(result).all() and result[0, 2] >= MIN_DEPTH
 
 
 def test_no_poses():

@@ -72,11 +72,11 @@ def test_static_camera_is_constant():
 def test_view_rotation_agrees_with_the_virtual_camera_of_the_networks(people):
     place, focal, center = people.pose2d.mean(1), people.camera.focal, people.camera.center
     view = VirtualCamera(torch.tensor(place)[:, None], torch.ones(30, 1, 1))
-    expected = view.turn(torch.tensor(focal), torch.tensor(center))
+    expected = view.rotation(torch.tensor(focal), torch.tensor(center))
     np.testing.assert_allclose(view_rotation(place, focal, center), expected, atol=1e-5)
 
 
 def test_reposition_recovers_positions(people):
     relative = people.pose3d - people.root_position[:, None]
-    found = reposition(people, relative, people.camera.focal, people.camera.center)
-    np.testing.assert_allclose(found.root_position, people.root_position, rtol=1e-2, atol=1e-2)
+    result = reposition(people, relative, people.camera.focal, people.camera.center)
+    np.testing.assert_allclose(result.root_position, people.root_position, rtol=1e-2, atol=1e-2)

@@ -35,11 +35,11 @@ def people(n=60, sway=4.0, seed=0):
     return np.stack(bodies) + place[:, None]
 
 
-def seen(points, pitch=0.0, roll=0.0, height=1.6):
+def observe(points, pitch=0.0, roll=0.0, height=1.6):
     """Return the poses as seen by a camera of given pitch (down), roll (clockwise) and height."""
     down = Rotation.from_euler("x", -pitch, degrees=True)
-    turned = down * Rotation.from_euler("z", -roll, degrees=True)
-    pose3d = turned.inv().apply((points - [0, height, 0]).reshape(-1, 3)) * [1, -1, -1]
+    orientation = down * Rotation.from_euler("z", -roll, degrees=True)
+    pose3d = orientation.inv().apply((points - [0, height, 0]).reshape(-1, 3)) * [1, -1, -1]
     pose3d = np.float32(pose3d.reshape(points.shape))
     n = len(points)
     camera = Camera(np.full((n, 2), 2.0, np.float32), np.zeros((n, 2), np.float32), pose3d[:, 0])
@@ -51,21 +51,21 @@ def seen(points, pitch=0.0, roll=0.0, height=1.6):
 
 @pytest.mark.parametrize("pitch, roll", [(0, 0), (25, 0), (-15, 0), (0, 20), (20, -30), (88, 10)])
 def test_camera_orientation_and_height(pitch, roll):
-    poses = seen(people(), pitch, roll)
-    found = clip.estimate_ground(poses)
-    assert found.pitch == pytest.approx(pitch, abs=2)
+    poses = observe(people(), pitch, roll)
+    result = clip.estimate_ground(poses)
+    assert result.pitch == pytest.approx(pitch, abs=2)
     if pitch < 80:
-        assert found.roll == pytest.approx(roll, abs=2)
-        assert found.camera_height == pytest.approx(1.6, abs=0.2)
-    np.testing.assert_allclose(found.axes @ found.axes.T, np.eye(3), atol=1e-6)
-    assert np.linalg.det(found.axes) == pytest.approx(1)
+        assert result.roll == pytest.approx(roll, abs=2)
+        assert result.camera_height == pytest.approx(1.6, abs=0.2)
+    np.testing.assert_allclose(result.axes @ result.axes.T, np.eye(3), atol=1e-6)
+    assert np.linalg.det(result.axes) == pytest.approx(1)
 
 
 def test_a_motionless_person_is_restored():
     points = people(sway=0)
-    poses = seen(points, pitch=18, roll=7)
-    found = clip.estimate_ground(poses)
-    back = found.points(poses.pose3d)
+    poses = observe(points, pitch=18, roll=7)
+    result = clip.estimate_ground(poses)
+    back = result.points(poses.pose3d)
     sole = ANKLE_HEIGHT * np.median(body_height(poses.pose3d, poses.skeleton))
     np.testing.assert_allclose(back, points + [0, sole - 0.07, 0], atol=1e-4)
 
@@ -81,13 +81,13 @@ def test_bent_and_lying_people_do_not_affect_the_vertical():
         points[i, trunk] = bend.apply(points[i, trunk] - pelvis) + pelvis
     for i in range(30, 40):
         points[i] = Rotation.from_euler("z", 90, degrees=True).apply(points[i])
-    found = clip.estimate_ground(seen(points, pitch=20))
-    assert found.pitch == pytest.approx(20, abs=2) and found.roll == pytest.approx(0, abs=2)
+    result = clip.estimate_ground(observe(points, pitch=20))
+    assert result.pitch == pytest.approx(20, abs=2) and result.roll == pytest.approx(0, abs=2)
 
 
 def test_exports_stand_on_the_floor():
     points = people(sway=0)
-    poses = seen(points, pitch=18)
+    poses = observe(points, pitch=18)
     flat = tracks(poses, ground=clip.estimate_ground(poses))[0].points
     ankles = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
     assert flat[:, ankles, 1].min() == pytest.approx(
@@ -99,7 +99,7 @@ def test_exports_stand_on_the_floor():
 
 
 def test_invalid_poses():
-    poses = seen(people(3))
+    poses = observe(people(3))
     with pytest.raises(ValueError, match="no pose"):
         clip.estimate_ground(poses[:0])
     legless = poses.to(Skeleton("bust", ("thorax", "head"), (None, "thorax")))

@@ -87,18 +87,18 @@ class TestWebcam:
 
     def test_lines_are_written_while_it_runs(self, detector, graph, tmp_path, monkeypatch):
         """Ctrl-C ends a webcam without an error."""
-        find, seen = Detector.__call__, []
+        find, counts = Detector.__call__, []
 
         def interrupted(self, image, *, track=False):
             live = tmp_path / "out" / "poses.jsonl"
-            seen.append(len(live.read_text().splitlines()))
-            if len(seen) == 8:
+            counts.append(len(live.read_text().splitlines()))
+            if len(counts) == 8:
                 raise KeyboardInterrupt
             return find(self, image)
 
         monkeypatch.setattr(Detector, "__call__", interrupted)
         poses = run("0", tmp_path / "out", graph, export=("trc",), figure=True)
-        assert seen == list(range(8)) and len(poses) == 7
+        assert counts == list(range(8)) and len(poses) == 7
         lines = (tmp_path / "out" / "poses.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
         assert [row["frame"] for row in rows] == list(range(7))

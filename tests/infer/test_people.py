@@ -43,8 +43,8 @@ class TestPeople:
         assert [row["filled"] for row in content[7:12]] == [False, True, True, True, False]
         assert content[9]["keypoints"] == [None] * 16 and content[9]["refinement"] is None
         with np.load(tmp_path / "out" / "poses.npz") as file:
-            seen = file["detected_confidence"].max(axis=1) > 0
-            np.testing.assert_array_equal(seen, ~file["label_filled"])
+            detected = file["detected_confidence"].max(axis=1) > 0
+            np.testing.assert_array_equal(detected, ~file["label_filled"])
         rows = (tmp_path / "out" / "poses.csv").read_text().splitlines()[1:]
         assert [row.split(",")[1] for row in rows] == ["0"] * 8 + ["1"] * 3 + ["0"] * 8
         assert (np.abs(np.diff(poses.root_position[:, 0])) < 0.5).all()

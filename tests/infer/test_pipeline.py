@@ -95,8 +95,8 @@ class TestSources:
         find = Detector.__call__
 
         def faint(self, image, *, track=False):
-            (found,) = find(self, image)
-            return [found, SimpleNamespace(keypoints=PERSON, confidence=np.zeros(17), person=1)]
+            (result,) = find(self, image)
+            return [result, SimpleNamespace(keypoints=PERSON, confidence=np.zeros(17), person=1)]
 
         monkeypatch.setattr(Detector, "__call__", faint)
         lines = []
@@ -242,11 +242,11 @@ class TestInvalidInput:
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
     def test_interrupted(self, detector, graph, tmp_path, monkeypatch, error):
-        video, find, seen = write_video(tmp_path / "walk.mp4"), Detector.__call__, []
+        video, find, images = write_video(tmp_path / "walk.mp4"), Detector.__call__, []
 
         def interrupted(self, image, *, track=False):
-            seen.append(image)
-            if len(seen) == 8:
+            images.append(image)
+            if len(images) == 8:
                 raise error
             return find(self, image)
 

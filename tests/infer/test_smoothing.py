@@ -85,10 +85,10 @@ def test_frames_without_confidence_follow_their_neighbours():
     ground_truth, noisy = walk()
     noisy.pose3d[40] += np.float32(0.3) * np.sin(np.arange(48)).reshape(16, 3)
     confidence = noisy.confidence.copy()
-    sure = clip.smooth(noisy)
+    certain = clip.smooth(noisy)
     confidence[40] = 0
-    unsure = clip.smooth(replace(noisy, confidence=confidence))
-    off = [np.abs(p.pose3d[40] - ground_truth.pose3d[40]).mean() for p in (sure, unsure)]
+    uncertain = clip.smooth(replace(noisy, confidence=confidence))
+    off = [np.abs(p.pose3d[40] - ground_truth.pose3d[40]).mean() for p in (certain, uncertain)]
     assert off[1] < 0.5 * off[0]
 
 

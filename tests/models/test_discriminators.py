@@ -59,8 +59,8 @@ def test_position_scale_and_orientation_have_no_influence():
     assert (changed[:, :5].abs() < 1e-4).all() and (changed[:, 5].abs() > 1e-4).all()
 
 
-def test_a_part_is_scored_by_its_own_bones():
-    """Moving the left wrist changes the score of the left arm and no other."""
+def test_the_score_of_a_part_depends_on_its_own_bones_only():
+    """Moving the left wrist changes only the score of the left arm."""
     poses = torch.randn(4, 16, 3)
     moved = poses.clone()
     moved[:, H36M_16.index("left_wrist")] += 1
@@ -84,7 +84,7 @@ def test_initial_scores_are_small_and_differ():
     assert scores.abs().mean() < 3 and scores.std() > 1e-3
 
 
-def test_learns_to_separate_poses():
+def test_training_separates_poses():
     judge = Discriminator3D(H36M_16)
     optimizer = torch.optim.Adam(judge.parameters(), lr=1e-3)
     straight = torch.randn(16, 3)

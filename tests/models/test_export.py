@@ -1,4 +1,4 @@
-"""Models on disk: what is written reads back the same, in safetensors and as an ONNX graph."""
+"""Model files: round trips of safetensors checkpoints and ONNX graphs."""
 
 import json
 import logging
@@ -24,12 +24,12 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 SIZES = ModelConfig("mlp", {"width": 96, "dropout": 0.1}, 64, 64, 1)
-CARD = {"data": "made bodies", "numbers": {"mpjpe": 41.5}, "people": ["é"]}
+CARD = {"data": "synthetic poses", "numbers": {"mpjpe": 41.5}, "people": ["é"]}
 OUTPUTS = ("refined2d", "pose3d", "focal", "center", "translation", "reprojection")
 
 
 def make(skeleton=H36M_16, sizes=SIZES, seed=0):
-    """A model that looks trained: no weight is zero, and its batch norms have seen something."""
+    """Return a model like a trained one: no zero weights, and batch norm with statistics."""
     torch.manual_seed(seed)
     model = build(skeleton, *(getattr(sizes, name) for name in vars(sizes)))
     with torch.no_grad():
@@ -42,7 +42,7 @@ def make(skeleton=H36M_16, sizes=SIZES, seed=0):
 
 
 def observed(n, seed=1):
-    """Poses as detectors give them; some joints are missing."""
+    """Return poses as from a detector; some joints are missing."""
     pose2d = torch.tensor(synthetic.load(n=n, seed=seed).pose2d)
     confidence = torch.rand(n, 16, generator=torch.Generator().manual_seed(seed))
     return pose2d, torch.where(confidence < 0.3, 0.0, confidence)
@@ -50,14 +50,14 @@ def observed(n, seed=1):
 
 def run(path, pose2d, confidence):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    found = session.run(OUTPUTS, {"pose2d": pose2d.numpy(), "confidence": confidence.numpy()})
-    return dict(zip(OUTPUTS, found, strict=True))
+    result = session.run(OUTPUTS, {"pose2d": pose2d.numpy(), "confidence": confidence.numpy()})
+    return dict(zip(OUTPUTS, result, strict=True))
 
 
 def lifted(model, pose2d, confidence):
     with torch.no_grad():
-        found = model(pose2d, confidence)
-    return found._asdict() | {"reprojection": found.reprojection}
+        result = model(pose2d, confidence)
+    return result._asdict() | {"reprojection": result.reprojection}
 
 
 def metadata(path):
@@ -71,7 +71,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def folder(model, tmp_path_factory):
-    """A run folder, as far as reading it goes: its checkpoint in safetensors and as a graph."""
+    """Write the files of a run folder that are read: checkpoint and graph."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "checkpoint").mkdir()
     save_model(
@@ -83,7 +83,7 @@ def folder(model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def half(folder, tmp_path_factory):
-    """Both files once more, in half precision."""
+    """Write both files in half precision."""
     out = tmp_path_factory.mktemp("half") / "new" / "small.onnx"
     return export_checkpoint(folder, out, half=True)
 
@@ -97,21 +97,21 @@ class TestCheckpoint:
         for name, value in model.state_dict().items():
             assert torch.equal(again.state_dict()[name], value), name
 
-    def test_found_by_its_folders(self, folder):
+    def test_folders_of_run_and_checkpoint_are_accepted(self, folder):
         path = folder / "checkpoint" / "model.safetensors"
         assert {
             find_weights(p, (".safetensors",)) for p in (folder, folder / "checkpoint", path)
         } == {path}
 
-    def test_half_precision_is_near(self, model, folder, half):
+    def test_half_precision_is_accurate(self, model, folder, half):
         weights, whole = half[1], folder / "checkpoint" / "model.safetensors"
         assert weights.stat().st_size < 0.6 * whole.stat().st_size
         again = load_model(weights)
         assert {v.dtype for v in again.parameters()} == {torch.float32}
         pose2d, confidence = observed(9)
-        expected, found = (lifted(m, pose2d, confidence) for m in (model, again))
+        expected, result = (lifted(m, pose2d, confidence) for m in (model, again))
         for name in OUTPUTS:
-            torch.testing.assert_close(found[name], expected[name], atol=1e-2, rtol=1e-2)
+            torch.testing.assert_close(result[name], expected[name], atol=1e-2, rtol=1e-2)
 
     @pytest.mark.parametrize("lifter", ["mlp", "semgcn", "stgcn", "videopose"])
     @pytest.mark.parametrize("refiner", [0, 16])
@@ -123,16 +123,16 @@ class TestCheckpoint:
         save_model(model, tmp_path / "model.safetensors", sizes)
         again = load_model(tmp_path)
         assert (again.refiner is None) == (refiner == 0)
-        expected, found = (lifted(m, *observed(3)) for m in (model, again))
-        assert all(torch.equal(expected[name], found[name]) for name in OUTPUTS)
+        expected, result = (lifted(m, *observed(3)) for m in (model, again))
+        assert all(torch.equal(expected[name], result[name]) for name in OUTPUTS)
 
-    def test_nothing_is_left_beside_it(self, folder):
+    def test_no_other_files_remain(self, folder):
         names = {path.name for path in (folder / "checkpoint").iterdir()}
         assert names == {"model.safetensors", "model.onnx"}
 
 
-class TestRefused:
-    def test_nothing_there(self, tmp_path):
+class TestInvalidFiles:
+    def test_missing_files(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"no weights at .*absent; give"):
             load_model(tmp_path / "absent")
 
@@ -142,13 +142,13 @@ class TestRefused:
             load_model(tmp_path)
 
     @pytest.mark.parametrize("content", [b"", b"no weights at all\n" * 20, b"\x80\x02}q\x00."])
-    def test_no_safetensors(self, content, tmp_path):
+    def test_file_that_is_not_safetensors(self, content, tmp_path):
         path = tmp_path / "a.safetensors"
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"a\.safetensors is not a camerapose checkpoint"):
             load_model(path)
 
-    def test_cut_off(self, folder, tmp_path):
+    def test_truncated_file(self, folder, tmp_path):
         whole = (folder / "checkpoint" / "model.safetensors").read_bytes()
         (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
         with pytest.raises(ValueError, match="is not a camerapose checkpoint"):
@@ -165,8 +165,8 @@ class TestRefused:
             {"skeleton": "h36m_16", "model": '{"lifter_arguments": {"magic": 1}}'},
         ],
     )
-    def test_other_safetensors(self, notes, tmp_path):
-        """Another program's, or one whose notes make no model."""
+    def test_foreign_safetensors(self, notes, tmp_path):
+        """Of another program, or with metadata that describe no model."""
         save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", notes)
         with pytest.raises(
             ValueError, match="model.safetensors is not a camerapose checkpoint"
@@ -189,11 +189,11 @@ class TestRefused:
         save_model(make(H36M_17), tmp_path / "model.safetensors", SIZES)
         assert load_model(tmp_path).skeleton == H36M_17
 
-    def test_graph_onto_the_checkpoints_own(self, folder):
+    def test_graph_does_not_overwrite_that_of_the_checkpoint(self, folder):
         with pytest.raises(ValueError, match="cannot write to"):
             export_checkpoint(folder, folder / "checkpoint" / "model.onnx")
 
-    def test_graph_of_another_name(self, folder, tmp_path):
+    def test_graph_with_another_suffix(self, folder, tmp_path):
         with pytest.raises(ValueError, match=r"ends in \.onnx"):
             export_checkpoint(folder, tmp_path / "model.pt")
 
@@ -204,27 +204,29 @@ class TestRefused:
 
 class TestGraph:
     @pytest.mark.parametrize("n", [1, 7])
-    def test_says_what_torch_says(self, model, folder, n):
+    def test_equals_torch(self, model, folder, n):
         pose2d, confidence = observed(n, seed=n)
         assert (confidence == 0).any()
         expected = lifted(model, pose2d, confidence)
-        found = run(folder / "checkpoint" / "model.onnx", pose2d, confidence)
+        result = run(folder / "checkpoint" / "model.onnx", pose2d, confidence)
         for name in OUTPUTS:
-            np.testing.assert_allclose(found[name], expected[name], atol=1e-5, rtol=1e-5)
+            np.testing.assert_allclose(result[name], expected[name], atol=1e-5, rtol=1e-5)
 
-    def test_missing_joints_are_not_read(self, folder):
+    def test_coordinates_of_missing_joints_are_ignored(self, folder):
         pose2d, confidence = observed(4)
         moved = torch.where((confidence == 0)[..., None], 77.0, pose2d)
         path = folder / "checkpoint" / "model.onnx"
         one, other = run(path, pose2d, confidence), run(path, moved, confidence)
         assert all((one[name] == other[name]).all() for name in OUTPUTS)
 
-    def test_nobody_seen(self, folder):
-        """All confidences zero: whatever comes, it is finite."""
-        found = run(folder / "checkpoint" / "model.onnx", torch.zeros(2, 16, 2), torch.zeros(2, 16))
-        assert all(np.isfinite(value).all() for value in found.values())
+    def test_no_visible_joints(self, folder):
+        """With all confidences zero, the result is finite."""
+        result = run(
+            folder / "checkpoint" / "model.onnx", torch.zeros(2, 16, 2), torch.zeros(2, 16)
+        )
+        assert all(np.isfinite(value).all() for value in result.values())
 
-    def test_shapes_are_those_that_were_promised(self, folder):
+    def test_shapes_are_as_documented(self, folder):
         graph = onnx.load(folder / "checkpoint" / "model.onnx").graph
 
         def shapes(values):
@@ -239,9 +241,9 @@ class TestGraph:
         }  # fmt: skip
 
     def test_metadata(self, folder):
-        found = metadata(folder / "checkpoint" / "model.onnx")
-        assert json.loads(found.pop("card")) == CARD
-        assert found == {
+        result = metadata(folder / "checkpoint" / "model.onnx")
+        assert json.loads(result.pop("card")) == CARD
+        assert result == {
             "camerapose_version": camerapose.__version__,
             "skeleton": "h36m_16",
             "units": UNITS,
@@ -254,7 +256,7 @@ class TestGraph:
         keypoints = np.random.default_rng(0).uniform(100, 400, (2, 17, 2))
         assert np.isfinite(predictor(keypoints, image_size=(640, 480)).pose3d).all()
 
-    def test_no_trace_of_this_machine(self, folder, half):
+    def test_no_paths_of_this_machine(self, folder, half):
         for path in (folder / "checkpoint" / "model.onnx", half[0]):
             content = path.read_bytes()
             places = [b"site-packages", b".py", b"Traceback", str(Path.home()).encode() + b"/"]
@@ -266,34 +268,34 @@ class TestGraph:
         assert graph.stat().st_size < 0.6 * whole.stat().st_size
         pose2d, confidence = observed(7)
         expected = lifted(model, pose2d, confidence)
-        found = run(graph, pose2d, confidence)
+        result = run(graph, pose2d, confidence)
         for name in OUTPUTS:
-            np.testing.assert_allclose(found[name], expected[name], atol=1e-2, rtol=1e-2)
+            np.testing.assert_allclose(result[name], expected[name], atol=1e-2, rtol=1e-2)
         assert metadata(graph) == metadata(whole)
 
     def test_half_graph_and_half_checkpoint_agree(self, half):
         pose2d, confidence = observed(7)
-        found = run(half[0], pose2d, confidence)
+        result = run(half[0], pose2d, confidence)
         expected = lifted(load_model(half[1]), pose2d, confidence)
         for name in OUTPUTS:
-            np.testing.assert_allclose(found[name], expected[name], atol=1e-2, rtol=1e-2)
+            np.testing.assert_allclose(result[name], expected[name], atol=1e-2, rtol=1e-2)
 
     def test_batch_norm_is_folded(self, tmp_path):
-        """Of every lifter that joins its products with it directly."""
+        """For every lifter with batch norm directly after a linear layer."""
         for lifter in ("mlp", "parts", "videopose"):
             model = make(sizes=ModelConfig(lifter, {"width": 32, "blocks": 1}, 0, 16, 1))
             export_model(model, tmp_path / "folded.onnx")
             kinds = {node.op_type for node in onnx.load(tmp_path / "folded.onnx").graph.node}
             assert "BatchNormalization" not in kinds, lifter
             pose2d, confidence = observed(5)
-            expected, found = (
+            expected, result = (
                 lifted(model, pose2d, confidence),
                 run(tmp_path / "folded.onnx", pose2d, confidence),
             )
             for name in OUTPUTS:
-                np.testing.assert_allclose(found[name], expected[name], atol=1e-5, rtol=1e-5)
+                np.testing.assert_allclose(result[name], expected[name], atol=1e-5, rtol=1e-5)
 
-    def test_int8_is_near(self, tmp_path):
+    def test_int8_is_accurate(self, tmp_path):
         sizes = ModelConfig("parts", {"width": 160, "blocks": 1}, 256, 256, 1)
         model = make(sizes=sizes)
         save_model(model, tmp_path / "model.safetensors", sizes, CARD)
@@ -304,33 +306,35 @@ class TestGraph:
         kinds = [node.op_type for node in onnx.load(small).graph.node]
         assert kinds.count("MatMulInteger") >= 10
         pose2d, confidence = observed(64)
-        expected, found = (run(path, pose2d, confidence) for path in (whole, small))
+        expected, result = (run(path, pose2d, confidence) for path in (whole, small))
         for name in OUTPUTS:
-            assert not np.array_equal(found[name], expected[name]), name
-            off = np.abs(found[name] - expected[name])
+            assert not np.array_equal(result[name], expected[name]), name
+            off = np.abs(result[name] - expected[name])
             assert off.max() < 0.1 * np.abs(expected[name]).max(), name
         assert metadata(small) == metadata(whole) | {"weights": "int8", "license": ""}
         assert np.isfinite(
             Predictor(small)(np.random.rand(2, 17, 2), image_size=(1, 1)).pose3d
         ).all()
 
-    def test_int8_and_half_do_not_go_together(self, folder, tmp_path):
+    def test_int8_and_half_exclude_each_other(self, folder, tmp_path):
         with pytest.raises(ValueError, match="exclude each other"):
             export_checkpoint(folder, tmp_path / "a.onnx", half=True, int8=True)
 
-    def test_a_graph_is_measured_like_its_model(self, model, folder):
+    def test_evaluation_of_graph_and_model_agree(self, model, folder):
         from camerapose.evaluate.measure import measure
         from camerapose.evaluate.models import OnnxModel
 
         poses = synthetic.load(n=30, seed=2).to_torch()
         expected = measure(model, poses, flip_averaging=True)
-        found = measure(OnnxModel(folder / "checkpoint" / "model.onnx"), poses, flip_averaging=True)
-        assert found.keys() == expected.keys()
-        for name in found:
-            torch.testing.assert_close(found[name], expected[name], atol=1e-3, rtol=1e-3)
+        result = measure(
+            OnnxModel(folder / "checkpoint" / "model.onnx"), poses, flip_averaging=True
+        )
+        assert result.keys() == expected.keys()
+        for name in result:
+            torch.testing.assert_close(result[name], expected[name], atol=1e-3, rtol=1e-3)
 
-    def test_model_is_left_as_it_was(self, monkeypatch, tmp_path):
-        """Also when the export fails half-way."""
+    def test_model_is_not_changed(self, monkeypatch, tmp_path):
+        """Also if the export fails."""
 
         def fail(*_, **__):
             raise RuntimeError("no export today")

@@ -53,8 +53,8 @@ def test_bone_length_is_symmetric_and_bounded(generated):
 
 
 def test_view_keeps_the_stretched_lengths(generated):
-    bent, seen = (bone_lengths(p, H36M_16) for p in (generated.bent3d, generated.pose3d))
-    assert torch.allclose(seen, bent * (1 + generated.length_change), atol=1e-5)
+    bent, stretched = (bone_lengths(p, H36M_16) for p in (generated.bent3d, generated.pose3d))
+    assert torch.allclose(stretched, bent * (1 + generated.length_change), atol=1e-5)
 
 
 def test_rotations_are_rotations(source):

@@ -1,4 +1,4 @@
-"""The contract of lifters, run over every file in `camerapose/lifters`."""
+"""The contract of lifters, checked for every file in `models/lifters`."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ NAMES = available("lifters")
 EVERY = pytest.mark.parametrize("name", NAMES)
 
 
-def test_all_are_found():
+def test_all_lifters_are_available():
     assert {"mlp", "parts", "videopose", "semgcn", "stgcn"} <= set(NAMES)
 
 
@@ -31,17 +31,17 @@ def test_shape_and_root(name, skeleton):
 
 
 @EVERY
-def test_one_pose_and_none(name):
+def test_batches_of_one_pose_and_of_none(name):
     check_batch_sizes(name)
 
 
 @EVERY
-def test_evaluation_is_deterministic_and_training_drops(name):
+def test_dropout_only_in_training(name):
     check_dropout(name)
 
 
 @EVERY
-def test_the_seed_decides_training(name):
+def test_training_depends_on_the_seed(name):
     network, pose2d = lifter(name, dropout=0.25).train(), torch.randn(4, 16, 2)
     runs = []
     for _ in range(2):
@@ -70,8 +70,8 @@ def test_state_round_trip(name):
 
 
 @EVERY
-def test_it_learns(name):
-    """A few steps bring the loss on one batch well down."""
+def test_training_reduces_the_loss(name):
+    """The loss on one batch decreases within a few steps."""
     network = lifter(name, dropout=0.0)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     pose2d = torch.randn(16, 16, 2)
@@ -89,7 +89,7 @@ def test_it_learns(name):
 
 
 @EVERY
-def test_it_exports_to_a_graph(name):
+def test_export_to_onnx(name):
     network, pose2d = disturbed(lifter(name)), torch.randn(3, 16, 2)
     batch = torch.export.Dim("batch", min=1, max=4096)
     program = torch.export.export(network, (pose2d,), dynamic_shapes=({0: batch},))
@@ -106,7 +106,7 @@ def test_parameter_counts(name, parameters):
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5])
-def test_dropout_keeps_the_mean(p):
+def test_dropout_preserves_the_mean(p):
     torch.manual_seed(0)
     dropout, x = Dropout(p), torch.ones(1001, 333, requires_grad=True)
     y = dropout(x)
@@ -115,12 +115,12 @@ def test_dropout_keeps_the_mean(p):
     y.sum().backward()
     assert torch.equal(x.grad, y.detach())
     columns = (y.detach().flatten()[: 1001 * 332 // 8 * 8].view(-1, 8) == 0).float().mean(0)
-    assert (columns - p).abs().max() < 0.01  # every byte of the words is as likely
+    assert (columns - p).abs().max() < 0.01  # all bytes of the random words are uniform
     assert torch.equal(dropout.eval()(x), x)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])
-def test_dropout_at_its_ends(p):
+def test_dropout_of_none_and_of_all(p):
     assert (Dropout(p)(torch.ones(9, 9)) == 1 - p).all()
 
 

@@ -26,7 +26,7 @@ def value(loss: torch.Tensor) -> float:
     return loss.item()
 
 
-# Each loss against a value by hand
+# Losses compared with values computed by hand
 
 
 def test_refinement_loss():
@@ -75,7 +75,7 @@ def test_camera_loss_is_finite_for_any_camera():
 
 
 def square(side: float = 2.0) -> torch.Tensor:
-    """Four joints whose rms distance from their middle is side / sqrt(2)."""
+    """Return four joints whose RMS distance from their centre is side / sqrt(2)."""
     return side / 2 * torch.tensor([[[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]]])
 
 
@@ -89,13 +89,13 @@ def test_reprojection_loss():
     assert value(losses.reprojection_loss(again, pose2d, confidence, limit=0.2)) == pytest.approx(
         expected, rel=1e-5
     )
-    expected = (0.005 + 1) / 3  # no limit: Eq. 7
+    expected = (0.005 + 1) / 3  # without limit: Eq. 7
     assert value(losses.reprojection_loss(again, pose2d, confidence, limit=9.0)) == pytest.approx(
         expected, rel=1e-5
     )
 
 
-def test_reprojection_loss_counts_small_and_large_people_alike():
+def test_reprojection_loss_is_independent_of_the_size_of_people():
     small, large = square(0.2), square(2.0)
     ones = torch.ones(1, 4)
     noise = torch.randn(1, 4, 2)
@@ -104,7 +104,7 @@ def test_reprojection_loss_counts_small_and_large_people_alike():
     )
 
 
-def test_reprojection_loss_leaves_out_what_is_not_seen():
+def test_reprojection_loss_ignores_invisible_joints():
     pose2d = torch.cat([square(), square()])
     again = pose2d + 0.1 * torch.randn_like(pose2d)
     confidence = torch.tensor([[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
@@ -117,8 +117,8 @@ def test_reprojection_loss_leaves_out_what_is_not_seen():
 
 
 @pytest.mark.parametrize("confidence", [torch.zeros(2, 16), torch.eye(16)[:2], torch.ones(2, 16)])
-def test_reprojection_loss_is_finite_everywhere(confidence):
-    pose2d = torch.full((2, 16, 2), 0.3)  # all joints in one place: no size
+def test_reprojection_loss_is_finite_for_any_pose(confidence):
+    pose2d = torch.full((2, 16, 2), 0.3)  # all joints coincide: the size is zero
     again = pose2d.clone().requires_grad_()
     loss = losses.reprojection_loss(again, pose2d, confidence)
     loss.backward()
@@ -173,11 +173,11 @@ def test_feedback_loss_is_finite_for_a_perfect_lifter():
     assert math.isfinite(value(loss)) and augmented.grad.isfinite().all()
 
 
-# The prior on bones
+# Bone prior
 
 
 def adult(skeleton: Skeleton, n: int = 4, **changed: float) -> torch.Tensor:
-    """Adults in poses of any kind; `changed` multiplies the bones of that name."""
+    """Return adults in random poses; `changed` scales the bones of the given names."""
     lengths = torch.tensor(
         [
             ADULT[name.removeprefix("left_").removeprefix("right_")] * changed.get(name, 1.0)
@@ -197,22 +197,22 @@ def test_bone_prior_is_zero_for_people_of_any_size():
         torch.testing.assert_close(losses.prior_height(size * body, H36M_16), size * tall)
 
 
-def test_bone_prior_knows_no_giants_and_no_dwarfs():
+def test_bone_prior_penalises_implausible_sizes():
     body, (low, high) = adult(H36M_16), anatomy.HEIGHT_RANGE
     unit = body / losses.prior_height(body, H36M_16)[:, None, None]
     for size, expected in ((10.0, (10 / high - 1) ** 2), (0.5, (1 - 0.5 / low) ** 2)):
-        found = value(losses.bone_prior_loss(size * unit, H36M_16))
-        assert found == pytest.approx(expected, rel=1e-3)
+        result = value(losses.bone_prior_loss(size * unit, H36M_16))
+        assert result == pytest.approx(expected, rel=1e-3)
 
 
-def test_bone_prior_by_hand():
-    longer = adult(H36M_16, left_knee=1.1)  # within human range, yet not symmetric
+def test_bone_prior_equals_a_value_computed_by_hand():
+    longer = adult(H36M_16, left_knee=1.1)  # within the human range, but not symmetric
     ratio = 0.1 / 1.05
     expected = ratio**2 / 6  # of six pairs
     assert value(losses.bone_prior_loss(longer, H36M_16)) == pytest.approx(expected, rel=1e-4)
 
 
-def test_bone_prior_sees_bones_that_no_one_has():
+def test_bone_prior_penalises_implausible_proportions():
     short = adult(H36M_16, left_elbow=0.3, right_elbow=0.3)
     long = adult(H36M_16, head=3.0)
     assert value(losses.bone_prior_loss(short, H36M_16)) > 1e-3
@@ -221,19 +221,19 @@ def test_bone_prior_sees_bones_that_no_one_has():
     assert value(losses.bone_prior_loss(flat, H36M_16)) > 1e-3
 
 
-def test_bone_prior_has_no_opinion_on_the_size_of_people():
+def test_bone_prior_is_independent_of_plausible_sizes():
     pose = adult(H36M_16, head=3.0).requires_grad_()
     (gradient,) = torch.autograd.grad(losses.bone_prior_loss(pose, H36M_16), pose)
     assert abs((gradient * pose).sum().item()) < 1e-6
 
 
-def test_height_loss_is_zero_at_the_usual_height_alone():
+def test_height_loss_is_zero_only_at_the_average_height():
     body = adult(H36M_16)
     unit = body / losses.prior_height(body, H36M_16)[:, None, None]
     for tall in (1.0, anatomy.DEFAULT_HEIGHT, 3.4):
         expected = (tall / anatomy.DEFAULT_HEIGHT - 1) ** 2
-        found = value(losses.height_loss(tall * unit, H36M_16))
-        assert found == pytest.approx(expected, abs=1e-6)
+        result = value(losses.height_loss(tall * unit, H36M_16))
+        assert result == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("skeleton", FORMATS.values(), ids=FORMATS.keys())
@@ -245,14 +245,14 @@ def test_bone_prior_on_every_skeleton_and_degenerate_poses(skeleton):
         assert math.isfinite(value(loss)) and pose.grad.isfinite().all()
 
 
-def test_the_published_proportions_are_in_order():
+def test_published_proportions_are_ordered():
     assert all(0 < low < high < 0.4 for low, high in anatomy.BONE_PROPORTIONS.values())
     bones = {ends for skeleton in (H36M_16, MPII_16) for ends in losses._ends(skeleton)}
     assert bones <= set(anatomy.BONE_PROPORTIONS)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_no_poses_and_one(rows):
+def test_batches_of_none_and_of_one_pose(rows):
     pose, target = torch.randn(rows, 16, 3), torch.randn(rows, 16, 3)
     reprojection = losses.reprojection_loss(pose[..., :2], target[..., :2], torch.ones(rows, 16))
     assert value(reprojection) >= 0

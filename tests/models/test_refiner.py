@@ -12,14 +12,14 @@ def _seed():
 
 
 def trained(**settings) -> Refiner:
-    """A refiner whose last layer does something."""
+    """Return a refiner whose last layer is not zero."""
     refiner = Refiner(H36M_16, **settings)
     torch.nn.init.normal_(refiner.last.weight, std=0.05)
     torch.nn.init.normal_(refiner.last.bias, std=0.05)
     return refiner.eval()
 
 
-def test_untrained_it_returns_what_is_seen():
+def test_untrained_refiner_returns_its_input():
     pose2d, confidence = torch.randn(5, 16, 2), torch.rand(5, 16)
     confidence[0, 3] = 0
     out = Refiner(H36M_16)(pose2d, confidence)
@@ -28,7 +28,7 @@ def test_untrained_it_returns_what_is_seen():
 
 
 @pytest.mark.parametrize("junk", [9.0, torch.nan, torch.inf])
-def test_what_stands_at_a_joint_not_seen_does_not_matter(junk):
+def test_coordinates_of_invisible_joints_are_ignored(junk):
     pose2d, confidence = torch.randn(4, 16, 2), torch.rand(4, 16)
     confidence[:, 5] = 0
     confidence[2] = 0
@@ -39,14 +39,14 @@ def test_what_stands_at_a_joint_not_seen_does_not_matter(junk):
     assert expected.isfinite().all()
 
 
-def test_only_relative_confidence_counts():
+def test_scale_of_the_confidence_is_ignored():
     refiner, pose2d, confidence = trained(), torch.randn(4, 16, 2), torch.rand(4, 16) + 0.01
     torch.testing.assert_close(refiner(pose2d, confidence / 2), refiner(pose2d, confidence))
     other = refiner(pose2d, torch.ones(4, 16))
     assert not torch.allclose(other, refiner(pose2d, confidence))
 
 
-def test_a_pose_does_not_depend_on_its_batch():
+def test_poses_are_independent_of_their_batch():
     refiner, pose2d, confidence = trained().train(), torch.randn(4, 16, 2), torch.rand(4, 16)
     torch.testing.assert_close(
         refiner(pose2d[:1], confidence[:1]), refiner(pose2d, confidence)[:1], atol=1e-6, rtol=0
@@ -71,8 +71,8 @@ def test_gradients_reach_every_parameter():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in refiner.parameters())
 
 
-def test_it_learns_to_denoise():
-    """Joints on a line, one of them moved by noise or missing: the others tell where it was."""
+def test_training_removes_noise():
+    """The joints are on a line; one, displaced or missing, can be restored from the others."""
     refiner = Refiner(H36M_16, hidden=64)
     optimizer = torch.optim.Adam(refiner.parameters(), lr=3e-3)
     steps = torch.linspace(-1, 1, 16)[:, None]

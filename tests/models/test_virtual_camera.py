@@ -13,7 +13,7 @@ from camerapose.models.refiner import Refiner
 
 
 def bodies(n=32, seed=0):
-    """Random bodies of about 1.7 m, a few metres in front of random cameras."""
+    """Return random bodies of about 1.7 m, a few metres in front of random cameras."""
     rng = torch.Generator().manual_seed(seed)
     body = root_relative(0.4 * torch.randn(n, 16, 3, generator=rng), H36M_16)
     translation = torch.cat(
@@ -61,10 +61,10 @@ def test_an_untrained_camera_branch_reprojects_near_the_person():
     pose2d = camera.project(body + camera.translation[:, None])
     view = VirtualCamera.fit(pose2d, torch.ones(32, 16))
     facing = body @ view.rotation(camera.focal, camera.center)
-    turned, found = CameraBranch()(view.to_crop(pose2d), torch.ones(32, 16), facing, view)
-    assert torch.allclose(turned, body, atol=1e-5)
-    assert torch.allclose(found.translation, camera.translation, atol=2e-3)
-    assert torch.allclose(found.focal, camera.focal)
+    rotated, estimated = CameraBranch()(view.to_crop(pose2d), torch.ones(32, 16), facing, view)
+    assert torch.allclose(rotated, body, atol=1e-5)
+    assert torch.allclose(estimated.translation, camera.translation, atol=2e-3)
+    assert torch.allclose(estimated.focal, camera.focal)
 
 
 def test_no_gradient_flows_from_the_camera_branch_into_the_lifted_pose():
@@ -103,9 +103,9 @@ def test_size_in_the_image_changes_depth_but_not_the_body():
     model, pose2d, confidence = small_model(), torch.randn(4, 16, 2), torch.ones(4, 16)
     center = pose2d.mean(1, keepdim=True)
     bodies = []
-    for seen in (pose2d, center + (pose2d - center) / 2):
-        lifted = model(seen, confidence)
-        rotation = VirtualCamera.fit(seen, confidence).rotation(lifted.focal, lifted.center)
+    for visible2d in (pose2d, center + (pose2d - center) / 2):
+        lifted = model(visible2d, confidence)
+        rotation = VirtualCamera.fit(visible2d, confidence).rotation(lifted.focal, lifted.center)
         bodies.append(root_relative(lifted.pose3d, H36M_16) @ rotation)
     assert torch.allclose(*bodies, atol=1e-4)
 

@@ -42,7 +42,7 @@ def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detecti
     if poses.image_size is None:
         raise ValueError(
             f"{source.title} contains no image size, which the camera estimate requires; "
-            "give --image-size WIDTH HEIGHT"
+            "pass image_size=(WIDTH, HEIGHT) or --image-size WIDTH HEIGHT"
         )
     poses, frames = _select(_labelled(poses), recording.frames, options, source.title)
     size = np.asarray(poses.image_size)
