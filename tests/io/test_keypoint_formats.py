@@ -70,6 +70,14 @@ def _module(name):
     return plugins.load("keypoints", name)
 
 
+@pytest.mark.parametrize("name", plugins.available("keypoints"))
+def test_every_format_describes_its_programs(name):
+    module = _module(name)
+    assert module.DESCRIPTION and module.SOURCES and module.__doc__
+    for source in module.SOURCES:
+        assert source.program and source.reading
+
+
 def test_every_format_has_a_writer(tmp_path):
     recognised = {
         keypoints.recognise(writer(writers.clip(skeletons[0]), tmp_path / writer.__name__))
@@ -159,6 +167,21 @@ def test_an_order_that_fits_no_format_is_refused(tmp_path):
         keypoints.read(path, image_size=SIZE)
     with pytest.warns(UserWarning, match="do not look human"):
         keypoints.read(path, skeleton="coco_17", image_size=SIZE)
+
+
+@pytest.mark.parametrize(("skeleton", "result"), [("coco_17", "coco_17"), ("h36m_17", None)])
+def test_people_who_are_partly_hidden(skeleton, result, tmp_path):
+    """Without the lower legs, the usual format of the program is only used if it fits best."""
+    clip = writers.clip(skeleton)
+    hidden = [i for i, joint in enumerate(clip.joints) if "ankle" in joint or "knee" in joint]
+    clip.points[:, hidden] = clip.scores[:, hidden] = 0
+    path = writers.alphapose(clip, tmp_path)
+    if result is None:
+        with pytest.raises(ValueError, match="candidates"):
+            keypoints.read(path, image_size=SIZE)
+    else:
+        with pytest.warns(UserWarning, match="too few joints are visible to check"):
+            assert keypoints.read(path, image_size=SIZE).skeleton.name == result
 
 
 def test_a_wrong_named_order_is_reported(tmp_path):
