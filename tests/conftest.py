@@ -1,18 +1,11 @@
 """Fixtures that several test files share."""
 
-import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from helpers import fakes
 
 from camerapose.core import plugins
-
-#: Processes that tests start import `helpers` too.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
-)
 
 #: A graph that honours what `Predictor` expects: everybody is flat, faces the camera and is as
 #: large as a standing adult. So its reprojection is exact, and depth is scale over size.
