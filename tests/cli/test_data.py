@@ -34,6 +34,11 @@ def test_invalid_arguments(tmp_path, capsys):
     assert "unknown dataset 'human3m'" in capsys.readouterr().err
     assert main(["data", "check", "human36m", "--root", str(tmp_path)]) == 2
     assert "data_3d_h36m.npz is missing" in capsys.readouterr().err
+    root = ["--root", str(tmp_path)]
+    assert main(["data", "prepare", "rendered", "--detector", "blazepose", *root]) == 2
+    assert "no anny_pairs.npz" in capsys.readouterr().err
+    assert main(["data", "prepare", "mpii", "--detector", "blazepose"]) == 2
+    assert "mpii has no option 'detector=blazepose'" in capsys.readouterr().err
     assert main(["data", "show", "synthetic", "--n", "0"]) == 2
     assert "--n is 0" in capsys.readouterr().err
     assert main(["data", "show", "synthetic", "-o", "a.txt"]) == 2

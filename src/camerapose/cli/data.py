@@ -25,20 +25,31 @@ def list_datasets() -> int:
     return 0
 
 
-def prepare(name: Name, root: MaybePath = None, set: Settings = ()) -> int:
+def prepare(
+    name: Name,
+    root: MaybePath = None,
+    set: Settings = (),
+    detector: str | None = None,
+    model: str | None = None,
+) -> int:
     """Read a data set once and cache it; an interrupted run resumes.
 
         camerapose data prepare human36m --root data/h36m
         camerapose data prepare human36m --root data/h36m --set subjects=S9,S11 frame_step=5
+        camerapose data prepare rendered --detector blazepose --model heavy --set n=1000
 
     Args:
         name: data set, as printed by `camerapose data list`.
         root: folder of its files; default: data/NAME (human36m: data/h36m).
         set: options of the data set, such as subjects=S9,S11 frame_step=5.
+        detector: detector plug-in of data sets that run one; same as --set detector=NAME.
+        model: model of the detector; same as --set model=MODEL.
     """
     from camerapose.data import catalog
 
-    poses, folder = catalog.prepare(name, root, catalog.parse_options(name, set))
+    given = {"detector": detector, "model": model}
+    own = tuple(f"{key}={value}" for key, value in given.items() if value is not None)
+    poses, folder = catalog.prepare(name, root, catalog.parse_options(name, (*set, *own)))
     if folder is None:
         raise OSError(f"{name} was read, but could not be cached (see the warning above)")
     print(f"{name}: {len(poses):,} poses ({poses.skeleton.name}), cached in {folder}")

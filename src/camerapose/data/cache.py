@@ -168,10 +168,12 @@ def _path(module: ModuleType) -> Path:
 
 
 def _all_options(load: Callable, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with the defaults of the others."""
+    """Return the options that determine the result, with the defaults of the others."""
     known = inspect.signature(load).parameters.values()
     defaults = {p.name: p.default for p in known if p.kind is p.KEYWORD_ONLY}
-    return {k: v for k, v in defaults.items() if v is not inspect.Parameter.empty} | options
+    values = {k: v for k, v in defaults.items() if v is not inspect.Parameter.empty} | options
+    ignored = getattr(sys.modules[load.__module__], "UNCACHED_OPTIONS", ())
+    return {name: value for name, value in values.items() if name not in ignored}
 
 
 def _files(adapter: Any, root: str | Path | None, options: dict[str, Any]) -> list[Path]:
