@@ -285,6 +285,14 @@ def test_times(tmp_path):
     assert "time" not in keypoints.read(path, image_size=SIZE).labels
 
 
+def test_other_files_of_a_folder_are_ignored(tmp_path):
+    path = writers.openpose(writers.clip("body_25"), tmp_path)
+    for name in ("README.txt", "data.yaml", "boxes.csv", ".hidden.json"):
+        (path / name).write_text("text")
+    assert len(keypoints.read(path, image_size=SIZE)) == 3
+    assert len(keypoints.files(path)) == 3
+
+
 # --- annotations --------------------------------------------------------------------------------
 
 

@@ -95,11 +95,17 @@ class Content:
 
     @cached_property
     def files(self) -> list[Path] | None:
-        """The keypoint files of a folder, in the order of the numbers in their names."""
+        """The keypoint files of a folder, in the order of the numbers in their names.
+
+        All have one suffix, the first of `KINDS` that occurs in the folder.
+        """
         if self.kind != "folder":
             return None
-        found = (p for p in self.path.iterdir() if p.suffix.lower() in KINDS and p.is_file())
-        return sorted(found, key=natural)
+        found = [p for p in self.path.iterdir() if p.is_file() and not p.name.startswith(".")]
+        for suffix in KINDS:
+            if chosen := [p for p in found if p.suffix.lower() == suffix]:
+                return sorted(chosen, key=natural)
+        return []
 
     def describe(self) -> str:
         """Return what the content is, for error messages."""
