@@ -77,6 +77,37 @@ class TestTrack:
         assert np.flatnonzero(first.present)[0] == 50 and np.flatnonzero(second.present)[0] == 74
         np.testing.assert_allclose(second.interpolated()[0], second.points[74])
 
+    def test_people_share_their_frames(self, poses):
+        """Also at an uneven rate, and up to the end of the video."""
+        late = replace(poses[20:30], labels=poses[20:30].labels | {"person": np.full(10, 1)})
+        both = Poses.cat([poses, late])
+        times = both.labels["time"] + (both.labels["frame"] > 30) * 0.2
+        for case in (both, replace(both, labels=both.labels | {"time": times})):
+            first, second = tracks(case, start=2.0, end=5.0).values()
+            assert len(first.points) == len(second.points)
+            assert first.times[-1] == pytest.approx(5.0, abs=0.02)
+            shown = first.present & second.present
+            np.testing.assert_allclose(first.points[shown], second.points[shown], atol=1e-9)
+            assert second.times[second.present][0] == pytest.approx(late.labels["time"][0])
+
+    def test_most_visible_person_is_first(self, poses):
+        faint = replace(poses, confidence=poses.confidence / 2)
+        certain = replace(poses, labels=poses.labels | {"person": np.full(len(poses), 7)})
+        assert list(tracks(Poses.cat([faint, certain]))) == [7, 0]
+
+    def test_frame_numbers(self, poses):
+        even = poses[poses.labels["frame"] % 2 == 0]
+        track = tracks(even, start=1.6)[0]
+        np.testing.assert_array_equal(track.frames, np.arange(-10, 39, 2))
+        np.testing.assert_array_equal(track.frames[track.present], even.labels["frame"])
+        odd = poses[[0, 2, 5]]
+        np.testing.assert_array_equal(np.flatnonzero(tracks(odd, start=2.0)[0].present), [0, 2, 5])
+
+    def test_implausible_frame_numbers(self, poses):
+        labels = {"frame": np.array([0, 1, 10**9])}
+        with pytest.raises(ValueError, match="at most 1000000"):
+            tracks(replace(poses[:3], labels=labels))
+
     def test_a_changing_frame_rate_is_brought_to_an_even_one(self):
         """By their true times: somebody who walks evenly does so in the file."""
         truth, _ = walk(frames=60, fps=30)
@@ -162,6 +193,8 @@ def test_trc(written, track):
     np.testing.assert_array_equal(table[:, 0], np.arange(1, 41))
     np.testing.assert_allclose(table[:, 1], 2 + np.arange(40) / FPS, atol=1e-5)
     np.testing.assert_allclose(table[:, 2:].reshape(40, 16, 3), track.points, atol=1e-3)
+    assert len({line.count("\t") for line in lines[6:]}) == 1
+    assert lines[6 + 11].split("\t")[2:] == ["NaN"] * 48  # OpenSim rejects empty cells
 
 
 def test_c3d(written, track):
@@ -173,8 +206,24 @@ def test_c3d(written, track):
         assert reader.get("POINT:UNITS").string_value.strip() == "mm"
     assert labels == list(track.skeleton.joints) and frames.shape[:2] == (40, 16)
     seen = track.present
-    np.testing.assert_allclose(frames[seen, :, :3], track.points[seen] * 1000, atol=1)
+    x, y, z = np.moveaxis(track.points[seen] * 1000, -1, 0)
+    np.testing.assert_allclose(frames[seen, :, :3], np.stack([x, -z, y], -1), atol=1)
+    parameters = ezc3d.c3d(str(written["c3d"]))["parameters"]["POINT"]
+    assert parameters["X_SCREEN"]["value"] == ["+X"] and parameters["Y_SCREEN"]["value"] == ["+Z"]
     assert (frames[~seen, :, 3] == -1).all() and (frames[seen, :, 3] >= 0).all()
+
+
+def test_long_c3d(track, tmp_path):
+    """The 16-bit header cannot count the frames."""
+    points = np.zeros((70_000, 16, 3))
+    points[:, 0, 0] = np.arange(70_000) / 1000
+    plugins.load("exports", "c3d").write(tmp_path / "a.c3d", track._replace(points=points))
+    with open(tmp_path / "a.c3d", "rb") as file:
+        reader = c3d.Reader(file)
+        assert reader.last_frame - reader.first_frame + 1 == 70_000
+        for number, frame, _ in reader.read_frames():
+            last = number, frame[0, 0]
+    assert last == (70_000, 69_999.0)
 
 
 def test_bvh(written, track):

@@ -74,8 +74,8 @@ def write_outputs(
     written = [out / results.ARRAYS, out / "poses.json"]
     if len(poses):
         times = lifted.detections.frames[1]
-        start = float(times[0]) if source.is_video and len(times) else None
-        written += _export(poses, out, options, start, log)
+        span = (float(times[0]), float(times[-1])) if source.is_video and len(times) else None
+        written += _export(poses, out, options, span, log)
         if options.report:
             from camerapose.view.report import write_report
 
@@ -122,18 +122,19 @@ def _insert_zeros(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _export(
-    poses: Poses, out: Path, options: PredictOptions, start: float | None, log: Log
+    poses: Poses, out: Path, options: PredictOptions, span: tuple[float, float] | None, log: Log
 ) -> list[Path]:
-    """Write one file per person and format; `start` is the time of their first row."""
+    """Write the files of each format; `span` is the time of their first and last row."""
     if not options.export:
         return []
     plane = clip.estimate_ground(poses) if options.ground else None
     if plane is not None:
         log(_camera_pose(plane))
+    start, end = span or (None, None)
     written = []
     for name in options.export:
         path = out / f"poses{plugins.load('exports', name).EXTENSION}"
-        written += export.write(poses, path, ground=plane, start=start)
+        written += export.write(poses, path, ground=plane, start=start, end=end)
     return written
 
 

@@ -5,10 +5,14 @@ A format is a module in this package with
     EXTENSION = ".trc"
     def write(path: Path, track: Track) -> None
 
-that writes the track of one person. Positions are upright as those programs expect them: x right,
-y up, z towards the viewer, metres, origin at the camera, which looks along -z. "Up" is the image's
-y axis, so a tilted camera tilts the floor. With a `Ground`, y is opposite to gravity, and the
-origin is on the floor below the camera.
+that writes the track of one person, or, for formats that contain several people,
+
+    def write_people(path: Path, people: dict[int, Track]) -> None
+
+with tracks by identity. All tracks have the same frames. Positions are upright as those programs
+expect them: x right, y up, z towards the viewer, metres, origin at the camera, which looks along
+-z. "Up" is the image's y axis, so a tilted camera tilts the floor. With a `Ground`, y is opposite
+to gravity, and the origin is on the floor below the camera.
 """
 
 import os
@@ -36,19 +40,21 @@ def write(
     fps: int | float | None = None,
     ground: Ground | None = None,
     start: int | float | None = None,
+    end: int | float | None = None,
 ) -> list[Path]:
-    """Write poses to one motion file per person, in the format of the suffix.
+    """Write poses to motion files in the format of the suffix.
 
     Args:
         poses: 3D poses; see `tracks` for the labels that are used.
-        path: ends in .csv, .trc, .c3d, .bvh or .glb. With several people, the identity is
-            appended to the stem: walk_0.bvh, walk_1.bvh.
+        path: ends in .csv, .trc, .c3d, .bvh or .glb. Formats with one person per file append the
+            identity to the stem if there are several: walk_0.bvh, walk_1.bvh.
         fps: frame rate of the frame numbers; None: from the label time, else 30.
         ground: floor that people stand on; None: the frame of the camera.
         start: time of the first row in seconds; None: 0 (see `tracks`).
+        end: time of the last row in seconds; None: that of the last pose.
 
     Returns:
-        The files, in order of identities; none if there are no poses.
+        The files, the most visible person first; none if there are no poses.
 
     Raises:
         ValueError: the suffix is unknown, poses have no 3D, or a package is not installed.
@@ -60,10 +66,14 @@ def write(
         raise ValueError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(known)}")
     if poses.pose3d is None:
         raise ValueError(f"cannot write {path}: the poses have no 3D; run a Predictor first")
-    people = tracks(poses, fps, ground, start) if len(poses) else {}
+    module = known[path.suffix.lower()]
+    people = tracks(poses, fps, ground, start, end) if len(poses) else {}
+    if people and hasattr(module, "write_people"):
+        module.write_people(path, people)
+        return [path]
     written = []
     for person, track in people.items():
         file = path if len(people) == 1 else path.with_stem(f"{path.stem}_{person}")
-        known[path.suffix.lower()].write(file, track)
+        module.write(file, track)
         written.append(file)
     return written

@@ -1,10 +1,10 @@
-"""Tracks: the 3D joints of one person in evenly spaced frames, as motion files need them."""
+"""Tracks: the 3D joints of each person in evenly spaced frames, as motion files need them."""
 
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
@@ -16,10 +16,12 @@ UNEVEN = 0.25
 DEFAULT_FPS = 30.0
 #: Tracks begin at time 0, unless the first pose is later than this (seconds).
 MAX_LEAD = 60.0
+#: Longest timeline that is written, frames: 4.6 hours at 60 frames per second.
+MAX_FRAMES = 1_000_000
 
 
 class Track(NamedTuple):
-    """One person in evenly spaced frames.
+    """One person in evenly spaced frames. All tracks of a file have the same frames.
 
     Attributes:
         skeleton: joint format.
@@ -28,6 +30,9 @@ class Track(NamedTuple):
         start: time of the first frame, seconds from the beginning of the video.
         filled: frames whose pose was interpolated over a gap (`camerapose.infer.clip.fill_gaps`);
             None if there are none.
+        first_frame: number of the first frame in the video.
+        frame_step: step between frame numbers.
+        level: whether y is opposite to gravity, with y = 0 on the floor.
     """
 
     skeleton: Skeleton
@@ -35,6 +40,9 @@ class Track(NamedTuple):
     fps: float
     start: float
     filled: np.ndarray | None = None
+    first_frame: int = 0
+    frame_step: int = 1
+    level: bool = False
 
     @property
     def present(self) -> Bool[np.ndarray, " t"]:
@@ -51,6 +59,11 @@ class Track(NamedTuple):
         """Time of every frame, seconds."""
         return self.start + np.arange(len(self.points)) / self.fps
 
+    @property
+    def frames(self) -> Int[np.ndarray, " t"]:
+        """Number of every frame in the video; resampled frames are counted from 0."""
+        return self.first_frame + np.arange(len(self.points)) * self.frame_step
+
     def interpolated(self) -> Float[np.ndarray, "t j 3"]:
         """Return points without NaN: linear over gaps, constant before and after the track."""
         present, frames = np.flatnonzero(self.present), np.arange(len(self.points))
@@ -59,89 +72,81 @@ class Track(NamedTuple):
         return np.stack(columns, axis=1).reshape(self.points.shape)
 
 
+class _Timeline(NamedTuple):
+    """Evenly spaced moments for all people.
+
+    Attributes:
+        start: first moment, seconds.
+        period: seconds between moments.
+        length: number of moments.
+        uneven: whether poses have to be interpolated to the moments.
+        first_frame: frame number of the first moment.
+        frame_step: step between frame numbers.
+    """
+
+    start: float
+    period: float
+    length: int
+    uneven: bool
+    first_frame: int
+    frame_step: int
+
+
 def tracks(
     poses: Poses,
     fps: int | float | None = None,
     ground: Ground | None = None,
     start: int | float | None = None,
+    end: int | float | None = None,
 ) -> dict[int, Track]:
-    """Return the track of every person, by identity. All begin at the same time.
+    """Return the track of every person, by identity; the most visible person is the first.
 
-    Motion files have one frame rate. Where the times of a video are uneven, the rate is the median
-    one and the poses are interpolated linearly.
+    All tracks have the same frames: those of the whole video if `start` and `end` are given. Motion
+    files have one frame rate. Where the times of a video are uneven, the rate is the median one and
+    the poses are interpolated linearly. The visibility of a person is the sum of the confidences.
 
     Args:
-        poses: numpy; the labels frame, person and time are used if present. Without frame, poses
-            are consecutive frames.
+        poses: numpy, at least one; the labels frame, person and time are used if present. Without
+            frame, poses are consecutive frames.
         fps: frame rate of the frame numbers; None: from the label time, else `DEFAULT_FPS`.
         ground: floor that people stand on; None: the frame of the camera, with y up.
         start: time of the first frame in seconds; None: 0, or that of the first pose if it is
             later than `MAX_LEAD` or the only one.
+        end: time of the last frame in seconds; None: that of the last pose.
+
+    Raises:
+        ValueError: more than `MAX_FRAMES` frames.
     """
     if "frame" not in poses.labels:
         poses = replace(poses, labels={**poses.labels, "frame": np.arange(len(poses))})
+    numbers, times, step = _clock(poses, fps)
+    timeline = _timeline(numbers, times, step, fps, start, end)
     people = poses.labels.get("person", np.zeros(len(poses), int))
-    frames, times, step = _clock(poses, fps)
-    gaps = np.diff(times)
-    period = float(np.median(gaps)) if len(gaps) else step / (fps or DEFAULT_FPS)
-    pace = (times[-1] - times[0]) / max(frames[-1] - frames[0], 1)  # seconds per frame number
-    even = times[0] + (frames - frames[0]) * pace
-    uneven = bool(np.abs(times - even).max() > UNEVEN * period)
-    if not uneven and len(gaps):
-        period = float(pace * step)
-    if start is None:
-        start = 0.0 if len(gaps) and times[0] <= MAX_LEAD else float(times[0])
+    identities = np.unique(people)
+    visibility = [poses.confidence[people == person].sum() for person in identities]
     result = {}
-    for person in np.unique(people):
+    for person in identities[np.argsort(-np.array(visibility), kind="stable")]:
         own = poses[np.flatnonzero(people == person)]
         own = own[np.argsort(own.labels["frame"], kind="stable")]
+        own_times = times[np.searchsorted(numbers, own.labels["frame"])]
         points = np.asarray(own.pose3d, float)
         points = points * [1.0, -1.0, -1.0] if ground is None else ground.points(points)
         filled = np.asarray(own.labels.get("filled", np.zeros(len(own), bool)))
-        rows = (own.labels["frame"] - own.labels["frame"].min()) // step
-        own_times = times[np.searchsorted(frames, own.labels["frame"])]
-        if uneven:
-            points, filled = _resampled(points, filled, rows, own_times, period)
-        else:
-            points, filled = _spread(points, np.nan, rows), _spread(filled, False, rows)
-        lead = max(round((own_times[0] - start) / period), 0)
-        points = np.concatenate([np.full((lead, *points.shape[1:]), np.nan), points])
-        filled = np.concatenate([np.zeros(lead, bool), filled])
+        place = _resampled if timeline.uneven else _spread
+        points, filled = place(points, filled, own.labels["frame"] // step, own_times, timeline)
         result[int(person)] = Track(
-            own.skeleton, points, 1 / period, float(own_times[0] - lead * period),
-            filled if filled.any() else None,
+            own.skeleton, points, 1 / timeline.period, timeline.start,
+            filled if filled.any() else None, timeline.first_frame, timeline.frame_step,
+            ground is not None,
         )  # fmt: skip
     return result
 
 
-def _spread(column: np.ndarray, empty: float | bool, rows: np.ndarray) -> np.ndarray:
-    """Return values in their rows, and `empty` in the others."""
-    spread = np.full((rows.max() + 1, *column.shape[1:]), empty, column.dtype)
-    spread[rows] = column
-    return spread
-
-
-def _resampled(
-    points: np.ndarray, filled: np.ndarray, rows: np.ndarray, times: np.ndarray, period: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate linearly between neighbouring frames; NaN where frames are missing."""
-    moments = times[0] + np.arange(int((times[-1] - times[0]) / period + 1e-6) + 1) * period
-    before = np.clip(np.searchsorted(times, moments + 1e-9, side="right") - 1, 0, len(times) - 1)
-    after = np.minimum(before + 1, len(times) - 1)
-    span = np.maximum(times[after] - times[before], 1e-9)
-    weight = np.clip((moments - times[before]) / span, 0, 1)
-    w = weight[:, None, None]
-    values = (1 - w) * points[before] + w * points[after]
-    absent = (rows[after] - rows[before] > 1) & (weight > 1e-6) & (weight < 1 - 1e-6)
-    values[absent] = np.nan
-    return values, filled[before] | (filled[after] & (weight > 1e-6))
-
-
 def _clock(poses: Poses, fps: int | float | None) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return frame numbers, their increasing times, and the usual step between numbers."""
+    """Return frame numbers, their increasing times, and the step between numbers."""
     frames, first = np.unique(poses.labels["frame"], return_index=True)
     gaps = np.diff(frames)
-    step = int(gaps.min()) if len(gaps) else 1
+    step = int(np.gcd.reduce(gaps)) if len(gaps) else 1
     if fps is None and "time" in poses.labels and len(gaps):
         times = np.asarray(poses.labels["time"], float)[first]
         if times[-1] > times[0]:
@@ -149,3 +154,72 @@ def _clock(poses: Poses, fps: int | float | None) -> tuple[np.ndarray, np.ndarra
     start = float(poses.labels["time"][0]) if "time" in poses.labels and not len(gaps) else None
     times = frames / (fps or DEFAULT_FPS)
     return frames, times if start is None else times - times[0] + start, step
+
+
+def _timeline(
+    numbers: np.ndarray,
+    times: Float[np.ndarray, " f"],
+    step: int,
+    fps: int | float | None,
+    start: int | float | None,
+    end: int | float | None,
+) -> _Timeline:
+    """Return the moments of all tracks. Some moment is that of the first pose."""
+    gaps = np.diff(times)
+    pace = (times[-1] - times[0]) / max(numbers[-1] - numbers[0], 1)  # seconds per frame number
+    even = times[0] + (numbers - numbers[0]) * pace
+    period = float(pace * step) if len(gaps) else step / (fps or DEFAULT_FPS)
+    uneven = False
+    if len(gaps):
+        usual = float(np.median(gaps / (np.diff(numbers) // step)))
+        uneven = bool(np.abs(times - even).max() > UNEVEN * usual)
+        period = usual if uneven else period
+    if start is None:
+        start = 0.0 if len(gaps) and times[0] <= MAX_LEAD else float(times[0])
+    lead = max(round((times[0] - start) / period), 0)
+    first = float(times[0]) - lead * period
+    last = times[-1] if end is None else max(times[-1], end)
+    length = int((last - first) / period + (1e-6 if uneven else 0.5)) + 1
+    if length > MAX_FRAMES:
+        raise ValueError(
+            f"poses extend over {length} frames, at most {MAX_FRAMES} are exported; check the "
+            "frame numbers and times, or export parts with start and end"
+        )
+    first_frame = 0 if uneven else int(numbers[0]) - lead * step
+    return _Timeline(first, period, length, uneven, first_frame, 1 if uneven else step)
+
+
+def _spread(
+    points: np.ndarray, filled: np.ndarray, _: np.ndarray, times: np.ndarray, timeline: _Timeline
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return points and marks in their rows of the timeline; NaN and False in the others."""
+    rows = np.rint((times - timeline.start) / timeline.period).astype(int)
+    rows = np.clip(rows, 0, timeline.length - 1)
+    whole = np.full((timeline.length, *points.shape[1:]), np.nan)
+    marks = np.zeros(timeline.length, bool)
+    whole[rows], marks[rows] = points, filled
+    return whole, marks
+
+
+def _resampled(
+    points: np.ndarray,
+    filled: np.ndarray,
+    rows: np.ndarray,
+    times: np.ndarray,
+    timeline: _Timeline,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate linearly between neighbouring frames; NaN where frames are missing."""
+    moments = timeline.start + np.arange(timeline.length) * timeline.period
+    # A person visible for less than a period gets the nearest moment.
+    tolerance = 1e-6 if len(times) > 1 else timeline.period / 2
+    outside = (moments < times[0] - tolerance) | (moments > times[-1] + tolerance)
+    before = np.clip(np.searchsorted(times, moments + 1e-9, side="right") - 1, 0, len(times) - 1)
+    after = np.minimum(before + 1, len(times) - 1)
+    span = np.maximum(times[after] - times[before], 1e-9)
+    weight = np.clip((moments - times[before]) / span, 0, 1)
+    w = weight[:, None, None]
+    values = (1 - w) * points[before] + w * points[after]
+    absent = (rows[after] - rows[before] > 1) & (weight > 1e-6) & (weight < 1 - 1e-6)
+    values[absent | outside] = np.nan
+    marks = filled[before] | (filled[after] & (weight > 1e-6))
+    return values, marks & ~outside

@@ -1,6 +1,6 @@
-"""TRC, the marker file of OpenSim: metres, y up; empty where there is no pose.
+"""TRC, the marker file of OpenSim: metres, y up; NaN where there is no pose.
 
-Layout: OpenSim documentation, "Marker (.trc) files".
+Layout: OpenSim documentation, "Marker (.trc) files". OpenSim ignores NaN; it rejects empty cells.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ EXTENSION = ".trc"
 def write(path: Path, track: Track) -> None:
     """Write one marker per joint, with the name of the joint."""
     frames, joints = len(track.points), track.skeleton.joints
-    rate = f"{track.fps:.6g}"
+    rate = f"{track.fps:.8g}"
     names = "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame"
     axes = [f"{axis}{i}" for i in range(1, len(joints) + 1) for axis in "XYZ"]
     lines = [
@@ -27,6 +27,6 @@ def write(path: Path, track: Track) -> None:
     ]
     rows = zip(track.times, track.points, track.present, strict=True)
     for i, (time, pose, present) in enumerate(rows):
-        values = [f"{v:.5f}" if present else "" for v in pose.ravel()]
-        lines.append("\t".join([str(i + 1), f"{time:.5f}", *values]))
+        values = [f"{v:.5f}" if present else "NaN" for v in pose.ravel()]
+        lines.append("\t".join([str(i + 1), f"{time:.6f}", *values]))
     write_text(path, "\n".join(lines) + "\n")
