@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,6 +225,27 @@ def deeplabcut(c, folder):
     return _csv(folder / "dlc.csv", header + rows)
 
 
+def deeplabcut_h5(c, folder):
+    """The layout of pandas' `to_hdf(format="table")`, which pickles the names of the columns."""
+    import h5py
+
+    n, who = len(c.joints), sorted(set(c.person.tolist()))
+    columns = [("DLC", f"person{p}", joint, axis) for p in who for joint in c.joints
+               for axis in ("x", "y", "likelihood")]  # fmt: skip
+    values = np.full((int(c.frame.max()) + 1, len(who), 3 * n), np.nan)
+    for i, f, p in c.rows():
+        values[f, who.index(p)] = c.flat(i)
+    dtype = [("index", "<i8"), ("values_block_0", "<f8", (len(columns),))]
+    table = np.zeros(len(values), dtype)
+    table["values_block_0"] = values.reshape(len(values), -1)
+    folder.mkdir(parents=True, exist_ok=True)
+    with h5py.File(folder / "walk.h5", "w") as file:
+        group = file.create_group("df_with_missing")
+        group.attrs["non_index_axes"] = np.bytes_(pickle.dumps([(1, columns)], protocol=0))
+        group.create_dataset("table", data=table)
+    return folder / "walk.h5"
+
+
 def _csv(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:
@@ -312,7 +334,17 @@ def own(c, folder):
 
 #: Formats that name their joints, those that have an order that the program fixes, and those
 #: without scores, identities or gaps.
-NAMED = (coco, mmpose_demo, tensorflow_js, table, deeplabcut, label_studio, supervisely, trc)
+NAMED = (
+    coco,
+    mmpose_demo,
+    tensorflow_js,
+    table,
+    deeplabcut,
+    deeplabcut_h5,
+    label_studio,
+    supervisely,
+    trc,
+)
 ORDERED = {
     coco_results: ("coco_17", "halpe_26", "h36m_17"),
     alphapose: ("coco_17", "halpe_26", "h36m_17"),

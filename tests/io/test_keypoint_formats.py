@@ -385,6 +385,7 @@ def test_sizes_that_are_missing_are_reported_once(annotations):
         ("a.json", '{"shapes": [], "imagePath": "a"}', "LabelMe"),
         ("a.json", '{"_via_img_metadata": {}}', "VGG"),
         ("a.h5", "", "HDF5.*CSV"),
+        ("b.hdf5", "text", "SLEAP.*CSV"),
         ("a.pkl", "", "a pickle.*JSON"),
         ("a.json", '{"people": [{"pose_keypoints_3d": [1, 2, 3, 1]}]}', "without --3d"),
         ("a.json", '[{"pose_world_landmarks": [{"x": 1, "y": 1, "z": 1}]}]', "pose_landmarks"),

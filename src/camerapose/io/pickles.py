@@ -45,6 +45,15 @@ def read_pickled(path: Path, member: str, default: Any = ..., how_to_get: str = 
     )
 
 
+def parse_pickle(data: bytes) -> Any:
+    """Return the plain Python objects and arrays of a pickle.
+
+    Raises:
+        pickle.UnpicklingError: it is damaged, or asks for more than plain data.
+    """
+    return _load(io.BytesIO(data))
+
+
 def numbers(value: Any, where: str, how_to_get: str = "") -> np.ndarray:
     """Return an array of real numbers; ValueError with `where` for anything else."""
     try:

@@ -10,6 +10,8 @@ from camerapose.io.keypoints._content import Content
 from camerapose.io.keypoints._people import People
 from camerapose.io.keypoints._sources import Source
 
+#: Levels of the columns that are used.
+LEVELS = ("individuals", "bodyparts", "coords")
 DESCRIPTION = "DeepLabCut CSV with rows scorer, bodyparts, coords"
 SOURCES = (
     Source(
@@ -41,30 +43,45 @@ def read(content: Content) -> People:
     if "coords" not in header or "bodyparts" not in header:
         raise ValueError(f"{content.path} has no header row coords; export it with DeepLabCut")
     first = next(i for i, axis in enumerate(header["coords"]) if axis == "x")
-    parts, coords = header["bodyparts"], header["coords"]
-    people = header.get("individuals", [""] * len(parts))
-    individuals = list(dict.fromkeys(people[first:]))
-    joints = list(dict.fromkeys(parts[first:]))
-    values = _tables.numbers(lines, len(coords))
-    keypoints = np.full((len(individuals), len(values), len(joints), 3), np.nan, np.float32)
-    for column in range(first, len(coords)):
-        axis = _tables.AXES.get(coords[column])
-        if axis is not None and axis < 3:
-            person, joint = individuals.index(people[column]), joints.index(parts[column])
-            keypoints[person, :, joint, axis] = values[:, column]
-    if "likelihood" not in coords:
+    levels = [header.get(name, [""] * len(header["coords"]))[first:] for name in LEVELS]
+    values = _tables.numbers(lines, len(header["coords"]))[:, first:]
+    columns = list(zip(*levels, strict=True))
+    people = individuals(columns, values, _frames(lines, first), str(content.path))
+    names = [line[first - 1] for line in lines]
+    if not all(name.isdecimal() for name in names):
+        table = dict(zip(people.frames or (), names, strict=True))
+        people.image = [table[frame] for frame in people.frame]
+    return people
+
+
+def individuals(
+    columns: list[tuple[str, ...]], values: np.ndarray, frame: np.ndarray, source: str
+) -> People:
+    """Return the individuals of all frames.
+
+    Args:
+        columns: individual, body part and coordinate of each column.
+        values: (frames, columns).
+        frame: numbers of the frames.
+        source: the file, for error messages.
+    """
+    names = list(dict.fromkeys(name for name, _, _ in columns))
+    joints = list(dict.fromkeys(joint for _, joint, _ in columns))
+    keypoints = np.full((len(names), len(values), len(joints), 3), np.nan, np.float32)
+    if "likelihood" not in {axis for _, _, axis in columns}:
         keypoints[..., 2] = 1.0
-    frame = _frames(lines, first)
+    for column, (name, joint, axis) in enumerate(columns):
+        place = _tables.AXES.get(axis)
+        if place is not None and place < 3:
+            keypoints[names.index(name), :, joints.index(joint), place] = values[:, column]
     present = np.isfinite(keypoints[..., :2]).any(axis=(2, 3))
-    who, when = np.nonzero(present)
-    order = np.argsort(when, kind="stable")
-    who, when = who[order], when[order]
+    when, who = np.nonzero(present.T)
     return People(
         keypoints[who, when],
-        place=lambda i: f"{content.path}, frame {frame[when[i]]}",
-        image=["" if str(lines[i][first - 1]).isdecimal() else lines[i][first - 1] for i in when],
+        place=lambda i: f"{source}, frame {frame[when[i]]}, individual {names[who[i]] or 1}",
+        image=[""] * len(who),
         frame=[int(frame[i]) for i in when],
-        person=[individuals[i] for i in who] if "individuals" in header else [0] * len(who),
+        person=[names[i] for i in who] if names != [""] else [0] * len(who),
         joints=joints,
         frames=[int(number) for number in frame],
     )

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from camerapose.io.keypoints import deeplabcut_h5
 from camerapose.io.keypoints._content import Content
 from camerapose.io.keypoints._people import People
 from camerapose.io.keypoints._sources import Source
@@ -29,8 +30,8 @@ KNOWN = {
     "labelme": Known("LabelMe JSON", "convert it to COCO keypoints (labelme2coco)"),
     "via": Known("VGG Image Annotator JSON", "export as COCO"),
     "hdf5": Known(
-        "HDF5 of DeepLabCut or SLEAP",
-        "write CSV: deeplabcut.analyze_videos_converth5_to_csv, or export analysis CSV in SLEAP",
+        "HDF5 of SLEAP or another program",
+        "export CSV (SLEAP: analysis CSV or DeepLabCut CSV)",
     ),
     "pickle": Known("a pickle", "save the keypoints as .npy, .npz or JSON"),
     "smpl": Known("SMPL parameters", "export 2D keypoints in pixels"),
@@ -52,7 +53,7 @@ def read(content: Content) -> People:
 
 
 def _kind(content: Content) -> str | None:
-    if content.kind in ("hdf5", "pickle"):
+    if content.kind == "pickle" or (content.kind == "hdf5" and not deeplabcut_h5.matches(content)):
         return content.kind
     if content.text is not None:
         text = content.text
