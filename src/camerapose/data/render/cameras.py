@@ -114,7 +114,7 @@ def _rotation(random: np.random.Generator) -> np.ndarray:
     pitch = np.deg2rad(np.clip(random.normal(*PITCH), *PITCH_LIMITS))
     roll = np.deg2rad(random.normal(*ROLL))
     c, s = np.cos(heading), np.sin(heading)
-    level = np.array([[-s, c, 0], [0, 0, -1], [c, s, 0]])  # right, down, forward
+    level = np.array([[s, -c, 0], [0, 0, -1], [c, s, 0]])  # right, down, forward
     c, s = np.cos(pitch), np.sin(pitch)
     tilt = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
     c, s = np.cos(roll), np.sin(roll)
