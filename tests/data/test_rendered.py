@@ -18,11 +18,8 @@ def renderer():
 
 def draw(renderer, seed, people=2):
     random = np.random.default_rng(seed)
-    given = renderer.bodies.posed(
-        np.full((2, 6), 0.5),
-        np.zeros((2, len(bodies.NAMES), 3)),
-        np.tile(bodies.joints(), (2, 1, 1)),
-    )
+    pair = [np.tile(points, (2, 1, 1)) for points in (bodies.bones(), bodies.joints())]
+    given = renderer.bodies.posed(np.full((2, 6), 0.5), *pair)
     return renderer.draw(random, given[0], given[1] if people == 2 else None)
 
 

@@ -72,14 +72,18 @@ def joints():
     return np.array(rows)
 
 
+def bones():
+    """Return the positions of `NAMES`."""
+    return np.array([*(center for center, _ in PARTS.values()), (0, 0, 0.82)])
+
+
 def write_postures(root, n=12):
     """Write `anny_pairs.npz` with frames of a training and of a held-out recording."""
-    bones = np.array([*(center for center, _ in PARTS.values()), (0, 0, 0.82)])
     random = np.random.default_rng(0)
     clip = np.arange(n) % 2
     np.savez(
         root / "anny_pairs.npz",
-        bones=np.tile(bones, (n, 1, 1)).astype(np.float16),
+        bones=np.tile(bones(), (n, 1, 1)).astype(np.float16),
         coco23=np.tile(joints(), (n, 1, 1)).astype(np.float16),
         shape=random.uniform(0.3, 0.7, (n, 6)).astype(np.float16),
         clip=clip.astype(np.uint16),
