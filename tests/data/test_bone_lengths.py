@@ -17,7 +17,7 @@ N = 32
 
 @pytest.fixture(scope="module")
 def pairs():
-    """Pairs as in training: torch, cameras without distortion, no labels."""
+    """Return pairs as in training: torch, cameras without distortion, no labels."""
     return replace(synthetic.load(n=N), labels={}, image_size=None).to_torch()
 
 
@@ -28,11 +28,11 @@ def rng():
 
 @pytest.fixture
 def varied(pairs, rng):
-    found = Poses(H36M_16, pairs.pose2d + 0.01, pairs.confidence)
-    return vary_bone_lengths(pairs, found, 0.1, rng)
+    result = Poses(H36M_16, pairs.pose2d + 0.01, pairs.confidence)
+    return vary_bone_lengths(pairs, result, 0.1, rng)
 
 
-def test_directions_are_kept_and_sides_change_alike(pairs, varied):
+def test_directions_are_preserved_and_sides_change_equally(pairs, varied):
     before, after = (bone_vectors(p.pose3d, H36M_16) for p in (pairs, varied[0]))
     assert torch.allclose(unit(before), unit(after), atol=1e-4)
     factor = after.norm(dim=-1) / before.norm(dim=-1)
@@ -56,11 +56,11 @@ def test_lower_ankle_keeps_its_position(pairs, varied):
 
 
 def test_camera_2d_and_detections_are_consistent(pairs, varied):
-    new, found = varied
+    new, result = varied
     assert torch.equal(new.camera.translation, new.root_position)
     assert torch.allclose(new.pose2d, new.camera.project(new.pose3d))
     assert torch.equal(new.camera.focal, pairs.camera.focal)
-    error = found.pose2d - new.pose2d
+    error = result.pose2d - new.pose2d
     assert torch.allclose(error, torch.full_like(error, 0.01), atol=1e-5)
 
 

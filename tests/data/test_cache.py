@@ -211,12 +211,12 @@ class Parted(Adapter):
 
     def __init__(self, monkeypatch, tmp_path):
         super().__init__(monkeypatch, tmp_path)
-        self.fails, self.made = None, []
+        self.fails, self.loaded = None, []
 
         def piece(root, i, n):
             if i == self.fails:
                 raise KeyboardInterrupt
-            self.made.append(i)
+            self.loaded.append(i)
             return self.whole(root, n=n, names=("ab" * (i + 1),)) if i != 1 else None
 
         self.whole = self.load
@@ -251,9 +251,9 @@ def test_resumes_after_interruption(parted, folder):
     assert prepared_folder(parted.load, parted.root, cache_dir=folder) is None
     parted.fails = None
     again = cached(parted.load, parted.root, cache_dir=folder)
-    assert len(again) == 6 and parted.made == [0, 1, 1, 2]
+    assert len(again) == 6 and parted.loaded == [0, 1, 1, 2]
     cached(parted.load, parted.root, cache_dir=folder)
-    assert parted.made == [0, 1, 1, 2]
+    assert parted.loaded == [0, 1, 1, 2]
     assert prepared_folder(parted.load, parted.root, cache_dir=folder).parent == folder
 
 
@@ -265,7 +265,7 @@ def test_damaged_part_is_repeated(parted, folder):
     column.write_bytes(column.read_bytes()[:-9])
     parted.fails = None
     assert len(cached(parted.load, parted.root, cache_dir=folder)) == 6
-    assert parted.made == [0, 1, 0, 1, 2]
+    assert parted.loaded == [0, 1, 0, 1, 2]
 
 
 def test_parts_of_changed_files_are_ignored(parted, folder):

@@ -12,8 +12,8 @@ from camerapose.data.datasets import synthetic
 
 @pytest.fixture(scope="module")
 def poses():
-    made = synthetic.load(n=60)
-    return replace(made, labels={"subject": np.repeat(["S1", "S2", "S3"], 20)})
+    synthetic_poses = synthetic.load(n=60)
+    return replace(synthetic_poses, labels={"subject": np.repeat(["S1", "S2", "S3"], 20)})
 
 
 def problems(poses, expected=None):
@@ -45,8 +45,8 @@ def test_different_counts(poses):
 def test_invalid_numbers(poses):
     pose3d = poses.pose3d.copy()
     pose3d[3, 5] = np.nan
-    found = problems(replace(poses, pose3d=pose3d))
-    assert "1 poses contain NaN or infinity" in found
+    reported = problems(replace(poses, pose3d=pose3d))
+    assert "1 poses contain NaN or infinity" in reported
     confidence = poses.confidence.copy()
     confidence[1, 2] = 1.5
     assert problems(replace(poses, confidence=confidence)) == [
@@ -58,24 +58,26 @@ def test_wrong_unit(poses):
     """Millimetres for metres: the projection stays, the size does not."""
     huge = poses.pose3d * 1000
     camera = replace(poses.camera, translation=huge[:, 0].copy())
-    found = problems(replace(poses, pose3d=huge, camera=camera))
-    assert "people are not of human size: the unit should be metres" in found
-    assert any("bone right_hip has the length" in problem for problem in found)
+    reported = problems(replace(poses, pose3d=huge, camera=camera))
+    assert "people are not of human size: the unit should be metres" in reported
+    assert any("bone right_hip has the length" in problem for problem in reported)
 
 
 def test_wrong_frame(poses):
     """y up for y down: the 3D no longer projects onto the 2D."""
     flipped = poses.pose3d * np.float32([1, -1, 1])
     camera = replace(poses.camera, translation=flipped[:, 0].copy())
-    found = problems(replace(poses, pose3d=flipped, camera=camera))
-    assert len(found) == 1 and found[0].startswith("the 3D does not project onto the 2D (median ")
+    reported = problems(replace(poses, pose3d=flipped, camera=camera))
+    assert len(reported) == 1 and reported[0].startswith(
+        "the 3D does not project onto the 2D (median "
+    )
 
 
 def test_people_behind_the_camera(poses):
     behind = poses.pose3d * np.float32([-1, -1, -1])
-    found = problems(replace(poses, pose3d=behind))
-    assert "60 poses are behind the camera" in found
-    assert "the cameras' translations are not the positions of the roots" in found
+    reported = problems(replace(poses, pose3d=behind))
+    assert "60 poses are behind the camera" in reported
+    assert "the cameras' translations are not the positions of the roots" in reported
 
 
 def test_wrong_image_size(poses):
@@ -89,8 +91,8 @@ def test_asymmetric_bones(poses):
     pose3d[:, ankle] = pose3d[:, knee] + 0.5 * (pose3d[:, ankle] - pose3d[:, knee])
     camera = Camera(poses.camera.focal, poses.camera.center, pose3d[:, 0].copy())
     shorter = replace(poses, pose3d=pose3d, camera=camera, pose2d=camera.project(pose3d))
-    found = problems(shorter)
-    assert len(found) == 3 and all("left_ankle and its mirror differ by" in p for p in found)
+    reported = problems(shorter)
+    assert len(reported) == 3 and all("left_ankle and its mirror differ by" in p for p in reported)
 
 
 def test_2d_only_and_empty(poses):

@@ -1,4 +1,4 @@
-"""COCO: a miniature of the official file, and the real one."""
+"""COCO: a miniature of the official file, and the official file."""
 
 import json
 
@@ -15,7 +15,7 @@ from camerapose.data.datasets import coco
 
 @pytest.fixture
 def content():
-    """As the official file has it."""
+    """Return the content of the official file in miniature."""
     flags = [0, 0, 1, 1] + [2] * 13
     return {
         "info": {"year": 2017}, "licenses": [],
@@ -44,7 +44,7 @@ def write(root, content, split="train"):
     return root
 
 
-def test_people_without_crowds_and_without_the_tiny(tmp_path, content):
+def test_crowds_and_small_people_are_skipped(tmp_path, content):
     poses = coco.load(write(tmp_path, content))
     assert poses.skeleton == COCO_17 and poses.labels["person"].tolist() == [1, 5]
     assert poses.labels["image"].tolist() == ["000000000042.jpg", "000000000007.jpg"]
@@ -59,12 +59,12 @@ def test_people_without_crowds_and_without_the_tiny(tmp_path, content):
     assert coco.load(tmp_path, min_joints=16).labels["person"].tolist() == [5]
 
 
-def test_the_network_gets_its_joints(tmp_path, content):
+def test_joints_of_the_model(tmp_path, content):
     poses = coco.load(write(tmp_path, content)).to(H36M_16)
     assert (poses.confidence[1] > 0).all()
 
 
-def test_places_and_splits(tmp_path, content):
+def test_folders_and_splits(tmp_path, content):
     write(tmp_path, content, "val")
     for root in (tmp_path, tmp_path / "annotations", coco.files(tmp_path, split="val")[0]):
         poses = coco.load(root, split="val")
@@ -141,6 +141,6 @@ def test_real_people():
     assert (everyone.confidence > 0).all(axis=1).sum() == 105
     poses = coco.load(COCO, split="val")
     assert 0.9 * len(everyone) < len(poses) < len(everyone)
-    seen = denormalize(poses.pose2d, poses.image_size)[poses.confidence > 0]
-    assert (seen >= 0).all()
+    visible = denormalize(poses.pose2d, poses.image_size)[poses.confidence > 0]
+    assert (visible >= 0).all()
     assert not check_poses(poses, coco.expected(split="val")).problems

@@ -1,4 +1,4 @@
-"""Human3.6M: a miniature of VideoPose3D's layout, and the real files where they are."""
+"""Human3.6M: a miniature of VideoPose3D's layout, and the real files if present."""
 
 import functools
 import json
@@ -36,7 +36,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_rows_go_by_subject_action_camera_frame(root):
+def test_rows_are_ordered_by_subject_action_camera_frame(root):
     poses = human36m.load(root, subjects=("S9", "S1"))
     labels = poses.labels
     assert poses.skeleton == H36M_16 and len(poses) == 4 * (8 + 19)
@@ -47,7 +47,7 @@ def test_rows_go_by_subject_action_camera_frame(root):
     assert labels["frame"][:16].tolist() == [*range(8), *range(8)]
 
 
-def test_values_are_float32_and_whole(root):
+def test_values_are_float32_and_complete(root):
     poses = human36m.load(root, subjects=("S1",))
     for name, column in poses.columns().items():
         if not name.startswith("label_"):
@@ -75,10 +75,10 @@ def test_all_cameras_see_the_same_world(root):
     of_17 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
     expected = tree_3d()["S9"]["Walking"][:, of_17]
     for i in range(4):
-        seen = poses[poses.labels["camera"] == i]
+        detected = poses[poses.labels["camera"] == i]
         one = views[i : i + 1]
-        np.testing.assert_allclose(one.to_world(seen.pose3d), expected, atol=1e-5)
-        assert (seen.image_size == sizes[i]).all()
+        np.testing.assert_allclose(one.to_world(detected.pose3d), expected, atol=1e-5)
+        assert (detected.image_size == sizes[i]).all()
 
 
 def test_frame_step_is_a_selection_of_frames(root):
@@ -117,7 +117,7 @@ def test_actions_by_name_and_by_take(root):
     assert action_name("Walking 1 chunk10") == "Walking"
 
 
-def test_s11_directions_is_left_out(root):
+def test_s11_directions_is_skipped(root):
     assert set(human36m.load(root, subjects=("S11",)).labels["action"]) == {"Directions 1"}
 
 
@@ -128,24 +128,24 @@ def test_subjects_as_one_string(root):
 # --- detections ---------------------------------------------------------------------------------
 
 
-def test_detections_pair_with_the_exact_projection(root):
+def test_detections_are_paired_with_the_clean_2d(root):
     write_2d(root, tree_2d(extra=2))
-    exact = human36m.load(root, subjects=("S1", "S9"), frame_step=2)
-    seen = human36m.load(root, subjects=("S1", "S9"), frame_step=2, detections="det")
-    assert (seen.pose3d == exact.pose3d).all()
-    np.testing.assert_allclose(seen.reprojection, exact.pose2d, atol=1e-6)
-    for name, column in exact.labels.items():
-        assert (seen.labels[name] == column).all()
-    wrist = denormalize(seen.pose2d, seen.image_size)[:, H36M_16.index("left_wrist")]
+    clean = human36m.load(root, subjects=("S1", "S9"), frame_step=2)
+    detected = human36m.load(root, subjects=("S1", "S9"), frame_step=2, detections="det")
+    assert (detected.pose3d == clean.pose3d).all()
+    np.testing.assert_allclose(detected.reprojection, clean.pose2d, atol=1e-6)
+    for name, column in clean.labels.items():
+        assert (detected.labels[name] == column).all()
+    wrist = denormalize(detected.pose2d, detected.image_size)[:, H36M_16.index("left_wrist")]
     first = tree_2d(extra=2)["S1"]["Sitting"][0][0, MPII_16.index("left_wrist")]
     np.testing.assert_allclose(wrist[0], first, atol=1e-3)
 
 
-def test_a_joint_that_a_detector_lacks_says_so(root):
+def test_joints_that_a_detector_lacks_have_low_confidence(root):
     write_2d(root, tree_2d())
-    seen = human36m.load(root, subjects=("S1",), detections="det")
-    assert (seen.confidence[:, H36M_16.index("spine")] == DERIVED_CONFIDENCE).all()
-    assert (seen.confidence[:, H36M_16.index("left_knee")] == 1).all()
+    detected = human36m.load(root, subjects=("S1",), detections="det")
+    assert (detected.confidence[:, H36M_16.index("spine")] == DERIVED_CONFIDENCE).all()
+    assert (detected.confidence[:, H36M_16.index("left_knee")] == 1).all()
 
 
 def test_missing_detections_have_no_confidence(root):
@@ -156,27 +156,27 @@ def test_missing_detections_have_no_confidence(root):
                 view[..., 2] = 0.25
                 view[0, MPII_16.index("left_wrist"), 0] = np.nan
     write_2d(root, positions)
-    seen = human36m.load(root, subjects=("S9",), detections="det")
+    detected = human36m.load(root, subjects=("S9",), detections="det")
     wrist = H36M_16.index("left_wrist")
-    assert seen.confidence[0, wrist] == 0 and (seen.pose2d[0, wrist] == 0).all()
-    assert seen.confidence[1, wrist] == 0.25
-    assert np.isfinite(seen.pose2d).all()
+    assert detected.confidence[0, wrist] == 0 and (detected.pose2d[0, wrist] == 0).all()
+    assert detected.confidence[1, wrist] == 0.25
+    assert np.isfinite(detected.pose2d).all()
 
 
-def test_both_are_cut_to_the_shorter(root):
+def test_both_are_truncated_to_the_shorter(root):
     positions = tree_2d()
     positions["S9"]["Walking"] = [view[:5] for view in positions["S9"]["Walking"]]
     write_2d(root, positions)
     assert len(human36m.load(root, subjects=("S9",), detections="det")) == 4 * 5
 
 
-def test_recordings_without_2d_are_left_out_with_a_warning(root):
+def test_recordings_without_2d_are_skipped_with_a_warning(root):
     positions = tree_2d()
     del positions["S1"]["Sitting"]
     write_2d(root, positions)
     with pytest.warns(UserWarning, match="lacks S1 Sitting; dropped"):
-        seen = human36m.load(root, subjects=("S1",), detections="det")
-    assert "Sitting" not in seen.labels["action"]
+        detected = human36m.load(root, subjects=("S1",), detections="det")
+    assert "Sitting" not in detected.labels["action"]
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_recordings_without_2d_are_left_out_with_a_warning(root):
         (MPII_16, {}),
     ],
 )
-def test_the_layout_of_detections(root, skeleton, metadata):
+def test_layout_of_detections(root, skeleton, metadata):
     positions = tree_2d(joints=skeleton.n_joints)
     write_2d(root, positions, metadata)
-    seen = human36m.load(root, subjects=("S9",), detections="det")
-    ankle = denormalize(seen.pose2d, seen.image_size)[:8, H36M_16.index("right_ankle")]
+    detected = human36m.load(root, subjects=("S9",), detections="det")
+    ankle = denormalize(detected.pose2d, detected.image_size)[:8, H36M_16.index("right_ankle")]
     given = positions["S9"]["Walking"][0][:, skeleton.index("right_ankle")]
     np.testing.assert_allclose(ankle, given, atol=1e-3)
 
@@ -229,7 +229,7 @@ def test_missing_detections(root):
         ({"skeleton": "coco_17"}, "h36m_16 or h36m_17, not as 'coco_17'"),
     ],
 )
-def test_bad_options(root, options, message):
+def test_invalid_options(root, options, message):
     with pytest.raises(ValueError, match=message):
         human36m.load(root, **options)
 
@@ -314,7 +314,7 @@ class Malicious:
         return os.mkdir, (os.environ["CAMERAPOSE_TEST_TRAP"],)
 
 
-def test_a_pickle_that_runs_a_program_is_refused(tmp_path, monkeypatch):
+def test_malicious_pickle_is_refused(tmp_path, monkeypatch):
     trap = tmp_path / "trap"
     monkeypatch.setenv("CAMERAPOSE_TEST_TRAP", str(trap))
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S1": Malicious()})
@@ -323,7 +323,7 @@ def test_a_pickle_that_runs_a_program_is_refused(tmp_path, monkeypatch):
     assert not trap.exists()
 
 
-# --- golden facts -------------------------------------------------------------------------------
+# --- published values ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
@@ -349,7 +349,7 @@ def test_cameras_of_an_unknown_subject():
 
 @pytest.fixture(scope="module")
 def read_once():
-    """The real files take seconds to decompress: read each once. The reader."""
+    """Return the reader, which reads each of the real files only once: decompression is slow."""
     read = functools.cache(lambda path, member: read_pickled(path, member))
     with pytest.MonkeyPatch.context() as patch:
         for module in (layouts, detections):
@@ -377,8 +377,8 @@ def test_frames_of_every_subject(read_once):
 
 
 @needs_human36m
-def test_what_the_real_files_lack(read_once):
-    """Of 209 published recordings five are missing; nothing else is."""
+def test_recordings_missing_in_the_real_files(read_once):
+    """Exactly five of the 209 published recordings are missing."""
     positions = read_once(HUMAN36M / "data_3d_h36m.npz", "positions_3d")
     names = human36m.expected(subjects=SUBJECTS)["subject/action"]
     there = {f"{subject}/{action}" for subject in positions for action in positions[subject]}
@@ -398,7 +398,7 @@ def test_focal_lengths_of_the_four_cameras():
 
 
 @needs_human36m
-def test_real_poses_stand_before_their_cameras(read_once):
+def test_real_poses_are_in_front_of_their_cameras(read_once):
     poses = human36m.load(HUMAN36M, subjects=SUBJECTS, frame_step=50)
     np.testing.assert_allclose(poses.reprojection, poses.pose2d, atol=1e-6)
     assert poses.pose3d[..., 2].min() > 1.5 and poses.pose3d[..., 2].max() < 9
@@ -408,8 +408,8 @@ def test_real_poses_stand_before_their_cameras(read_once):
     assert above.mean() > 0.97
 
 
-def seen_by(intrinsics, extrinsics, world):
-    """World (frames, 17, 3), metres, to pixels: the published model, in double precision."""
+def project_world(intrinsics, extrinsics, world):
+    """Project (frames, 17, 3) in metres to pixels: the published model, in double precision."""
     turn = Rotation.from_quat(extrinsics["orientation"], scalar_first=True).inv()
     points = turn.apply((world * 1000.0 - extrinsics["translation"]).reshape(-1, 3))
     x, y = points[:, :2].T / points[:, 2]
@@ -423,11 +423,11 @@ def seen_by(intrinsics, extrinsics, world):
 
 @needs_human36m
 def test_reprojected_3d_lies_on_the_ground_truth_2d(read_once):
-    """Within 0.1 pixels of what an independent projection with the published numbers gives."""
+    """Within 0.1 pixels of an independent projection with the published parameters."""
     positions = read_once(HUMAN36M / "data_3d_h36m.npz", "positions_3d")
     calibration = json.loads((HUMAN36M / "cameras.json").read_bytes())
     poses = human36m.load(HUMAN36M, subjects=SUBJECTS, frame_step=200, skeleton="h36m_17")
-    exact = []
+    clean = []
     for subject in SUBJECTS:
         for action in sorted(positions[subject]):
             if (subject, action) not in EXCLUDED:
@@ -435,32 +435,32 @@ def test_reprojected_3d_lies_on_the_ground_truth_2d(read_once):
                 views = zip(
                     calibration["intrinsics"], calibration["extrinsics"][subject], strict=True
                 )
-                exact += [seen_by(inside, outside, world) for inside, outside in views]
-    exact = np.concatenate(exact)
+                clean += [project_world(inside, outside, world) for inside, outside in views]
+    clean = np.concatenate(clean)
     for pose2d in (poses.reprojection, poses.pose2d):
-        apart = np.linalg.norm(denormalize(pose2d, poses.image_size) - exact, axis=-1)
+        apart = np.linalg.norm(denormalize(pose2d, poses.image_size) - clean, axis=-1)
         assert apart.max() < 0.1
 
 
 @needs_human36m
-def test_stacked_hourglass_sees_what_the_cameras_project(read_once):
+def test_stacked_hourglass_detections_agree_with_the_projection(read_once):
     options = dict(subjects=SUBJECTS, frame_step=50, skeleton="h36m_17")
     poses = human36m.load(HUMAN36M, detections="sh_pt_mpii", **options)
-    exact = denormalize(poses.reprojection, poses.image_size)
+    clean = denormalize(poses.reprojection, poses.image_size)
     positions = read_once(HUMAN36M / "data_2d_h36m_sh_pt_mpii.npz", "positions_2d")
     rows = [(s, a) for s in options["subjects"] for a in sorted(positions[s])]
     views = [positions[s][a] for s, a in rows if (s, a) not in EXCLUDED]
     given = np.concatenate([view[::50] for four in views for view in four])
-    # Which of the 17 the field takes each detected joint for.
+    # Joint of the 17 that each detected joint corresponds to in the literature.
     mapped = [3, 2, 1, 4, 5, 6, 0, 8, 9, 10, 16, 15, 14, 11, 12, 13]
-    distance = np.linalg.norm(given - exact[:, mapped], axis=-1)
+    distance = np.linalg.norm(given - clean[:, mapped], axis=-1)
     assert np.median(distance) == pytest.approx(9.9, abs=0.2)
     for camera in range(4):
         assert np.median(distance[poses.labels["camera"] == camera]) < 12
-    seen = denormalize(poses.pose2d, poses.image_size)
+    detected = denormalize(poses.pose2d, poses.image_size)
     for joint in ("left_wrist", "right_knee", "pelvis", "thorax"):
         column = given[:, MPII_16.index(joint)]
-        np.testing.assert_allclose(seen[:, H36M_17.index(joint)], column, atol=1e-2)
+        np.testing.assert_allclose(detected[:, H36M_17.index(joint)], column, atol=1e-2)
 
 
 @needs_human36m

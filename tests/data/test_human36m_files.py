@@ -1,4 +1,4 @@
-"""Human3.6M as its owners distribute it (.cdf), and as h36m-fetch writes it (.h5)."""
+"""Human3.6M in the official files (.cdf) and in those of h36m-fetch (.h5)."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from camerapose.data.datasets.human36m.calibration import cameras
 cdflib = pytest.importorskip("cdflib")
 h5py = pytest.importorskip("h5py")
 
-#: Recordings of two subjects as their files are named, and as the field names them.
+#: Recordings of two subjects as their files are named, and as the literature names them.
 RECORDINGS = {
     "S1": {"Walking 1": 5, "TakingPhoto": 3, "WalkingDog 1": 4},
     "S11": {"Directions": 4, "Sitting": 6},
@@ -34,7 +34,7 @@ def official(tmp_path):
 
 @pytest.fixture
 def as_npz(tmp_path):
-    """The same recordings in VideoPose3D's layout."""
+    """Write the same recordings in VideoPose3D's layout."""
     folder = tmp_path / "npz"
     folder.mkdir()
     tree = {
@@ -48,19 +48,19 @@ def as_npz(tmp_path):
     return folder
 
 
-def test_the_official_files_give_what_videopose3d_makes_of_them(official, as_npz):
+def test_official_files_equal_those_of_videopose3d(official, as_npz):
     options = dict(subjects=("S1", "S11"), skeleton="h36m_17")
-    found, same = human36m.load(official, **options), human36m.load(as_npz, **options)
-    assert len(found) == 4 * (5 + 3 + 4 + 6)  # without S11 Directions, without _ALL
-    assert set(found.labels["action"]) == {"Walking 1", "Photo", "WalkDog 1", "Sitting"}
+    result, same = human36m.load(official, **options), human36m.load(as_npz, **options)
+    assert len(result) == 4 * (5 + 3 + 4 + 6)  # without S11 Directions, without _ALL
+    assert set(result.labels["action"]) == {"Walking 1", "Photo", "WalkDog 1", "Sitting"}
     for name, column in same.columns().items():
         if name.startswith("label_"):
-            assert (found.columns()[name] == column).all(), name
+            assert (result.columns()[name] == column).all(), name
         else:
-            np.testing.assert_allclose(found.columns()[name], column, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(result.columns()[name], column, atol=1e-5, err_msg=name)
 
 
-def test_options_go_with_the_official_files(official):
+def test_options_of_the_official_files(official):
     some = human36m.load(official, subjects=("S1",), actions=["Walking"], frame_step=2)
     assert len(some) == 4 * 3 and some.labels["frame"][:3].tolist() == [0, 2, 4]
     with pytest.raises(ValueError, match=r"no subject 'S5' in .*official; it has S1, S11"):
@@ -69,14 +69,14 @@ def test_options_go_with_the_official_files(official):
         human36m.load(official, subjects=("S1",), actions=["Flying"])
 
 
-def test_detections_go_with_the_official_files(official):
+def test_detections_with_the_official_files(official):
     views = [np.float32(np.random.default_rng(c).uniform(1, 999, (6, 16, 2))) for c in range(4)]
     np.savez_compressed(
         official / "data_2d_h36m_det.npz", positions_2d={"S11": {"Sitting": views}}, metadata={}
     )
     poses = human36m.load(official, subjects=("S11",), detections="det")
-    seen = denormalize(poses.pose2d, poses.image_size)
-    np.testing.assert_allclose(seen[:6, 1], views[0][:, 2], atol=1e-2)  # right hip
+    pixels = denormalize(poses.pose2d, poses.image_size)
+    np.testing.assert_allclose(pixels[:6, 1], views[0][:, 2], atol=1e-2)  # right hip
 
 
 def test_files_are_those_of_the_subjects(official):
@@ -84,7 +84,7 @@ def test_files_are_those_of_the_subjects(official):
     assert len(human36m.files(official, subjects=("S1", "S11"))) == 5
 
 
-def test_parts_make_the_same_as_the_whole(official, tmp_path):
+def test_parts_equal_the_whole(official, tmp_path):
     whole = human36m.load(official, subjects=("S11", "S1"))
     kept = cached(human36m.load, official, cache_dir=tmp_path / "cache", subjects=("S11", "S1"))
     for name, column in whole.columns().items():
@@ -128,7 +128,7 @@ def test_unexpected_cdf(official, change, message):
         human36m.load(official, subjects=("S11",))
 
 
-def test_cdf_of_something_else(official):
+def test_cdf_of_other_content(official):
     path = official / "S11/MyPoseFeatures/D3_Positions/Sitting.cdf"
     path.unlink()
     write_cdf(path, world(0, 6), name="Angles")

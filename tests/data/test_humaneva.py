@@ -1,4 +1,4 @@
-"""HumanEva: a miniature of VideoPose3D's layout with cameras that are known."""
+"""HumanEva: a miniature of VideoPose3D's layout with known cameras."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ FRAMES = {"Train/S1": {"Walking 1": 20, "Box 1": 9}, "Validate/S1": {"Walking 1"
 
 
 def a_camera(seed):
-    """Intrinsics in pixels, and world to camera, looking at the origin from some metres away."""
+    """Return intrinsics in pixels, and world to camera, some metres from the origin."""
     random = np.random.default_rng(seed)
     matrix = np.array([[760.0 + seed, 0, 310], [0, 750, 250 + seed], [0, 0, 1]])
     rotation, _ = np.linalg.qr(random.normal(size=(3, 3)))
@@ -20,7 +20,7 @@ def a_camera(seed):
     return matrix, rotation, np.array([0.1, -0.2, 4.0 + seed])
 
 
-def seen(world, camera):
+def project_points(world, camera):
     matrix, rotation, translation = camera
     image = (world @ rotation.T + translation) @ matrix.T
     return image[..., :2] / image[..., 2:]
@@ -41,7 +41,7 @@ def tree():
 def root(tmp_path, tree):
     keypoints = {
         group: {
-            name: [np.float32(seen(world, a_camera(c))) for c in range(3)]
+            name: [np.float32(project_points(world, a_camera(c))) for c in range(3)]
             for name, world in takes.items()
         }
         for group, takes in tree.items()
@@ -61,8 +61,8 @@ def test_cameras_are_estimated_from_the_pairs(root, tree):
         center = denormalize(mine.camera.center[:1, None], humaneva.IMAGE_SIZE)[0, 0]
         np.testing.assert_allclose(center, matrix[:2, 2], atol=0.1)
         walking = (mine.labels["action"] == "Walking 1") & (mine.labels["frame"] == 7)
-        truth = tree["Train/S1"]["Walking 1"][7] @ rotation.T + translation
-        assert np.abs(mine.pose3d[walking] - truth).max(axis=(1, 2)).min() < 1e-3
+        ground_truth = tree["Train/S1"]["Walking 1"][7] @ rotation.T + translation
+        assert np.abs(mine.pose3d[walking] - ground_truth).max(axis=(1, 2)).min() < 1e-3
     np.testing.assert_allclose(poses.reprojection, poses.pose2d, atol=1e-4)
     np.testing.assert_array_equal(poses.camera.translation, poses.root_position)
 
@@ -73,7 +73,7 @@ def test_parts(root):
         humaneva.load(root, parts=("Test",))
 
 
-def test_frames_that_are_not_finite_are_left_out(root, tree):
+def test_frames_that_are_not_finite_are_skipped(root, tree):
     tree["Train/S1"]["Box 1"][3, 2, 0] = np.nan
     np.savez_compressed(root / humaneva.FILES[0], positions_3d=tree)
     poses = humaneva.load(root)
@@ -81,7 +81,7 @@ def test_frames_that_are_not_finite_are_left_out(root, tree):
     assert 3 not in poses.labels["frame"][poses.labels["action"] == "Box 1"]
 
 
-def test_missing_and_unexpected(tmp_path, root, tree):
+def test_missing_and_invalid_files(tmp_path, root, tree):
     with pytest.raises(FileNotFoundError, match=r"2d_humaneva15_gt\.npz missing.*VideoPose3D"):
         (root / humaneva.FILES[1]).unlink()
         humaneva.load(root)

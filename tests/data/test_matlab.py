@@ -1,4 +1,4 @@
-"""MATLAB files: both kinds read alike, v5 as scipy reads it, and nothing is taken at its word."""
+"""MATLAB files: both versions agree, v5 equals scipy, and declared sizes are checked."""
 
 import struct
 
@@ -16,26 +16,26 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("v73", [False, True])
-def test_both_kinds_read_alike(tmp_path, v73):
+def test_both_versions_agree(tmp_path, v73):
     path = miniatures.save_mat(
         tmp_path / "a.mat", v73, matrix=np.arange(6.0).reshape(2, 3), row=np.arange(3.0)[None],
         cube=np.arange(24.0).reshape(2, 3, 4), cells=[np.eye(2), np.ones((1, 3))],
     )  # fmt: skip
-    found = read_mat(path, ["matrix", "row", "cube", "cells", "other"])
-    assert set(found) == {"matrix", "row", "cube", "cells"}
-    assert found["matrix"].tolist() == [[0, 1, 2], [3, 4, 5]] and found["row"].shape == (1, 3)
-    assert np.array_equal(found["cube"], np.arange(24.0).reshape(2, 3, 4))
-    assert [cell.shape for cell in found["cells"]] == [(2, 2), (1, 3)]
+    result = read_mat(path, ["matrix", "row", "cube", "cells", "other"])
+    assert set(result) == {"matrix", "row", "cube", "cells"}
+    assert result["matrix"].tolist() == [[0, 1, 2], [3, 4, 5]] and result["row"].shape == (1, 3)
+    assert np.array_equal(result["cube"], np.arange(24.0).reshape(2, 3, 4))
+    assert [cell.shape for cell in result["cells"]] == [(2, 2), (1, 3)]
 
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_numbers_as_scipy_reads_them(tmp_path, compressed):
     path = tmp_path / "a.mat"
     savemat(path, NUMBERS, do_compression=compressed)
-    found, reference = read_mat(path, list(NUMBERS)), loadmat(path)
+    result, reference = read_mat(path, list(NUMBERS)), loadmat(path)
     for name in NUMBERS:
-        assert found[name].dtype == reference[name].dtype, name
-        np.testing.assert_array_equal(found[name], reference[name])
+        assert result[name].dtype == reference[name].dtype, name
+        np.testing.assert_array_equal(result[name], reference[name])
     assert set(read_mat(path, ["row"])) == {"row"}
 
 
@@ -46,17 +46,17 @@ def test_text_structs_and_cells(tmp_path, compressed):
     cells = np.empty((2, 2), object)
     cells[:] = [[np.eye(2), "text"], [{"x": 1.0, "inner": {"y": "é"}}, np.empty((0, 0))]]
     savemat(path, {"people": people, "cells": cells, "text": "ab"}, do_compression=compressed)
-    found = read_mat(path, ["people", "cells", "text"])
-    assert found["text"] == "ab"
-    assert [person["name"] for person in found["people"]] == ["Ann", "a name that is longer"]
-    assert found["people"][0]["age"].item() == 3 and found["people"][1]["age"].size == 0
-    first, below, beside, last = found["cells"]  # column by column
+    result = read_mat(path, ["people", "cells", "text"])
+    assert result["text"] == "ab"
+    assert [person["name"] for person in result["people"]] == ["Ann", "a name that is longer"]
+    assert result["people"][0]["age"].item() == 3 and result["people"][1]["age"].size == 0
+    first, below, beside, last = result["cells"]  # column by column
     assert np.array_equal(first, np.eye(2)) and beside == "text" and last.size == 0
     assert below[0]["x"].item() == 1 and below[0]["inner"][0]["y"] == "é"
 
 
-def test_the_other_order_of_bytes(tmp_path):
-    """By hand: a row of three int16 in a double, as a big-endian machine wrote it."""
+def test_big_endian(tmp_path):
+    """Three int16 values of a double matrix, written by a big-endian machine."""
 
     def element(kind, content):
         return struct.pack(">II", kind, len(content)) + content + bytes(-len(content) % 8)
@@ -66,13 +66,13 @@ def test_the_other_order_of_bytes(tmp_path):
     matrix += element(3, struct.pack(">hhh", 1, -2, 300))
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI"
     (tmp_path / "a.mat").write_bytes(header + element(14, matrix))
-    found = read_mat(tmp_path / "a.mat", ["a"])["a"]
-    assert found.tolist() == [[1.0, -2.0, 300.0]] and found.dtype == np.float64
-    assert loadmat(tmp_path / "a.mat")["a"].tolist() == found.tolist()
+    result = read_mat(tmp_path / "a.mat", ["a"])["a"]
+    assert result.tolist() == [[1.0, -2.0, 300.0]] and result.dtype == np.float64
+    assert loadmat(tmp_path / "a.mat")["a"].tolist() == result.tolist()
 
 
 def by_hand(*elements):
-    """A file of one matrix of these elements: (type, content)."""
+    """Return a file with one matrix of the given elements (type, content)."""
     content = b"".join(
         struct.pack("<II", kind, len(c)) + c + bytes(-len(c) % 8) for kind, c in elements
     )
@@ -115,14 +115,16 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed(tmp_path, name):
-    content, said = MALFORMED[name]
+    content, message = MALFORMED[name]
     path = tmp_path / "a.mat"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"a\.mat cannot be read as a MATLAB file \(.*{said}.*Go"):
+    with pytest.raises(
+        ValueError, match=rf"a\.mat cannot be read as a MATLAB file \(.*{message}.*Go"
+    ):
         read_mat(path, ["a"], "Go and get it.")
 
 
-def test_cells_in_cells_without_end(tmp_path):
+def test_deeply_nested_cells_are_refused(tmp_path):
     cell = np.empty((1, 1), object)
     cell[0, 0] = np.eye(2)
     for _ in range(40):

@@ -1,4 +1,4 @@
-"""Motion capture: BVH against bvhio, ASF and AMC against a slow twin, and both as pairs."""
+"""Motion capture: BVH against bvhio, ASF and AMC against a simple implementation; both as pairs."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize("order", ["ZXY", "XYZ", "YZX"])
-def test_bvh_like_bvhio(tmp_path, order):
+def test_bvh_agrees_with_bvhio(tmp_path, order):
     bvhio = pytest.importorskip("bvhio")
     path = tmp_path / "motion.bvh"
     path.write_text(bvh_text(order=order, frames=4))
@@ -36,7 +36,7 @@ def test_bvh_like_bvhio(tmp_path, order):
     assert ours.seconds == pytest.approx(1 / 120, rel=1e-3)
 
 
-def test_bones_keep_their_length(tmp_path):
+def test_bone_lengths_are_constant(tmp_path):
     (tmp_path / "motion.bvh").write_text(bvh_text(angle=170))
     motion = read_bvh(tmp_path / "motion.bvh")
     assert list(motion.joints) == list(BODY)
@@ -62,7 +62,7 @@ def test_pairs(root):
     assert report.problems == []
 
 
-def test_joints_are_where_they_should_be(root):
+def test_joint_positions(root):
     poses = mocap.load(root / "b.bvh", frame_step=1)
     bones = dict(zip(H36M_16.bone_names, H36M_16.bones, strict=True))
 
@@ -88,7 +88,7 @@ def test_joints_are_where_they_should_be(root):
         np.testing.assert_allclose(np.linalg.norm(top - wrist, axis=1), sides[name], atol=1e-4)
 
 
-def test_up_is_up(tmp_path):
+def test_vertical_axis(tmp_path):
     """Cameras look down by 45 degrees at most, so an upright body's head is above its feet."""
     (tmp_path / "y.bvh").write_text(bvh_text(angle=4, frames=20))
     above = {}
@@ -100,7 +100,7 @@ def test_up_is_up(tmp_path):
 
 
 def test_the_body_is_not_mirrored(tmp_path):
-    """Seen from the front, a person's left is at the image's right."""
+    """From the front, a person's left is right in the image."""
     (tmp_path / "y.bvh").write_text(bvh_text(angle=3, frames=40))
     poses = mocap.load(tmp_path, frame_step=1)
     at = {joint: poses.pose3d[:, H36M_16.index(joint)] for joint in H36M_16.joints}
@@ -120,7 +120,7 @@ def test_views_seeds_and_steps(root):
     assert mocap.load(root, frame_step=4).labels["frame"].tolist() == [0, 4, 8, 0, 4]
 
 
-def test_parts_make_the_same_as_the_whole(root, tmp_path):
+def test_parts_equal_the_whole(root, tmp_path):
     whole = mocap.load(root, frame_step=2)
     kept = cached(mocap.load, root, cache_dir=tmp_path / "cache", frame_step=2)
     for name, column in whole.columns().items():
@@ -128,14 +128,14 @@ def test_parts_make_the_same_as_the_whole(root, tmp_path):
 
 
 @pytest.mark.parametrize("unit", [1.0, 0.01, 0.0254, 0.001, 0.0254 / 0.45])
-def test_the_unit_is_that_of_an_adult(tmp_path, unit):
+def test_unit_is_inferred_from_the_body_size(tmp_path, unit):
     (tmp_path / "a.bvh").write_text(bvh_text(unit=0.01 / unit))
     poses = mocap.load(tmp_path, frame_step=1)
     knee = poses.pose3d[:, H36M_16.index("left_knee")] - poses.pose3d[:, H36M_16.index("left_hip")]
     np.testing.assert_allclose(np.linalg.norm(knee, axis=1), 0.42, atol=1e-4)
 
 
-def test_a_unit_of_ones_own(tmp_path):
+def test_given_unit(tmp_path):
     (tmp_path / "a.bvh").write_text(bvh_text(unit=37.0))
     with pytest.raises(ValueError, match=r"a\.bvh: the body measures 6\.\d+e\+03 units.*pass unit"):
         mocap.load(tmp_path)
@@ -175,12 +175,12 @@ def blender(name):
     "rename",
     [biovision, unity, blender, lambda n: f"mixamorig:{n}", str.lower, lambda n: f"Bip01_{n}"],
 )
-def test_names_of_other_makers(tmp_path, rename):
+def test_names_of_other_vendors(tmp_path, rename):
     (tmp_path / "a.bvh").write_text(bvh_text())
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "a.bvh").write_text(bvh_text(rename=rename))
-    expected, found = mocap.load(tmp_path / "a.bvh"), mocap.load(tmp_path / "b" / "a.bvh")
-    np.testing.assert_allclose(found.pose3d, expected.pose3d, atol=1e-5)
+    expected, result = mocap.load(tmp_path / "a.bvh"), mocap.load(tmp_path / "b" / "a.bvh")
+    np.testing.assert_allclose(result.pose3d, expected.pose3d, atol=1e-5)
 
 
 def test_names_that_are_not_recognised(tmp_path):
@@ -196,17 +196,17 @@ def test_names_that_are_not_recognised(tmp_path):
         mocap.load(tmp_path, names={"left_shoulder": "Q9", "right_shoulder": "Q2"})
 
 
-def test_what_we_write_ourselves_can_be_read(tmp_path):
+def test_exported_bvh_is_read_back(tmp_path):
     from camerapose.data.datasets import synthetic
     from camerapose.io.export import Track, bvh
 
-    made = synthetic.load(n=1)
-    still = np.repeat(made.pose3d * np.float32([1, -1, -1]), 5, axis=0)
+    synthetic_pose = synthetic.load(n=1)
+    still = np.repeat(synthetic_pose.pose3d * np.float32([1, -1, -1]), 5, axis=0)
     bvh.write(tmp_path / "own.bvh", Track(H36M_16, still, 25.0, 0.0))
     poses = mocap.load(tmp_path, frame_step=1)
     apart = [
         np.linalg.norm(p[:, H36M_16.index("left_knee")] - p[:, H36M_16.index("right_wrist")])
-        for p in (poses.pose3d[:1], made.pose3d)
+        for p in (poses.pose3d[:1], synthetic_pose.pose3d)
     ]
     assert apart[0] == pytest.approx(apart[1], rel=0.03)
 
@@ -240,7 +240,7 @@ def test_unexpected_bvh(tmp_path, change, message):
         mocap.load(tmp_path)
 
 
-# --- ASF and AMC, as CMU's files are ------------------------------------------------------------
+# --- ASF and AMC in the style of CMU ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def cmu(tmp_path):
     return tmp_path / "subjects"
 
 
-def test_amc_against_a_slow_twin(cmu):
+def test_amc_agrees_with_a_simple_implementation(cmu):
     """One bone and frame after the other, with scipy's rotations about fixed axes."""
     motion = read_amc(cmu / "01/01_01.amc", read_asf(cmu / "01/01.asf"))
     for i, frame in enumerate(amc_values()):
@@ -283,7 +283,7 @@ def test_pairs_of_cmu(cmu):
 
 def test_missing_skeleton(cmu):
     (cmu / "01/01.asf").rename(cmu / "01/other.asf")
-    assert len(mocap.load(cmu, frame_step=1)) == 8  # the only one beside it
+    assert len(mocap.load(cmu, frame_step=1)) == 8  # the only one in the folder
     (cmu / "01/more.asf").write_text(asf_text())
     with pytest.raises(FileNotFoundError, match=r"01_01\.amc has no skeleton 01\.asf"):
         mocap.load(cmu)
@@ -346,6 +346,6 @@ def test_missing_files(tmp_path):
         (dict(cameras={"zoom": (1, 2)}), "cameras has zoom; give focal, pitch, height"),
     ],
 )
-def test_bad_options(root, options, message):
+def test_invalid_options(root, options, message):
     with pytest.raises(ValueError, match=message):
         mocap.load(root, **options)

@@ -1,4 +1,4 @@
-"""MPI-INF-3DHP from miniatures in the official layout, of both kinds of MATLAB files."""
+"""MPI-INF-3DHP from miniatures in the official layout, in both versions of MATLAB files."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ class TestTrain:
         assert rows == wanted
         assert labels["frame"].tolist() == [0, 1, 2, 3, 4] * 32
 
-    def test_joints_stand_where_they_should(self, root):
+    def test_joint_positions(self, root):
         """Seq2 of S1 before camera 5, joint by joint of the official list."""
         poses = load(root, subjects=("S1",), cameras=(5,), skeleton="mpi_inf_3dhp_28")[5:]
         np.testing.assert_allclose(
@@ -67,19 +67,19 @@ class TestTrain:
         every = load(root, subjects=("S1",), cameras=(2,))
         assert np.array_equal(some.pose3d, every.pose3d[[0, 2, 4, 5, 7, 9]])
 
-    def test_universal_bodies_stand_where_the_true_ones_do(self, root):
+    def test_universal_bodies_have_the_positions_of_the_real_ones(self, root):
         true = load(root, subjects=("S1",), skeleton="mpi_inf_3dhp_28")
         scaled = load(root, subjects=("S1",), skeleton="mpi_inf_3dhp_28", annotation="univ_annot3")
         np.testing.assert_array_equal(scaled.root_position, true.root_position)
         relative, of_true = (p.pose3d - p.root_position[:, None] for p in (scaled, true))
         np.testing.assert_allclose(relative, 0.9 * of_true, atol=1e-5)
 
-    def test_annotations_without_images_are_left_out(self, root, monkeypatch):
+    def test_annotations_without_images_are_skipped(self, root, monkeypatch):
         monkeypatch.setitem(FRAMES, ("S1", "Seq2"), 3)
         poses = load(root, subjects=("S1",), cameras=(0,))
         assert poses.labels["frame"].tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
 
-    def test_numbers_of_frames_are_the_published_ones(self):
+    def test_published_numbers_of_frames(self):
         assert sum(FRAMES.values()) == 131592
         assert sum(VALID_FRAMES.values()) == 2929
 
@@ -95,15 +95,15 @@ class TestTest:
         assert load(root, split="test", frame_step=2).labels["frame"].tolist() == [0, 3, 5] * 6
 
     @pytest.mark.parametrize("subject", TEST_CAMERAS)
-    def test_cameras_are_found(self, root, subject):
+    def test_cameras_are_estimated(self, root, subject):
         intrinsics, size = TEST_CAMERAS[subject]
         poses = load(root, split="test", subjects=(subject,))
         camera = poses.camera.in_pixels(size)
         np.testing.assert_allclose(camera.focal[0], intrinsics[:2], rtol=1e-4)
         np.testing.assert_allclose(camera.center[0], intrinsics[2:], atol=0.1)
         assert (poses.image_size == size).all() and poses.reprojection_error.max() < 1e-3
-        truth = bodies(JOINTS_17, 6, int(subject[2])) + [0.2, 0.1, 3.0]
-        np.testing.assert_allclose(poses.pose3d, truth[[0, 2, 3, 4, 5]], atol=1e-5)
+        ground_truth = bodies(JOINTS_17, 6, int(subject[2])) + [0.2, 0.1, 3.0]
+        np.testing.assert_allclose(poses.pose3d, ground_truth[[0, 2, 3, 4, 5]], atol=1e-5)
 
     def test_universal(self, root):
         scaled, true = (load(root, split="test", annotation=a) for a in ("univ_annot3", "annot3"))
@@ -120,7 +120,7 @@ class TestTest:
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("name", ["h36m_16", "h36m_17"])
 def test_in_human36m_joints(root, split, name):
-    """As the field has it: the neck is the thorax, the head's top the head."""
+    """As in the literature: the neck is the thorax, the head's top the head."""
     options = dict(subjects=("S1",)) if split == "train" else {}
     poses = load(root, split=split, skeleton=name, **options)
     own = load(root, split=split, **options)
@@ -141,7 +141,7 @@ def test_the_folder_of_the_test_archive(root, tmp_path):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_its_parts_are_the_whole(root, split):
+def test_parts_equal_the_whole(root, split):
     options = dict(split=split, subjects=("S8", "S1") if split == "train" else ("TS2", "TS5"))
     pieces = mpi_inf_3dhp.parts(root, **options, frame_step=2, skeleton="h36m_17")
     assert [name for name, _ in pieces] == list(options["subjects"])
@@ -152,14 +152,14 @@ def test_its_parts_are_the_whole(root, split):
         assert np.array_equal(joined.columns()[name], column), name
 
 
-def test_what_is_published():
-    found = mpi_inf_3dhp.expected(subjects=("S3",), cameras=(0, 4), frame_step=5)
-    assert found == {"subject/action": {"S3/Seq1": 2 * 2498, "S3/Seq2": 2 * 2457}}
+def test_published_counts():
+    result = mpi_inf_3dhp.expected(subjects=("S3",), cameras=(0, 4), frame_step=5)
+    assert result == {"subject/action": {"S3/Seq1": 2 * 2498, "S3/Seq2": 2 * 2457}}
     assert mpi_inf_3dhp.expected(split="test")["subject"]["TS5"] == 276
     assert sum(mpi_inf_3dhp.expected()["subject/action"].values()) == 8 * 131592
 
 
-def test_only_the_wanted_files_are_read(root):
+def test_only_the_selected_files_are_read(root):
     files = mpi_inf_3dhp.files(root, subjects=("S8",), cameras=(1,), frame_step=3)
     folders = [root / "S8" / "Seq1", root / "S8" / "Seq2"]
     names = ("annot.mat", "camera.calibration")

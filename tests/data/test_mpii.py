@@ -1,4 +1,4 @@
-"""MPII: miniatures of the field's JSON and of the official .mat, and the real JSON."""
+"""MPII: miniatures of the common JSON and of the official .mat, and the real JSON."""
 
 import json
 
@@ -32,7 +32,7 @@ def write_any_mat(path, people, v73=False):
     write_tree(path, official_tree(people), v73)
 
 
-def test_people_in_order_without_the_empty(tmp_path, people):
+def test_people_in_order_without_unannotated_ones(tmp_path, people):
     poses = mpii.load(write_json(tmp_path, people))
     assert poses.skeleton == MPII_16 and len(poses) == 4
     assert poses.labels["image"].tolist() == ["a.jpg", "b.jpg", "a.jpg", "d.jpg"]
@@ -43,20 +43,20 @@ def test_people_in_order_without_the_empty(tmp_path, people):
         assert column.dtype == np.float32 and np.isfinite(column).all()
 
 
-def test_what_is_not_annotated_has_no_confidence(tmp_path, people):
+def test_joints_without_annotation_have_confidence_zero(tmp_path, people):
     poses = mpii.load(write_json(tmp_path, people))
     assert (poses.confidence[0] == 0).nonzero()[0].tolist() == [0, 9]
     assert (poses.pose2d[0, [0, 9]] == 0).all()
     assert (poses.confidence[1:] == 1).all()
 
 
-def test_back_to_pixels(tmp_path, people):
+def test_denormalised_joints_are_the_pixels(tmp_path, people):
     poses = mpii.load(write_json(tmp_path, people))
     pixels = denormalize(poses.pose2d, poses.image_size)
     for row, i in enumerate([0, 1, 2, 4]):
-        seen = poses.confidence[row] > 0
-        expected = np.array(people[i]["joints"])[seen]
-        np.testing.assert_allclose(pixels[row, seen], expected, atol=1e-3)
+        visible = poses.confidence[row] > 0
+        expected = np.array(people[i]["joints"])[visible]
+        np.testing.assert_allclose(pixels[row, visible], expected, atol=1e-3)
 
 
 def test_assumed_sizes_contain_all_people(tmp_path, people):
@@ -67,7 +67,7 @@ def test_assumed_sizes_contain_all_people(tmp_path, people):
     assert poses.image_size[[0, 2]].tolist() == [[1280, 720]] * 2
 
 
-def test_true_sizes(tmp_path, people):
+def test_sizes_read_from_the_images(tmp_path, people):
     (tmp_path / "images").mkdir()
     for name, size in {"a": (500, 400), "b": (801, 703), "d": (1400, 1300)}.items():
         Image.new("L", size).save(tmp_path / "images" / f"{name}.jpg")
@@ -84,26 +84,26 @@ def test_missing_images(tmp_path, people):
 
 
 @pytest.mark.parametrize("v73", [False, True])
-def test_the_official_file_gives_the_same(tmp_path, people, v73):
+def test_official_file_equals_the_json(tmp_path, people, v73):
     write_any_mat(tmp_path / mpii.MAT, people, v73)
-    found = mpii.load(tmp_path)
+    result = mpii.load(tmp_path)
     (tmp_path / "json").mkdir()
     expected = mpii.load(write_json(tmp_path / "json", people))
     order = np.lexsort((expected.labels["person"], expected.labels["image"]))
     expected = expected[order]
     for name, column in expected.columns().items():
-        assert (found.columns()[name] == column).all(), name
+        assert (result.columns()[name] == column).all(), name
 
 
 @pytest.mark.parametrize("v73", [False, True])
 def test_one_person_with_one_point(tmp_path, v73):
-    """Matlab writes a list of one as the thing itself."""
+    """MATLAB writes a list of one element as the element itself."""
     write_any_mat(tmp_path / mpii.MAT, [person(missing=range(15))], v73)
     poses = mpii.load(tmp_path / mpii.MAT)
     assert len(poses) == 1 and poses.confidence.sum() == 1
 
 
-def test_places_that_are_looked_into(tmp_path, people):
+def test_searched_folders(tmp_path, people):
     write_json(tmp_path, people, "valid")
     poses = mpii.load(tmp_path, split="valid")
     assert set(poses.labels["split"]) == {"valid"}
@@ -128,7 +128,7 @@ def test_unknown_split(tmp_path):
         mpii.load(tmp_path, split="test")
 
 
-def test_the_official_file_has_no_validation(tmp_path, people):
+def test_official_file_has_no_validation_split(tmp_path, people):
     write_any_mat(tmp_path / mpii.MAT, people)
     with pytest.raises(ValueError, match="has no split 'valid'"):
         mpii.load(tmp_path, split="valid")
@@ -145,13 +145,13 @@ def test_the_official_file_has_no_validation(tmp_path, people):
         (json.dumps([person() | {"joints": [[1, 2]] * 15}]), r"joints of shape \(15, 2\)"),
     ],
 )
-def test_bad_json(tmp_path, content, message):
+def test_invalid_json(tmp_path, content, message):
     (tmp_path / "train.json").write_text(content)
     with pytest.raises(ValueError, match=message):
         mpii.load(tmp_path)
 
 
-def test_bad_mat(tmp_path):
+def test_invalid_mat(tmp_path):
     (tmp_path / mpii.MAT).write_text("not matlab's, but long enough to have a header" * 10)
     with pytest.raises(ValueError, match="cannot be read as a MATLAB file"):
         mpii.load(tmp_path)
@@ -186,7 +186,7 @@ def test_unexpected_mat(tmp_path, people, key, value, message, v73):
 
 
 @pytest.mark.parametrize("v73", [False, True])
-def test_mat_without_its_parts(tmp_path, people, v73):
+def test_mat_with_missing_fields(tmp_path, people, v73):
     tree = official_tree(people)
     write_tree(tmp_path / mpii.MAT, tree | {"img_train": np.ones(9)}, v73)
     with pytest.raises(ValueError, match="of equal length .got 5 and 9."):
@@ -204,7 +204,7 @@ def test_truncated_json(tmp_path, content):
         mpii.load(tmp_path)
 
 
-def test_annotated_joints_that_are_no_numbers(tmp_path):
+def test_annotated_joints_that_are_not_finite(tmp_path):
     one = person()
     one["joints"][5] = [float("nan"), 3.0]
     with pytest.raises(ValueError, match="person 0: annotated joints or the center are not finite"):
@@ -219,8 +219,8 @@ def test_real_people():
     assert len(train) == 14649 and len(valid) == 2958
     assert (train.confidence > 0).all(axis=1).sum() == 9411
     assert not set(train.labels["image"]) & set(valid.labels["image"])
-    seen = train.pose2d[train.confidence > 0]
-    assert (np.abs(seen) <= 1).mean() > 0.999
+    visible = train.pose2d[train.confidence > 0]
+    assert (np.abs(visible) <= 1).mean() > 0.999
     upright = train.to(H36M_16)
     complete = (upright.confidence > 0).all(axis=1)
     head, pelvis = (upright.pose2d[complete, H36M_16.index(j), 1] for j in ("head", "pelvis"))

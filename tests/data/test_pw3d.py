@@ -1,4 +1,4 @@
-"""3DPW from miniature sequences, pickled as Python 2 did."""
+"""3DPW from miniature sequences, pickled as by Python 2."""
 
 import os
 
@@ -29,7 +29,7 @@ def test_people_in_frames_whose_camera_is_valid(root):
     assert some.labels["frame"].tolist() == [0, 2]
 
 
-def test_3d_stands_in_the_camera_frame(root):
+def test_3d_is_in_the_camera_frame(root):
     """The world turns from frame to frame before the camera; the person does not."""
     poses = load(root)
     np.testing.assert_allclose(poses.pose3d[:4], bodies(JOINTS_24, 4, 0) + [0, 0, 4.5], atol=1e-5)
@@ -53,9 +53,9 @@ def test_cameras(root):
     np.testing.assert_allclose(pixel, [x / z * 1961.9 + 540, y / z * 1969.2 + 960], atol=1e-2)
 
 
-def test_what_openpose_saw(root):
+def test_openpose_detections(root):
     poses = load(root, keypoints="poses2d")
-    # frames in which nothing was found are left out
+    # frames without detections are skipped
     assert poses.labels["frame"].tolist() == [0, 1, 3, 0, 1, 0, 1]
     detected = pw3d_sequence(2, seed=0)["poses2d"][0]
     pixels = denormalize(poses.pose2d, poses.image_size)
@@ -65,11 +65,11 @@ def test_what_openpose_saw(root):
         assert poses.confidence[1, mine] == pytest.approx(detected[1, 2, theirs])
     lost = OPENPOSE_18.joints[5]
     assert poses.confidence[0, poses.skeleton.index(lost)] == 0 and np.isfinite(poses.pose2d).all()
-    assert poses.confidence[1, JOINTS_24.index("left_hand")] == 0  # nothing tells where it is
+    assert poses.confidence[1, JOINTS_24.index("left_hand")] == 0  # its position is unknown
 
 
 def test_in_human36m_joints(root):
-    """As the field has it: SMPL's neck is the thorax, its second spine joint the spine."""
+    """As in the literature: SMPL's neck is the thorax, its second spine joint the spine."""
     poses, own = load(root, skeleton="h36m_16"), load(root)
     assert poses.skeleton == formats.get("h36m_16")
     called = {"thorax": "neck", "spine": "spine2"}
@@ -166,7 +166,7 @@ def test_unexpected_sequences(tmp_path, change, message):
         load(tmp_path, keypoints="poses2d")
 
 
-def test_pickles_that_are_none(root, tmp_path):
+def test_files_that_are_not_pickles(root, tmp_path):
     path = tmp_path / "sequenceFiles" / "test" / "downtown_walking_00.pkl"
     whole = (root / "sequenceFiles" / "test" / "downtown_walking_00.pkl").read_bytes()
     save_python2_pickle(path, [1, 2])
@@ -180,7 +180,7 @@ def test_pickles_that_are_none(root, tmp_path):
             load(tmp_path)
 
 
-def test_a_hostile_sequence_is_not_run(tmp_path, monkeypatch):
+def test_malicious_pickle_is_not_executed(tmp_path, monkeypatch):
     import pickle
 
     class Hostile:

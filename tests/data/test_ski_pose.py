@@ -13,7 +13,7 @@ def root(tmp_path_factory):
     return ski(tmp_path_factory.mktemp("ski"))
 
 
-def test_the_pelvis_is_placed_where_its_camera_sees_it(root):
+def test_pelvis_position_agrees_with_its_2d(root):
     poses = load(root)
     columns, place = ski_columns()
     np.testing.assert_allclose(poses.root_position, place, rtol=1e-4)
@@ -47,7 +47,7 @@ def test_labels_and_joints(root):
             assert np.array_equal(some.pose3d[:, i], poses.pose3d[:: 6 // len(some), theirs])
 
 
-def test_2d_that_is_not_the_projection_is_told(tmp_path):
+def test_2d_that_is_not_the_projection_is_reported(tmp_path):
     rng = np.random.default_rng(0)
     noisy = ski_columns()[0]["2D"] + rng.normal(0, 8 / 256, (6, 34))
     with pytest.warns(UserWarning, match=r"labels\.h5: the median reprojection error"):

@@ -22,7 +22,7 @@ def joint(poses, name):
     return poses.pose3d[:, poses.skeleton.index(name)]
 
 
-def test_the_same_seed_gives_the_same(poses):
+def test_same_seed_same_poses(poses):
     again, other = synthetic.load(n=4000, seed=3), synthetic.load(n=4000, seed=4)
     for name, column in poses.columns().items():
         assert (again.columns()[name] == column).all(), name
@@ -35,7 +35,7 @@ def test_left_and_right_bones_are_equal(poses):
     assert length.min() > 0.05
 
 
-def test_proportions_are_the_published(poses):
+def test_proportions_are_those_published(poses):
     length = dict(zip(H36M_16.bone_names, lengths(poses).T, strict=True))
     stature = length["left_knee"] / FRACTIONS["thigh"]
     assert stature.mean() == pytest.approx(1.69, abs=0.01)
@@ -46,7 +46,7 @@ def test_proportions_are_the_published(poses):
 
 
 def angle(a, b, c):
-    """At b, degrees; 180 is straight."""
+    """Return the angle at b in degrees; 180 is straight."""
     u, v = a - b, c - b
     cosine = (u * v).sum(-1) / np.linalg.norm(u, axis=-1) / np.linalg.norm(v, axis=-1)
     return np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
@@ -63,8 +63,8 @@ def test_elbows_and_knees_bend_within_limits(poses, side):
         assert bent.std() > 15
 
 
-def test_knees_bend_forward_and_elbows_too(poses):
-    """Seen from the person: a bent knee lies before the line from hip to ankle."""
+def test_knees_and_elbows_bend_in_the_right_direction(poses):
+    """In the frame of the person, a bent knee is in front of the line from hip to ankle."""
     for side in ("left", "right"):
         hip, knee, ankle = (joint(poses, f"{side}_{j}") for j in ("hip", "knee", "ankle"))
         across = joint(poses, "left_hip") - joint(poses, "right_hip")
@@ -105,8 +105,8 @@ def test_cameras_vary(poses):
     log_focal = np.log(poses.camera.focal[:, 0])
     assert log_focal.min() >= 0 and log_focal.max() <= np.log(4) + 1e-6
     assert log_focal.mean() == pytest.approx(np.log(2), abs=0.03)
-    middle = poses.pose2d.mean(axis=1)
-    assert middle.std(axis=0).min() > 0.15
+    center = poses.pose2d.mean(axis=1)
+    assert center.std(axis=0).min() > 0.15
     facing = joint(poses, "left_hip")[:, 0] > joint(poses, "right_hip")[:, 0]
     assert 0.45 < facing.mean() < 0.55
 
@@ -120,7 +120,7 @@ def test_standing_people_stand_upright(poses):
     assert np.median(high) < 0.7
 
 
-def test_every_family_comes_in_its_share(poses):
+def test_shares_of_the_families(poses):
     for name, family in FAMILIES.items():
         share = (poses.labels["action"] == name).mean()
         assert share == pytest.approx(family.share, abs=0.03)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from helpers.clips import three_people, walk
 
+from camerapose.core.viewing import view_rotation
 from camerapose.infer import clip
-from camerapose.infer.clip.camera import reposition, view_rotation
+from camerapose.infer.clip.camera import reposition
 from camerapose.models.crop import VirtualCamera
 
 

@@ -7,9 +7,10 @@ determine those of the image and vice versa; `center` and `scale` retain what th
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from camerapose.core.viewing import view_rotation
 
 #: Smallest scale of a person, in normalised units (0.64 px of 1280); avoids division by zero.
 MIN_SCALE = 1e-3
@@ -49,17 +50,8 @@ class VirtualCamera(NamedTuple):
     ) -> Float[Tensor, "n 3 3"]:
         """Return the rotation from a camera that faces the person to the camera of the image.
 
-        The z axis of the former is the ray through `center`; its x axis has no component along the
-        image's y axis. Under perspective, the appearance of a person depends on the viewing
-        direction ("Perspective crop layers for 3D human pose estimation", Yu et al., CVPR 2021).
-
         Args:
             focal: focal lengths of the image's camera, normalised.
             principal_point: its principal points, normalised.
         """
-        x, y = ((self.center[:, 0] - principal_point) / focal).unbind(-1)
-        one, zero = torch.ones_like(x), torch.zeros_like(x)
-        forward = torch.stack([x, y, one], -1) / (1 + x.square() + y.square()).sqrt()[:, None]
-        right = torch.stack([one, zero, -x], -1) / (1 + x.square()).sqrt()[:, None]
-        down = torch.linalg.cross(forward, right)
-        return torch.stack([right, down, forward], dim=-1)
+        return view_rotation(self.center[:, 0], focal, principal_point)

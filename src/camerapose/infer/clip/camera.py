@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from camerapose.core.camera import Camera
 from camerapose.core.poses import Poses
 from camerapose.core.translation import solve_translation
+from camerapose.core.viewing import view_rotation
 from camerapose.infer.clip.rows import check_poses, frame_numbers
 
 #: Smallest weight of a joint: joints of lower confidence are weighted as if they had this one.
@@ -124,23 +125,6 @@ def reposition(
     weight = joint_weight(poses)
     translation = solve_translation(relative, points, weight, focal, center)
     return with_pose3d(poses, relative, translation, focal, center)
-
-
-def view_rotation(
-    place: Float[np.ndarray, "n 2"],
-    focal: Float[np.ndarray, "n 2"],
-    center: Float[np.ndarray, "n 2"],
-) -> Float[np.ndarray, "n 3 3"]:
-    """Return rotations from a camera that looks at image points to the camera of the image.
-
-    Numpy counterpart of the virtual camera of the networks ("Perspective crop layers for 3D human
-    pose estimation", Yu et al., CVPR 2021).
-    """
-    x, y = ((place - center) / focal).T
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    forward = np.stack([x, y, one], 1) / np.sqrt(1 + x * x + y * y)[:, None]
-    right = np.stack([one, zero, -x], 1) / np.sqrt(1 + x * x)[:, None]
-    return np.stack([right, np.cross(forward, right), forward], axis=2)
 
 
 def joint_weight(poses: Poses) -> Float[np.ndarray, "n joints"]:
