@@ -14,7 +14,7 @@ from camerapose.io.source import Source
 from camerapose.track.boxes import iou
 from camerapose.track.identities import create_tracker
 
-#: Frames are those of one video if people overlap (IoU) at least this much with somebody of the
+#: Frames are those of one video if people overlap (IoU) at least this much with a person of the
 #: frame before, in the median.
 MIN_OVERLAP = 0.3
 #: Frames that are farther apart than this are not neighbours.
@@ -74,8 +74,8 @@ def identities(
 
     Args:
         points: pixels.
-        person: place within the frame; returned if nobody shares a frame, or if the frames are
-            unrelated images.
+        person: place within the frame; returned unchanged if no frame has two people, or if the
+            frames are unrelated images.
         fps: frames per second; None: 30.
     """
     numbers = np.unique(frame)
@@ -111,7 +111,7 @@ def _boxes(points: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 
 def _are_related(boxes: np.ndarray, rows: dict[int, np.ndarray]) -> bool:
-    """Return whether people are mostly where somebody was in the frame before."""
+    """Return whether people are mostly where a person was in the frame before."""
     numbers = sorted(rows)
     overlaps = []
     for before, after in zip(numbers, numbers[1:], strict=False):
