@@ -12,11 +12,13 @@ import pygltflib
 import pytest
 import trimesh
 from helpers.clips import walk
+from scipy.spatial.transform import Rotation
 
 from camerapose.core import plugins
+from camerapose.core.formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
-from camerapose.io.export import _rig, bvh, gltf, tracks, write
+from camerapose.io.export import Track, _rig, bvh, gltf, tracks, write
 
 FPS = 25.0
 
@@ -35,6 +37,14 @@ def track(poses):
     return tracks(poses, start=2.0)[0]
 
 
+def write_track(writer, path, track):
+    """Write a file with one person."""
+    if hasattr(writer, "write_people"):
+        writer.write_people(path, {0: track})
+    else:
+        writer.write(path, track)
+
+
 @pytest.fixture(scope="module")
 def written(track, tmp_path_factory):
     folder = tmp_path_factory.mktemp("formats")
@@ -42,7 +52,7 @@ def written(track, tmp_path_factory):
     for name in plugins.available("exports"):
         writer = plugins.load("exports", name)
         paths[name] = folder / f"poses{writer.EXTENSION}"
-        writer.write(paths[name], track)
+        write_track(writer, paths[name], track)
     return paths
 
 
@@ -163,7 +173,7 @@ def bridged(poses, tmp_path_factory):
     track, paths = tracks(clip.fill_gaps(poses, 1.0), start=2.0)[0], {}
     for name in ("csv", "c3d", "gltf"):
         paths[name] = folder / f"poses{plugins.load('exports', name).EXTENSION}"
-        plugins.load("exports", name).write(paths[name], track)
+        write_track(plugins.load("exports", name), paths[name], track)
     return track, paths
 
 
@@ -178,7 +188,7 @@ def test_marks_of_what_was_filled_in(bridged):
     masks = ezc3d.c3d(str(paths["c3d"]))["data"]["meta_points"]["camera_masks"]
     np.testing.assert_array_equal(masks[0].all(0), track.detected)
     extras = pygltflib.GLTF2().load(str(paths["gltf"])).animations[0].extras
-    assert extras["not_detected"] == [10, 11, 12, 13]
+    assert extras["not_detected"] == {"person_0": [10, 11, 12, 13]}
 
 
 def test_trc(written, track):
@@ -235,64 +245,171 @@ def test_bvh(written, track):
     for frame in (0, 7, 25, 39):
         root.loadPose(frame)
         found = [list(joints[name].PositionWorld) for name in track.skeleton.joints]
-        np.testing.assert_allclose(np.array(found) / 100, track.points[frame], atol=0.002)
+        np.testing.assert_allclose(np.array(found), track.points[frame], atol=1e-3)
+
+
+def test_bvh_end_sites(written, track):
+    """No bone of Blender has length zero, and the feet are above the floor."""
+    container = bvhio.readAsBvh(str(written["bvh"]))
+    ends = {}
+
+    def visit(joint):
+        heads = [child.Offset for child in joint.Children] or [joint.EndSite]
+        assert np.linalg.norm(np.mean([list(head) for head in heads], axis=0)) > 0.01
+        ends[joint.Name] = list(heads[0])
+        for child in joint.Children:
+            visit(child)
+
+    visit(container.Root)
+    x, y, z = ends["left_ankle"]
+    assert z > 0.1 and -0.07 < y < 0
+
+
+class Glb:
+    """The nodes, arrays and animation of a .glb file."""
+
+    def __init__(self, path):
+        self.file = pygltflib.GLTF2().load(str(path))
+        self.names = [node.name for node in self.file.nodes]
+        self.curves = {}
+        for channel in self.file.animations[0].channels:
+            sampler = self.file.animations[0].samplers[channel.sampler]
+            self.times = self.values(sampler.input)[:, 0]
+            key = channel.target.node, channel.target.path
+            self.curves[key] = self.values(sampler.output)
+
+    def values(self, accessor):
+        a = self.file.accessors[accessor]
+        view = self.file.bufferViews[a.bufferView]
+        width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}[a.type]
+        kind = {5126: "<f4", 5125: "<u4", 5121: "u1"}[a.componentType]
+        data = np.frombuffer(self.file.binary_blob(), kind, a.count * width, view.byteOffset)
+        return data.reshape(a.count, width)
+
+    def matrices(self, frame=None):
+        """Return the matrix of every node: at rest, or in a frame of the animation."""
+        found = {}
+
+        def visit(i, above):
+            node, local = self.file.nodes[i], np.eye(4)
+            default = {
+                "translation": node.translation or [0, 0, 0],
+                "rotation": node.rotation or [0, 0, 0, 1],
+                "scale": [1, 1, 1],
+            }
+            if frame is not None:
+                for (index, path), curve in self.curves.items():
+                    if index == i:
+                        default[path] = curve[frame]
+            local[:3, :3] = Rotation.from_quat(default["rotation"]).as_matrix() * default["scale"]
+            local[:3, 3] = default["translation"]
+            found[i] = above @ local
+            for child in node.children or []:
+                visit(child, found[i])
+
+        for i in self.file.scenes[0].nodes:
+            visit(i, np.eye(4))
+        return found
+
+    def joints(self, skin, names, frame=None):
+        """Return the positions of the joints of a skin, by their names."""
+        matrices = self.matrices(frame)
+        places = {self.names[i]: matrices[i][:3, 3] for i in self.file.skins[skin].joints}
+        return np.array([places[name] for name in names])
 
 
 def test_gltf(written, track):
     scene = trimesh.load(written["gltf"], force="scene")
-    assert len(scene.geometry) >= 1
-    file = pygltflib.GLTF2().load(str(written["gltf"]))
-    names = [node.name for node in file.nodes]
-    assert set(track.skeleton.joints) <= set(names)
+    assert len(scene.geometry) == 1
+    glb = Glb(written["gltf"])
+    np.testing.assert_allclose(glb.times, np.arange(40) / FPS, atol=1e-6)
+    for frame in (0, 25, 39):
+        found = glb.joints(0, track.skeleton.joints, frame)
+        np.testing.assert_allclose(found, track.points[frame], atol=1e-3)
+    found = glb.joints(0, track.skeleton.joints)
+    np.testing.assert_allclose(found, track.points[0], atol=1e-3)  # without animation
 
-    def values(accessor):
-        a = file.accessors[accessor]
-        view = file.bufferViews[a.bufferView]
-        width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[a.type]
-        return np.frombuffer(file.binary_blob(), "<f4", a.count * width, view.byteOffset).reshape(
-            a.count, width
-        )
 
-    animation = file.animations[0]
-    frame = 25
-    turns, places = {}, {}
-    for channel in animation.channels:
-        sampler = animation.samplers[channel.sampler]
-        np.testing.assert_allclose(values(sampler.input)[:, 0], np.arange(40) / FPS, atol=1e-6)
-        store = turns if channel.target.path == "rotation" else places
-        store[channel.target.node] = values(sampler.output)[frame]
+def test_gltf_body(written, track):
+    """The skin does not move the body at rest, and the body surrounds the joints."""
+    glb = Glb(written["gltf"])
+    skin = glb.file.skins[0]
+    inverse = np.swapaxes(glb.values(skin.inverseBindMatrices).reshape(-1, 4, 4), 1, 2)
+    rest = glb.matrices()
+    for joint, matrix in zip(skin.joints, inverse, strict=True):
+        np.testing.assert_allclose(rest[joint] @ matrix, np.eye(4), atol=1e-5)
+    primitive = glb.file.meshes[0].primitives[0]
+    corners = glb.values(primitive.attributes.POSITION)
+    assert (corners.min(0) < track.points[0].min(0)).all()
+    assert (corners.max(0) > track.points[0].max(0)).all()
+    mesh = trimesh.Trimesh(corners, glb.values(primitive.indices).reshape(-1, 3), process=False)
+    assert mesh.is_watertight and all(part.volume > 0 for part in mesh.split())
+    np.testing.assert_allclose(glb.values(primitive.attributes.WEIGHTS_0).sum(1), 1)
 
-    found = {}
 
-    def stand(i, place, turn):
-        """Forward kinematics as a viewer does it."""
-        node = file.nodes[i]
-        place = place + turn @ np.array(places.get(i, node.translation or [0, 0, 0]))
-        x, y, z, w = turns.get(i, [0, 0, 0, 1])
-        mine = np.array([
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ])  # fmt: skip
-        found[node.name] = place
-        for child in node.children or []:
-            stand(child, place, turn @ mine)
-
-    stand(file.scenes[0].nodes[0], np.zeros(3), np.eye(3))
-    for j, name in enumerate(track.skeleton.joints):
-        np.testing.assert_allclose(found[name], track.points[frame, j], atol=0.002)
+def test_gltf_contains_all_people(poses, tmp_path):
+    """A person who appears later is hidden until then, and moves at the right time."""
+    late = poses[20:30]
+    moved = late.pose3d + np.float32([2, 0, 0])
+    late = replace(late, pose3d=moved, labels=late.labels | {"person": np.full(10, 5)})
+    assert write(Poses.cat([poses, late]), tmp_path / "a.glb") == [tmp_path / "a.glb"]
+    people = tracks(Poses.cat([poses, late]))
+    glb = Glb(tmp_path / "a.glb")
+    assert len(glb.file.skins) == len(glb.file.meshes) == 2
+    first = int(np.flatnonzero(people[5].present)[0])
+    found = glb.joints(1, late.skeleton.joints, first)
+    np.testing.assert_allclose(found, people[5].points[first], atol=1e-3)
+    scale = glb.curves[glb.names.index("person_5"), "scale"]
+    np.testing.assert_array_equal(scale[:, 0] > 0, people[5].present)
 
 
 class TestRig:
     def test_positions_are_met_where_bones_keep_their_length(self, track):
         rig = _rig.fit(track)
         names = [node.name for node in rig.nodes]
-        places = rig.positions()[:, [names.index(j) for j in track.skeleton.joints]]
+        places = rig.world()[0][:, [names.index(j) for j in track.skeleton.joints]]
         seen = track.present
         np.testing.assert_allclose(places[seen], track.points[seen], atol=1e-3)
         identity = rig.rotations @ np.swapaxes(rig.rotations, -1, -2)
         np.testing.assert_allclose(identity, np.broadcast_to(np.eye(3), identity.shape), atol=1e-9)
         np.testing.assert_allclose(np.linalg.det(rig.rotations), 1)
+
+    def test_bones_that_change_their_length(self, poses):
+        scale = np.linspace(1, 1.1, len(poses), dtype=np.float32)[:, None, None]
+        track = tracks(replace(poses, pose3d=poses.pose3d * scale), start=2.0)[0]
+        rig = _rig.fit(track)
+        assert sum(rig.moving) > 5
+        names = [node.name for node in rig.nodes]
+        places = rig.world()[0][:, [names.index(j) for j in track.skeleton.joints]]
+        np.testing.assert_allclose(places[track.present], track.points[track.present], atol=1e-6)
+
+    def test_knees_and_elbows_bend_about_one_axis(self):
+        """Thigh and upper arm turn with the plane of the limb."""
+        places = {
+            "pelvis": (0, 1, 0), "spine": (0, 1.2, 0), "thorax": (0, 1.4, 0), "head": (0, 1.6, 0),
+            "hip": (0.1, 1, 0), "knee": (0.1, 0.6, 0), "shoulder": (0.2, 1.4, 0),
+            "elbow": (0.45, 1.4, 0),
+        }  # fmt: skip
+        turns = np.radians(np.linspace(-60, 60, 9))
+        bend = np.sin(1.0) * np.stack([np.sin(turns), 0 * turns, np.cos(turns)], 1)
+        places["ankle"] = np.array([0.1, 0.6 - 0.4 * np.cos(1.0), 0]) - 0.4 * bend
+        places["wrist"] = np.array([0.45 + 0.25 * np.cos(1.0), 1.4, 0]) + 0.25 * bend[:, [1, 0, 2]]
+        points = np.zeros((9, 16, 3))
+        for i, joint in enumerate(H36M_16.joints):
+            side = [-1 if joint.startswith("right") else 1, 1, 1]
+            points[:, i] = places[joint.split("_")[-1]] * np.array(side)
+        rig = _rig.fit(Track(H36M_16, points, 30.0, 0.0))
+        nodes = [node.name for node in rig.nodes]
+        for joint, axis in (("knee", [1, 0, 0]), ("elbow", [0, -1, 0])):
+            turn = Rotation.from_matrix(rig.rotations[:, nodes.index(f"left_{joint}")])
+            np.testing.assert_allclose(turn.as_rotvec(), np.tile(axis, (9, 1)), atol=1e-6)
+
+    def test_feet_are_level_below_upright_shanks(self):
+        upright = Rotation.from_euler("yx", [[30, 0], [30, 40], [30, 90]], degrees=True)
+        feet = _rig._level(upright.as_matrix())
+        down = feet[:, 1, 2]
+        assert down[0] == pytest.approx(0, abs=1e-9) and abs(down[1]) < 0.2
+        np.testing.assert_allclose(feet[2], upright.as_matrix()[2], atol=1e-9)
 
     def test_smallest_turns(self):
         random = np.random.default_rng(0)

@@ -1,12 +1,13 @@
 """A hierarchy of rotating joints, fitted to points, for BVH and glTF.
 
 The rest pose is a T-pose that faces +z. A joint with one child rotates so that its bone points in
-the direction of the points, by the smallest rotation from the orientation that it inherits: points
-do not determine the twist about a bone, and none is invented. A joint with several children
-(pelvis, thorax) has the rotation that fits all its bones best in the least-squares sense; the
-remaining rotation of each bone belongs to an additional joint of length zero at the same position,
-named CHILD_base, as in the hip joints of CMU's motion files. Positions are therefore exact wherever
-bones keep their length.
+the direction of the points. The twist about thigh and upper arm turns the plane in which knee and
+elbow bend, as far as they are bent; other bones inherit it. A joint with several children (pelvis,
+thorax) has the rotation that fits all its bones best in the least-squares sense and its main bone
+exactly; the remaining rotation of another bone belongs to an additional joint at the same position
+(left_clavicle, left_hip_base), as in the hip joints of CMU's motion files. Positions are therefore
+exact. Feet and hands that a joint format lacks are added: feet are level while the shank is
+upright, hands extend the forearm.
 """
 
 from typing import NamedTuple
@@ -14,14 +15,34 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from camerapose.core.anatomy import ANKLE_HEIGHT, DEFAULT_HEIGHT, body_height, has_limbs
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.export._tracks import Track
 
 _DOWN, _UP, _LEFT = (0.0, -1.0, 0.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
+_FRONT, _BACK = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
 #: Directions of bones on the left side in the rest pose, by their outer joint without its side.
 REST = {
-    "hip": _LEFT, "knee": _DOWN, "ankle": _DOWN, "shoulder": _LEFT, "elbow": _LEFT, "wrist": _LEFT,
+    "hip": _LEFT, "knee": _DOWN, "ankle": _DOWN, "shoulder": _LEFT, "clavicle": _LEFT,
+    "collar": _LEFT, "elbow": _LEFT, "wrist": _LEFT, "hand": _LEFT, "index": _LEFT,
+    "pinky": _LEFT, "thumb": _LEFT, "heel": (0.0, -0.8, -0.6), "foot": _FRONT, "toe": _FRONT,
+    "big_toe": _FRONT, "small_toe": _FRONT, "foot_index": _FRONT,
 }  # fmt: skip
+#: Ends of the outermost bones, relative to body height, by joint: hand and foot lengths of Drillis
+#: and Contini (1966), from wrist and ankle; the sole is slightly above the floor.
+TIPS = {
+    "wrist": (0.1, 0.0, 0.0), "ankle": (0.0, 0.005 - ANKLE_HEIGHT, 0.11), "head": (0.0, 0.07, 0.0),
+}  # fmt: skip
+#: Length of other outermost bones relative to body height.
+TIP = 0.02
+#: Direction in which the joint below bends in the rest pose, by the joint that twists, left side.
+BENDS = {"hip": ("knee", _BACK), "shoulder": ("elbow", _FRONT)}
+#: Sines of the bending angle between which the twist increases from none to all of it.
+BENT = (0.1, 0.4)
+#: Largest twist, radians.
+MAX_TWIST = np.radians(75)
+#: Bones whose length varies by more than this (metres) are not rotated only.
+RIGID = 0.001
 
 
 class Node(NamedTuple):
@@ -31,11 +52,13 @@ class Node(NamedTuple):
         name: name of the joint.
         parent: index of the parent; None for the root.
         offset: position relative to the parent in the rest pose, metres.
+        tip: end of the bone of an outermost joint in the rest pose, metres; otherwise None.
     """
 
     name: str
     parent: int | None
     offset: Float[np.ndarray, "3"]
+    tip: Float[np.ndarray, "3"] | None = None
 
 
 class Rig(NamedTuple):
@@ -44,26 +67,35 @@ class Rig(NamedTuple):
     Attributes:
         nodes: the joints.
         rotations: rotation of every node relative to its parent.
-        root: position of the first node, metres.
+        offsets: position of every node relative to its parent; that of the root is absolute.
+        height: body height, metres.
     """
 
     nodes: list[Node]
     rotations: Float[np.ndarray, "t nodes 3 3"]
-    root: Float[np.ndarray, "t 3"]
+    offsets: Float[np.ndarray, "t nodes 3"]
+    height: float
 
-    def positions(self) -> Float[np.ndarray, "t nodes 3"]:
-        """Return the positions of all nodes by forward kinematics, metres."""
+    @property
+    def moving(self) -> list[bool]:
+        """Whether the position of a node relative to its parent changes."""
+        far = np.linalg.norm(self.offsets - [n.offset for n in self.nodes], axis=-1).max(0)
+        return [n.parent is None or bool(d > RIGID) for n, d in zip(self.nodes, far, strict=True)]
+
+    def world(self) -> tuple[Float[np.ndarray, "t nodes 3"], Float[np.ndarray, "t nodes 3 3"]]:
+        """Return the positions and orientations of all nodes by forward kinematics, metres."""
         positions: list[np.ndarray] = []
         orientations: list[np.ndarray] = []
         for i, node in enumerate(self.nodes):
             if node.parent is None:
-                positions.append(self.root)
+                positions.append(self.offsets[:, i])
                 orientations.append(self.rotations[:, i])
             else:
                 parent = orientations[node.parent]
-                positions.append(positions[node.parent] + parent @ node.offset)
+                offset = np.einsum("tij,tj->ti", parent, self.offsets[:, i])
+                positions.append(positions[node.parent] + offset)
                 orientations.append(parent @ self.rotations[:, i])
-        return np.stack(positions, axis=1)
+        return np.stack(positions, axis=1), np.stack(orientations, axis=1)
 
 
 def fit(track: Track) -> Rig:
@@ -81,58 +113,129 @@ class _Fit:
             self._children[parent].append(child)
         self._nodes: list[Node] = []
         self._orientations: list[np.ndarray] = []  # in the frame of the points
+        self._offsets: list[np.ndarray] = []
+        self._height = DEFAULT_HEIGHT
+        if has_limbs(skeleton):
+            self._height = float(np.median(body_height(points, skeleton)))
 
     def rig(self) -> Rig:
         root = self._skeleton.root_index
         identity = np.broadcast_to(np.eye(3), (len(self._points), 3, 3))
-        self._grow(root, None, np.zeros(3), identity)
+        self._grow(root, None, np.zeros(3), self._points[:, root], identity)
         world = self._orientations
         rotations = [
             w if node.parent is None else np.swapaxes(world[node.parent], 1, 2) @ w
             for node, w in zip(self._nodes, world, strict=True)
         ]
-        return Rig(self._nodes, np.stack(rotations, axis=1), self._points[:, root])
+        offsets = np.stack(self._offsets, axis=1)
+        return Rig(self._nodes, np.stack(rotations, axis=1), offsets, self._height)
 
-    def _add(self, name: str, parent: int | None, offset: np.ndarray, world: np.ndarray) -> int:
-        self._nodes.append(Node(name, parent, offset))
+    def _add(self, node: Node, offsets: np.ndarray, world: np.ndarray) -> int:
+        self._nodes.append(node)
+        self._offsets.append(offsets)
         self._orientations.append(world)
         return len(self._nodes) - 1
 
     def _grow(
-        self, joint: int, parent: int | None, offset: np.ndarray, inherited: np.ndarray
+        self,
+        joint: int,
+        parent: int | None,
+        offset: np.ndarray,
+        offsets: np.ndarray,
+        inherited: np.ndarray,
     ) -> None:
         """Add a joint and everything below it; `inherited` is the orientation of its parent."""
-        joints, children = self._skeleton.joints, self._children[joint]
-        rest = [_rest(joints[child]) for child in children]
+        name, children = self._skeleton.joints[joint], self._children[joint]
+        if not children:
+            world = _level(inherited) if _part(name) == "ankle" else inherited
+            self._add(Node(name, parent, offset, self._tip(name)), offsets, world)
+            return
+        rest = [_rest(self._skeleton.joints[child]) for child in children]
         vectors = [self._points[:, child] - self._points[:, joint] for child in children]
         directions = [_unit(vector) for vector in vectors]
-        if len(children) == 1:
-            own = smallest_rotations(inherited @ rest[0], directions[0]) @ inherited
-        elif children:
+        main = _main(rest)
+        own = inherited
+        if len(children) > 1:
             own = _best_rotations(np.stack(rest), np.stack(directions, axis=1))
-        else:
-            own = inherited
-        node = self._add(joints[joint], parent, offset, own)
+        own = smallest_rotations(own @ rest[main], directions[main]) @ own
+        own = self._twisted(name, children[main], rest[main], own)
+        node = self._add(Node(name, parent, offset), offsets, own)
         for i, child in enumerate(children):
             base, orientation = node, own
-            if len(children) > 1:
+            if i != main:
                 orientation = smallest_rotations(own @ rest[i], directions[i]) @ own
-                base = self._add(f"{joints[child]}_base", node, np.zeros(3), orientation)
-            length = float(np.median(np.linalg.norm(vectors[i], axis=-1)))
-            self._grow(child, base, rest[i] * length, orientation)
+                extra = Node(_base_name(self._skeleton.joints[child]), node, np.zeros(3))
+                base = self._add(extra, np.zeros((len(own), 3)), orientation)
+            lengths = np.linalg.norm(vectors[i], axis=-1)
+            length = float(np.median(lengths))
+            self._grow(child, base, rest[i] * length, rest[i] * lengths[:, None], orientation)
+
+    def _tip(self, name: str) -> np.ndarray:
+        """Return the end of an outermost bone in the rest pose, metres."""
+        tip = np.array(TIPS.get(_part(name), np.array(REST.get(_part(name), _UP)) * TIP))
+        return tip * _mirror(name) * self._height
+
+    def _twisted(self, name: str, child: int, axis: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """Return the orientation of thigh or upper arm, turned to the plane of the limb."""
+        below = self._children[child]
+        joint, bend = BENDS.get(_part(name), ("", _FRONT))
+        if len(below) != 1 or _part(self._skeleton.joints[child]) != joint:
+            return own
+        limb = _unit(self._points[:, below[0]] - self._points[:, child])
+        local = np.einsum("tji,tj->ti", own, limb)
+        across = local - (local @ axis)[:, None] * axis
+        angle = np.arctan2(np.cross(bend, across) @ axis, across @ bend)
+        # Beyond a right angle the joint seems to bend the wrong way: the twist decreases again.
+        angle = np.sign(angle) * np.minimum(np.abs(angle), np.pi - np.abs(angle))
+        share = np.clip((np.linalg.norm(across, axis=1) - BENT[0]) / (BENT[1] - BENT[0]), 0, 1)
+        angle = np.clip(angle, -MAX_TWIST, MAX_TWIST) * share**2 * (3 - 2 * share)
+        return own @ _about(axis, angle)
+
+
+def _part(joint: str) -> str:
+    """Return the name of a joint without its side."""
+    side, _, name = joint.partition("_")
+    return name if side in ("left", "right") else joint
+
+
+def _mirror(joint: str) -> np.ndarray:
+    return np.array([-1.0 if joint.startswith("right_") else 1.0, 1.0, 1.0])
 
 
 def _rest(joint: str) -> np.ndarray:
     """Return the direction of the bone that ends in a joint, in the rest pose."""
-    side, _, name = joint.partition("_")
-    if side not in ("left", "right"):
-        return np.array(_UP)
-    direction = np.array(REST.get(name, _UP))
-    return direction * [-1.0 if side == "right" else 1.0, 1.0, 1.0]
+    return np.array(REST.get(_part(joint), _UP)) * _mirror(joint)
+
+
+def _base_name(joint: str) -> str:
+    return joint.replace("shoulder", "clavicle") if "shoulder" in joint else f"{joint}_base"
+
+
+def _main(rest: list[np.ndarray]) -> int:
+    """Return the index of the bone along the trunk: the one that points up most."""
+    return int(np.argmax([direction[1] for direction in rest]))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def _about(axis: np.ndarray, angle: Float[np.ndarray, " t"]) -> Float[np.ndarray, "t 3 3"]:
+    """Return rotations about an axis of length one, by angles in radians (Rodrigues)."""
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
+    return np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross)
+
+
+def _level(shank: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3 3"]:
+    """Return orientations of feet: level as far as the shank is upright."""
+    front = shank[:, :, 2]
+    upright = np.clip(shank[:, 1, 1], 0, 1)[:, None]
+    target = _unit(
+        front * np.concatenate([np.ones_like(upright), 1 - upright, np.ones_like(upright)], 1)
+    )
+    return smallest_rotations(front, target) @ shank
 
 
 def smallest_rotations(

@@ -1,6 +1,7 @@
-"""BVH for Blender and other animation programs: centimetres, y up, Euler angles z, x, y.
+"""BVH for Blender and other animation programs: metres, y up, Euler angles z, x, y.
 
-The hierarchy and its inverse kinematics are in `camerapose.io.export._rig`.
+The hierarchy and its inverse kinematics are in `camerapose.io.export._rig`. Blender imports a unit
+as a metre by default.
 """
 
 from collections.abc import Iterator
@@ -13,25 +14,28 @@ from camerapose.io.export import Track, _rig
 from camerapose.io.files import write_text
 
 EXTENSION = ".bvh"
-CENTIMETRES = 100.0
 
 
 def write(path: Path, track: Track) -> None:
-    """Write a hierarchy of joints in a T-pose, and their rotations in every frame."""
+    """Write a hierarchy of joints in a T-pose, and their motion in every frame."""
     rig = _rig.fit(track)
     children: dict[int | None, list[int]] = {}
     for i, node in enumerate(rig.nodes):
         children.setdefault(node.parent, []).append(i)
     order = _depth_first(0, children)
-    angles = np.degrees(np.unwrap(euler_zxy(rig.rotations[:, order]), axis=0))
-    values = np.concatenate([rig.root * CENTIMETRES, angles.reshape(len(angles), -1)], axis=1)
+    columns = []
+    for i in order:
+        if rig.moving[i]:
+            columns.append(rig.offsets[:, i])
+        columns.append(np.degrees(np.unwrap(euler_zxy(rig.rotations[:, i]), axis=0)))
+    values = np.concatenate(columns, axis=1)
     lines = [
         "HIERARCHY",
         *_hierarchy(rig, children, 0, 0),
         "MOTION",
         f"Frames: {len(values)}",
         f"Frame Time: {1 / track.fps:.8f}",
-        *(" ".join(f"{v:.4f}" for v in row) for row in values),
+        *(" ".join(f"{v:.5f}" for v in row) for row in values),
     ]
     write_text(path, "\n".join(lines) + "\n")
 
@@ -46,17 +50,21 @@ def _hierarchy(
 ) -> Iterator[str]:
     """Generate the lines of a node and of the nodes below it."""
     node, tab = rig.nodes[index], "  " * depth
-    offset = " ".join(f"{v * CENTIMETRES:.4f}" for v in node.offset)
-    position = "6 Xposition Yposition Zposition" if node.parent is None else "3"
+    position = "6 Xposition Yposition Zposition" if rig.moving[index] else "3"
     yield f"{tab}{'ROOT' if node.parent is None else 'JOINT'} {node.name}"
     yield f"{tab}{{"
-    yield f"{tab}  OFFSET {offset}"
+    yield f"{tab}  OFFSET {_vector(node.offset)}"
     yield f"{tab}  CHANNELS {position} Zrotation Xrotation Yrotation"
     for child in children.get(index, []):
         yield from _hierarchy(rig, children, child, depth + 1)
-    if index not in children:
-        yield from (f"{tab}  End Site", f"{tab}  {{", f"{tab}    OFFSET 0 0 0", f"{tab}  }}")
+    if node.tip is not None:
+        yield f"{tab}  End Site"
+        yield from (f"{tab}  {{", f"{tab}    OFFSET {_vector(node.tip)}", f"{tab}  }}")
     yield f"{tab}}}"
+
+
+def _vector(values: Float[np.ndarray, "3"]) -> str:
+    return " ".join(f"{v:.6f}" for v in values)
 
 
 def euler_zxy(

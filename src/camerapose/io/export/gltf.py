@@ -1,126 +1,198 @@
 """glTF 2.0 binary (.glb) for web viewers, game engines and Blender: metres, y up.
 
-The nodes of the rig (`camerapose.io.export._rig`) are animated by rotations. Each bone is a slim
-octahedron. The animation's extras list the frames in which the person was not detected. Written by
-pygltflib.
+All people are in one file. Each has a skin: a simple body (`camerapose.io.export._body`) on the
+joints of the rig (`camerapose.io.export._rig`). Without animation, people have the pose of the
+first frame. A person is scaled to zero before the first and after the last pose. The extras list
+the frames in which a person was not detected. Written by pygltflib.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from camerapose.io.export import Track, _rig
+from camerapose.io.export import Track, _body, _rig
 from camerapose.io.files import write_bytes
 
 EXTENSION = ".glb"
-#: Thickness of a bone as a fraction of its length.
-THICKNESS = 0.12
-_FLOAT, _USHORT = 5126, 5123
+#: Colours of people (linear RGB).
+COLORS = (
+    (0.03, 0.16, 0.45), (0.6, 0.15, 0.02), (0.03, 0.3, 0.12), (0.35, 0.06, 0.35),
+    (0.45, 0.3, 0.02), (0.02, 0.3, 0.35),
+)  # fmt: skip
+_TYPES = {"f": ("<f4", 5126), "u": ("<u4", 5125), "b": ("u1", 5121)}
 _ARRAY, _INDEX = 34962, 34963
 
 
-def write(path: Path, track: Track) -> None:
-    """Write an animated rig."""
+def write_people(path: Path, people: Mapping[int, Track]) -> None:
+    """Write an animated body per person."""
     try:
         import pygltflib as gltf
     except ModuleNotFoundError:
         raise ValueError(
             'glTF requires pygltflib: pip install "camerapose[export]", or export .bvh instead'
         ) from None
-    rig, buffer = _rig.fit(track), _Buffer(gltf)
-    corners, faces = _octahedron()
-    primitive = gltf.Primitive(
-        attributes=gltf.Attributes(POSITION=buffer.add(corners, "VEC3", _ARRAY)),
-        indices=buffer.add(faces, "SCALAR", _INDEX), material=0,
-    )  # fmt: skip
-    colour = gltf.PbrMetallicRoughness(
-        baseColorFactor=[0.2, 0.45, 0.75, 1.0], metallicFactor=0.0, roughnessFactor=0.7
-    )
-    animation = _animation(gltf, rig, buffer, track)
-    file = gltf.GLTF2(
-        asset=gltf.Asset(version="2.0", generator="camerapose"),
-        scene=0, scenes=[gltf.Scene(nodes=[0])], nodes=_nodes(gltf, rig),
-        meshes=[gltf.Mesh(primitives=[primitive])],
-        materials=[gltf.Material(pbrMetallicRoughness=colour, doubleSided=True)],
-        animations=[animation], accessors=buffer.accessors, bufferViews=buffer.views,
-        buffers=[gltf.Buffer(byteLength=len(buffer.bytes))],
-    )  # fmt: skip
-    file.set_binary_blob(bytes(buffer.bytes))
-    write_bytes(path, b"".join(file.save_to_bytes()))
+    scene = _Scene(gltf)
+    for person, track in people.items():
+        scene.add(person, track)
+    write_bytes(path, scene.to_bytes())
 
 
-class _Buffer:
-    """Collects arrays in one binary buffer, with a view and an accessor each."""
+class _Scene:
+    """Collects people, and the arrays of all people in one binary buffer."""
 
     def __init__(self, gltf: Any):
-        self._gltf = gltf
-        self.bytes, self.views, self.accessors = bytearray(), [], []  # type: ignore[var-annotated]
+        self._gltf, self._bytes = gltf, bytearray()
+        self._views: list[Any] = []
+        self._accessors: list[Any] = []
+        self._nodes: list[Any] = []
+        self._meshes: list[Any] = []
+        self._skins: list[Any] = []
+        self._materials: list[Any] = []
+        self._top: list[int] = []
+        self._animation = gltf.Animation(name="motion", samplers=[], channels=[])
+        self._not_detected: dict[str, list[int]] = {}
 
-    def add(self, values: np.ndarray, kind: str, target: int | None = None) -> int:
-        """Append an array, and return the index of its accessor."""
-        is_index = values.dtype.kind == "u"
-        data = np.ascontiguousarray(values, "<u2" if is_index else "<f4")
-        self.views.append(
-            self._gltf.BufferView(
-                buffer=0, byteOffset=len(self.bytes), byteLength=data.nbytes, target=target
-            )
-        )
-        self.bytes.extend(data.tobytes() + b"\0" * (-data.nbytes % 4))
-        rows = data.reshape(len(data), -1)
-        self.accessors.append(
-            self._gltf.Accessor(
-                bufferView=len(self.views) - 1, componentType=_USHORT if is_index else _FLOAT,
-                count=len(data), type=kind,
-                min=rows.min(0).tolist(), max=rows.max(0).tolist(),
-            )
-        )  # fmt: skip
-        return len(self.accessors) - 1
-
-
-def _nodes(gltf: Any, rig: _rig.Rig) -> list[Any]:
-    """Return the nodes of the rig, then one node with a mesh per bone."""
-    nodes = [
-        gltf.Node(name=node.name, translation=node.offset.tolist(), children=[])
-        for node in rig.nodes
-    ]
-    for i, node in enumerate(rig.nodes):
-        if node.parent is None:
-            continue
-        nodes[node.parent].children.append(i)
-        length = float(np.linalg.norm(node.offset))
-        if length > 0:  # the bone is a child of the node that rotates it
-            up, along = np.array([[0.0, 1.0, 0.0]]), node.offset[None] / length
-            rotation = quaternions(_rig.smallest_rotations(up, along))[0]
-            nodes.append(
-                gltf.Node(
-                    name=f"{node.name}_bone", mesh=0, rotation=rotation.tolist(),
-                    scale=[length * THICKNESS, length, length * THICKNESS],
+    def add(self, person: int, track: Track) -> None:
+        """Add the skeleton, body and motion of a person."""
+        rig = _rig.fit(track)
+        name, first = f"person_{person}", len(self._nodes) + 1
+        self._nodes.append(self._gltf.Node(name=name, children=[first]))
+        self._top.append(first - 1)
+        quaternion = [quaternions(rig.rotations[:, i]) for i in range(len(rig.nodes))]
+        for i, node in enumerate(rig.nodes):
+            self._nodes.append(
+                self._gltf.Node(
+                    name=node.name, children=[], rotation=np.float32(quaternion[i][0]).tolist(),
+                    translation=np.float32(rig.offsets[0, i]).tolist(),
                 )
             )  # fmt: skip
-            nodes[node.parent].children.append(len(nodes) - 1)
-    return nodes
+            if node.parent is not None:
+                self._nodes[first + node.parent].children.append(first + i)
+        self._add_body(name, rig, first)
+        self._add_motion(rig, quaternion, track, first)
+        self._not_detected[name] = np.flatnonzero(~track.detected).tolist()
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file."""
+        gltf = self._gltf
+        for node in self._nodes:
+            node.children = node.children or None
+        self._animation.extras = {"not_detected": self._not_detected}
+        file = gltf.GLTF2(
+            asset=gltf.Asset(version="2.0", generator="camerapose"),
+            scene=0, scenes=[gltf.Scene(nodes=self._top)], nodes=self._nodes,
+            meshes=self._meshes, skins=self._skins, materials=self._materials,
+            animations=[self._animation], accessors=self._accessors, bufferViews=self._views,
+            buffers=[gltf.Buffer(byteLength=len(self._bytes))],
+        )  # fmt: skip
+        file.set_binary_blob(bytes(self._bytes))
+        return b"".join(file.save_to_bytes())
+
+    def _add_body(self, name: str, rig: _rig.Rig, first: int) -> None:
+        """Add the mesh in the pose of the first frame, its skin and its material."""
+        gltf, body = self._gltf, _body.build(rig)
+        n = len(body.corners)
+        joints, weights = np.zeros((n, 4), np.uint8), np.zeros((n, 4))
+        joints[:, 0], weights[:, 0] = body.joints, 1.0
+        attributes = gltf.Attributes(
+            POSITION=self._store(body.corners, "VEC3", _ARRAY, limits=True),
+            NORMAL=self._store(body.normals, "VEC3", _ARRAY),
+            JOINTS_0=self._store(joints, "VEC4", _ARRAY, "b"),
+            WEIGHTS_0=self._store(weights, "VEC4", _ARRAY),
+        )
+        color = COLORS[len(self._meshes) % len(COLORS)]
+        self._materials.append(
+            gltf.Material(
+                name=name,
+                pbrMetallicRoughness=gltf.PbrMetallicRoughness(
+                    baseColorFactor=[*color, 1.0], metallicFactor=0.0, roughnessFactor=0.7
+                ),
+            )
+        )
+        primitive = gltf.Primitive(
+            attributes=attributes, material=len(self._materials) - 1,
+            indices=self._store(body.faces.reshape(-1), "SCALAR", _INDEX, "u"),
+        )  # fmt: skip
+        self._meshes.append(gltf.Mesh(name=f"{name}_body", primitives=[primitive]))
+        self._skins.append(
+            gltf.Skin(
+                name=name, skeleton=first, joints=[first + i for i in range(len(rig.nodes))],
+                inverseBindMatrices=self._store(_inverse_matrices(rig), "MAT4"),
+            )
+        )  # fmt: skip
+        index = len(self._meshes) - 1
+        self._nodes.append(gltf.Node(name=f"{name}_body", mesh=index, skin=index))
+        self._top.append(len(self._nodes) - 1)
+
+    def _add_motion(
+        self, rig: _rig.Rig, quaternion: list[np.ndarray], track: Track, first: int
+    ) -> None:
+        """Add the rotations of all joints, the positions of those that move, and the visibility."""
+        times = self._store(np.arange(len(rig.offsets)) / track.fps, "SCALAR", limits=True)
+        for i in range(len(rig.nodes)):
+            self._channel(first + i, "rotation", times, quaternion[i], "VEC4")
+            if rig.moving[i]:
+                self._channel(first + i, "translation", times, rig.offsets[:, i], "VEC3")
+        present = np.flatnonzero(track.present)
+        frames = np.arange(len(track.points))
+        shown = (frames >= present[0]) & (frames <= present[-1])
+        if not shown.all():
+            scale = np.repeat(shown[:, None], 3, axis=1).astype(float)
+            self._channel(first - 1, "scale", times, scale, "VEC3", "STEP")
+
+    def _channel(
+        self, node: int, path: str, times: int, values: np.ndarray, kind: str,
+        interpolation: str = "LINEAR",
+    ) -> None:  # fmt: skip
+        gltf, animation = self._gltf, self._animation
+        output = self._store(values, kind)
+        animation.samplers.append(
+            gltf.AnimationSampler(input=times, output=output, interpolation=interpolation)
+        )
+        target = gltf.AnimationChannelTarget(node=node, path=path)
+        sampler = len(animation.samplers) - 1
+        animation.channels.append(gltf.AnimationChannel(sampler=sampler, target=target))
+
+    def _store(
+        self,
+        values: np.ndarray,
+        kind: str,
+        target: int | None = None,
+        number: str = "f",
+        *,
+        limits: bool = False,
+    ) -> int:
+        """Append an array of floats, unsigned integers or bytes; return its accessor's index."""
+        code, component = _TYPES[number]
+        data = np.ascontiguousarray(values, code)
+        self._views.append(
+            self._gltf.BufferView(
+                buffer=0, byteOffset=len(self._bytes), byteLength=data.nbytes, target=target
+            )
+        )
+        self._bytes.extend(data.tobytes() + b"\0" * (-data.nbytes % 4))
+        rows = data.reshape(len(data), -1)
+        self._accessors.append(
+            self._gltf.Accessor(
+                bufferView=len(self._views) - 1, componentType=component, count=len(data),
+                type=kind, min=rows.min(0).tolist() if limits else None,
+                max=rows.max(0).tolist() if limits else None,
+            )
+        )  # fmt: skip
+        return len(self._accessors) - 1
 
 
-def _animation(gltf: Any, rig: _rig.Rig, buffer: _Buffer, track: Track) -> Any:
-    """Return the animation of the root's position and of all rotations."""
-    times = buffer.add(np.arange(len(rig.root)) / track.fps, "SCALAR")
-    curves = [(0, "translation", rig.root, "VEC3")]
-    curves += [
-        (i, "rotation", quaternions(rig.rotations[:, i]), "VEC4") for i in range(len(rig.nodes))
-    ]
-    samplers, channels = [], []
-    for node, property_name, values, kind in curves:
-        samplers.append(gltf.AnimationSampler(input=times, output=buffer.add(values, kind)))
-        target = gltf.AnimationChannelTarget(node=node, path=property_name)
-        channels.append(gltf.AnimationChannel(sampler=len(samplers) - 1, target=target))
-    return gltf.Animation(
-        name="movement",
-        samplers=samplers,
-        channels=channels,
-        extras={"not_detected": np.flatnonzero(~track.detected).tolist()},
-    )
+def _inverse_matrices(rig: _rig.Rig) -> Float[np.ndarray, "nodes 16"]:
+    """Return the matrices from the scene to each joint in the first frame, column by column."""
+    positions, orientations = (values[0] for values in rig.world())
+    matrices = np.zeros((len(positions), 4, 4))
+    inverse = np.swapaxes(orientations, 1, 2)
+    matrices[:, :3, :3], matrices[:, 3, 3] = inverse, 1.0
+    matrices[:, :3, 3] = -np.einsum("nij,nj->ni", inverse, positions)
+    return np.swapaxes(matrices, 1, 2).reshape(len(positions), 16)
 
 
 def quaternions(rotations: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 4"]:
@@ -143,12 +215,3 @@ def quaternions(rotations: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 4
         if i and result[i] @ result[i - 1] < 0:
             result[i] *= -1
     return result
-
-
-def _octahedron() -> tuple[np.ndarray, np.ndarray]:
-    """Return corners and faces of a bone of length 1 from the origin along y."""
-    corners = [[0, 0, 0], [0.5, 0.2, 0], [0, 0.2, 0.5], [-0.5, 0.2, 0], [0, 0.2, -0.5], [0, 1, 0]]
-    ring = [1, 2, 3, 4]
-    pairs = list(zip(ring, ring[1:] + ring[:1], strict=True))
-    faces = [(0, a, b) for a, b in pairs] + [(5, b, a) for a, b in pairs]
-    return np.array(corners, float), np.array(faces, np.uint16).ravel()
