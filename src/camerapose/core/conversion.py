@@ -1,4 +1,4 @@
-"""Conversion between joint formats, by joint name."""
+"""Conversion between joint formats, by joint name and definition."""
 
 from functools import cache
 from typing import Any
@@ -36,38 +36,85 @@ RECIPES: dict[str, tuple[dict[str, float], ...]] = {
     "head_top": ({"head": 1.0},),
     "upper_neck": ({"thorax": 0.5, "head": 0.5},),
     "nose": ({"neck_nose": 1.0},),
+    "left_big_toe": ({"left_foot_index": 1.0},),
+    "right_big_toe": ({"right_foot_index": 1.0},),
+    "left_foot_index": ({"left_big_toe": 1.0},),
+    "right_foot_index": ({"right_big_toe": 1.0},),
 }
+#: Endings of joint names in formats with several definitions of a joint, such as `body_46`.
+ENDINGS = ("_h36m", "_centre")
+#: The definitions of a format's joints, preferred first. Others use COCO's, without an ending.
+DEFINITIONS: dict[str, tuple[str, ...]] = {
+    "h36m_16": ("_h36m",),
+    "h36m_17": ("_h36m",),
+    **dict.fromkeys(
+        ("humaneva_15", "smpl_24", "mpi_inf_3dhp_17", "mpi_inf_3dhp_28"), ("_centre", "_h36m")
+    ),
+}
+
+
+def has_definitions(skeleton: Skeleton) -> bool:
+    """Return whether a format has several definitions of a joint."""
+    return any(joint.endswith(ENDINGS) for joint in skeleton.joints)
 
 
 @cache
 def joint_weights(source: Skeleton, target: Skeleton) -> tuple[dict[str, float] | None, ...]:
     """Return, for each joint of `target`, its weights over joints of `source`.
 
-    None for a joint that cannot be derived.
+    None for a joint that cannot be derived. Formats with several definitions of a joint receive
+    only joints that are defined alike; none is derived.
     """
-    return tuple(_resolve(joint, source, frozenset()) for joint in target.joints)
+    if has_definitions(target) and source != target:
+        same = [_alike(joint, source, target) for joint in target.joints]
+        return tuple(None if joint is None else {joint: 1.0} for joint in same)
+    return tuple(_resolve(joint, source, target, frozenset()) for joint in target.joints)
 
 
-def _resolve(joint: str, source: Skeleton, pending: frozenset[str]) -> dict[str, float] | None:
-    if joint in source.joints:
-        return {joint: 1.0}
+def _alike(joint: str, source: Skeleton, target: Skeleton) -> str | None:
+    """Return the joint of `source` with the name and definition of a joint of `target`."""
+    if has_definitions(source) == has_definitions(target):
+        return joint if joint in source.joints else None
+    if has_definitions(source):
+        return _defined(joint, source, target)
+    names = {_defined(name, target, source): name for name in source.joints}
+    names |= {  # landmarks of BlazePose at the big toes
+        f"{side}_big_toe": f"{side}_foot_index"
+        for side in ("left", "right")
+        if f"{side}_foot_index" in source.joints
+    }
+    return names.get(joint)
+
+
+def _defined(joint: str, superset: Skeleton, other: Skeleton) -> str | None:
+    """Return the joint of a superset that `other` calls `joint`."""
+    names = (joint + ending for ending in DEFINITIONS.get(other.name, ("",)))
+    return next((name for name in names if name in superset.joints), None)
+
+
+def _resolve(
+    joint: str, source: Skeleton, target: Skeleton, pending: frozenset[str]
+) -> dict[str, float] | None:
+    same = _alike(joint, source, target)
+    if same is not None:
+        return {same: 1.0}
     if joint in pending:  # recipes refer to each other: head_top to head, head to head_top
         return None
     own = [dict(weights) for name, weights in source.derived if name == joint]
     for recipe in (*own, *RECIPES.get(joint, ())):
-        weights = _combined(recipe, source, pending | {joint})
+        weights = _combined(recipe, source, target, pending | {joint})
         if weights is not None:
             return weights
     return None
 
 
 def _combined(
-    recipe: dict[str, float], source: Skeleton, pending: frozenset[str]
+    recipe: dict[str, float], source: Skeleton, target: Skeleton, pending: frozenset[str]
 ) -> dict[str, float] | None:
     """Return a recipe's weights over joints of `source`; None if one of its joints is missing."""
     weights: dict[str, float] = {}
     for name, share in recipe.items():
-        part = _resolve(name, source, pending)
+        part = _resolve(name, source, target, pending)
         if part is None:
             return None
         for base, weight in part.items():
@@ -81,7 +128,7 @@ def convert(
     source: Skeleton,
     target: Skeleton,
 ) -> tuple[Float[Any, "*batch target d"], Float[Any, "*batch target"]]:
-    """Convert points from one joint format to another, by joint name.
+    """Convert points from one joint format to another, by joint name and definition.
 
     A joint of both formats is copied bit for bit. A joint that `source` lacks is interpolated from
     its neighbours (`RECIPES`; CameraPose, section 4.2); its confidence is `DERIVED_CONFIDENCE`
@@ -108,9 +155,9 @@ def convert(
         if weights is None:
             columns.append(xp.zeros_like(points[..., 0, :]))
             scores.append(xp.zeros_like(confidence[..., 0]))
-        elif joint in source.joints:
-            columns.append(points[..., source.index(joint), :])
-            scores.append(confidence[..., source.index(joint)])
+        elif (same := _alike(joint, source, target)) is not None:
+            columns.append(points[..., source.index(same), :])
+            scores.append(confidence[..., source.index(same)])
         else:
             columns.append(sum(points[..., source.index(j), :] * w for j, w in weights.items()))
             used = xp.stack([confidence[..., source.index(j)] for j in weights], axis=-1)

@@ -185,6 +185,32 @@ AIC_14 = _skeleton(
     + "head_top:upper_neck upper_neck",
 )
 
+#: Superset predicted by models of several joint definitions: COCO's joints as annotated on the
+#: surface with toes and heels, Human3.6M's 17 (`_h36m`; knees, ankles, elbows and wrists are joint
+#: centres), the centres of hips and shoulders (`_centre`), and MPII's upper neck and head top.
+#: Conversion to and from it selects joints by definition (`core.conversion`).
+BODY_46 = _skeleton(
+    "body_46",
+    "nose:head_h36m left_eye:nose right_eye:nose left_ear:left_eye right_ear:right_eye "
+    "left_shoulder:thorax_h36m right_shoulder:thorax_h36m left_elbow:left_shoulder "
+    "right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow "
+    "left_hip:pelvis_h36m right_hip:pelvis_h36m left_knee:left_hip right_knee:right_hip "
+    "left_ankle:left_knee right_ankle:right_knee left_big_toe:left_ankle "
+    "right_big_toe:right_ankle left_small_toe:left_ankle right_small_toe:right_ankle "
+    "left_heel:left_ankle right_heel:right_ankle "
+    + re.sub(
+        r"\w+",
+        lambda match: f"{match[0]}_h36m",
+        " ".join(
+            f"{joint}:{parent}" if parent else joint
+            for joint, parent in zip(H36M_17.joints, H36M_17.parents, strict=True)
+        ),
+    )
+    + " left_hip_centre:pelvis_h36m right_hip_centre:pelvis_h36m "
+    "left_shoulder_centre:thorax_h36m right_shoulder_centre:thorax_h36m "
+    "upper_neck:thorax_h36m head_top:upper_neck",
+)
+
 FORMATS = {
     s.name: s
     for s in (
@@ -193,23 +219,27 @@ FORMATS = {
         CROWDPOSE_14, AIC_14,
     )
 }  # fmt: skip
+#: Formats that only models use; no file has them.
+SUPERSETS = {BODY_46.name: BODY_46}
+_BUILT_IN = FORMATS | SUPERSETS
 
 
 def get(name: str) -> Skeleton:
     """Return a joint format by name, or read one from TOML.
 
     Args:
-        name: a key of `FORMATS`, the path of a .toml file, or the result of `definition`. A TOML
-            file has the keys `name`, `joints` (a list of "joint:parent" in order; the root has no
-            parent) and, optionally, the table `derived` with weights for joints that the format
-            lacks, such as `derived.thorax = {left_collar = 0.5, right_collar = 0.5}`.
+        name: a key of `FORMATS` or `SUPERSETS`, the path of a .toml file, or the result of
+            `definition`. A TOML file has the keys `name`, `joints` (a list of "joint:parent" in
+            order; the root has no parent) and, optionally, the table `derived` with weights for
+            joints that the format lacks, such as
+            `derived.thorax = {left_collar = 0.5, right_collar = 0.5}`.
 
     Raises:
         ValueError: unknown name (the message lists the known ones), or invalid TOML.
         FileNotFoundError: the .toml file does not exist.
     """
-    if name in FORMATS:
-        return FORMATS[name]
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
     if "\n" in name:
         return _from_toml(name, "joint format")
     if name.endswith(".toml"):
@@ -226,7 +256,7 @@ def get(name: str) -> Skeleton:
 
 def definition(skeleton: Skeleton) -> str:
     """Return the text from which `get` restores a format: its name, or TOML for a custom one."""
-    if FORMATS.get(skeleton.name) == skeleton:
+    if _BUILT_IN.get(skeleton.name) == skeleton:
         return skeleton.name
     tree = zip(skeleton.joints, skeleton.parents, strict=True)
     joints = [f"{joint}:{parent}" if parent else joint for joint, parent in tree]
@@ -270,7 +300,7 @@ def _from_toml(text: str, where: str) -> Skeleton:
         )
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
-    if skeleton != FORMATS.get(name, skeleton):
+    if skeleton != _BUILT_IN.get(name, skeleton):
         raise ValueError(f"{where}: {name!r} is a built-in joint format; choose another name")
     return skeleton
 
