@@ -30,7 +30,7 @@ DISPLACEMENTS = (
     ("{}_wrist", "{}_elbow", "{}_wrist"),
 )
 #: Standard deviation of the logarithm of the length of a 2D Gaussian vector.
-_RAYLEIGH_SPREAD = 0.555
+_RAYLEIGH_SPREAD = 0.641
 #: Median length of a 2D Gaussian vector of standard deviation 1.
 _RAYLEIGH_MEDIAN = 1.1774
 _VISIBILITY = ("outside", "hidden", "visible")
@@ -156,7 +156,7 @@ def _summary(length: np.ndarray, confidence: np.ndarray, mask: np.ndarray) -> di
 
 def _by_confidence(length: np.ndarray, confidence: np.ndarray) -> list[dict[str, float]]:
     """Return the errors in bins of confidence."""
-    edges = [0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.001]
+    edges = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.001]
     bins = []
     for low, high in zip(edges, edges[1:], strict=False):
         rows = (confidence >= low) & (confidence < high)
