@@ -99,7 +99,7 @@ def test_unexpected_sha256_is_refused(cache, clients):
     clients.contents["pose_landmark_full.tflite"] = b"something else"
     with pytest.raises(FileNotFoundError, match="unexpected SHA-256"):
         assets.asset("pose_detection.tflite")
-    assert not cache.exists()
+    assert list(cache.iterdir()) == []
 
 
 def test_missing_member_is_reported(cache, clients):

@@ -17,6 +17,7 @@ from helpers.training import SMALL, SMOKE, STAGES, metrics, saved, weights
 from PIL import Image
 
 from camerapose import Predictor
+from camerapose.io.locks import FolderInUse, lock_folder
 from camerapose.models.checkpoint import load_model
 from camerapose.train import config_io, data
 from camerapose.train import joint as joint_module
@@ -84,6 +85,11 @@ def same(a, b):
 
 
 class TestFolder:
+    def test_in_use_by_another_training(self, small, tmp_path):
+        with lock_folder(tmp_path), pytest.raises(FolderInUse, match="in use by another process"):
+            train(small, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
     def test_configuration(self, finished, small):
         assert config_io.read(finished / "config.toml") == small
 

@@ -1,5 +1,6 @@
 """Cache of data sets: each is prepared once and memory-mapped afterwards."""
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -19,6 +20,7 @@ from camerapose.core import camera, conversion, formats, poses, skeleton
 from camerapose.core.poses import Poses
 from camerapose.data import store
 from camerapose.io.assets import cache_dir as cache_folder
+from camerapose.io.locks import lock_cache
 
 
 def cached(
@@ -47,6 +49,22 @@ def cached(
         Poses whose columns may be written to without changing the cache.
     """
     folder, key = _entry(load, root, options, cache_dir)
+    with contextlib.ExitStack() as stack:
+        if not folder.exists():  # otherwise no lock is needed, and the folder may be read-only
+            with contextlib.suppress(OSError):  # reported when the data are written
+                lock = lock_cache(folder.parent, f".{folder.name}.lock", _log)
+                stack.enter_context(lock)
+        return _read_or_prepare(load, root, options, folder, key)
+
+
+def _read_or_prepare(
+    load: Callable[..., Poses],
+    root: str | Path | None,
+    options: dict[str, Any],
+    folder: Path,
+    key: dict[str, Any],
+) -> Poses:
+    """Return the poses in a folder of the cache, after preparing them if they are not there."""
     name, parent = _name(load), folder.parent
     if folder.exists():
         try:

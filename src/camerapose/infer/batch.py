@@ -11,6 +11,8 @@ from camerapose.infer.batch_engines import ENGINES
 from camerapose.infer.batch_task import BatchResult, Task
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.pipeline import silent
+from camerapose.io.files import make_folder
+from camerapose.io.locks import lock_folder
 from camerapose.io.weights import SHIPPED, find_weights
 
 #: One path or pattern, or several.
@@ -50,6 +52,7 @@ def predict_each(
 
     Raises:
         FileNotFoundError, ValueError: there are no inputs, or an option cannot be used.
+        OSError: another process uses the folder, or it cannot be written.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown engine {engine!r}; known are {', '.join(ENGINES)}")
@@ -71,9 +74,10 @@ def predict_each(
         if poses is not None
     }
     if remaining:
-        for i, result in enumerate(ENGINES[engine](remaining, workers), start=1):
-            results[result.name] = result
-            log(f"{i}/{len(remaining)} {_text(result)}")
+        with lock_folder(make_folder(out)):
+            for i, result in enumerate(ENGINES[engine](remaining, workers), start=1):
+                results[result.name] = result
+                log(f"{i}/{len(remaining)} {_text(result)}")
     return [results[task.name] for task in tasks]
 
 

@@ -48,6 +48,13 @@ class LiveWriter:
                 )
 
 
+def write_poses(poses: Poses, lifted: Lifted, out: Path) -> list[Path]:
+    """Write the poses after per-clip processing into an existing folder; return the files."""
+    poses.save(out / results.ARRAYS, **detected_columns(lifted.detections, poses))
+    results.write_json(poses, out / "poses.json")
+    return [out / results.ARRAYS, out / "poses.json"]
+
+
 def write_outputs(
     poses: Poses,
     lifted: Lifted,
@@ -59,7 +66,7 @@ def write_outputs(
     progress: bool,
     log: Log,
 ) -> list[Path]:
-    """Write all files that the options require.
+    """Write all other files that the options require.
 
     Args:
         poses: after per-clip processing.
@@ -69,9 +76,7 @@ def write_outputs(
     Returns:
         The files.
     """
-    poses.save(out / results.ARRAYS, **detected_columns(lifted.detections, poses))
-    results.write_json(poses, out / "poses.json")
-    written = [out / results.ARRAYS, out / "poses.json"]
+    written = []
     if len(poses):
         times = lifted.detections.frames[1]
         span = (float(times[0]), float(times[-1])) if source.is_video and len(times) else None

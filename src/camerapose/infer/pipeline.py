@@ -20,16 +20,18 @@ from camerapose.infer.detection import (
     track,
 )
 from camerapose.infer.figures import FrameSampler
+from camerapose.infer.interrupts import delayed_interrupt
 from camerapose.infer.keypoint_input import read_keypoints
 from camerapose.infer.lift import lift
 from camerapose.infer.options import Log, PredictOptions
-from camerapose.infer.outputs import LiveWriter, write_outputs
+from camerapose.infer.outputs import LiveWriter, write_outputs, write_poses
 from camerapose.infer.predictor import Predictor
 from camerapose.infer.processing import process
 from camerapose.infer.request import check_request
 from camerapose.infer.summary import summarize
 from camerapose.io import files
 from camerapose.io.frames import Frame, SourceInfo
+from camerapose.io.locks import lock_folder
 from camerapose.io.source import Input, Source
 from camerapose.track.identities import create_tracker
 
@@ -50,7 +52,8 @@ def predict(
 
     Video is streamed. If reading fails or is interrupted, the poses up to there are processed and
     written before the exception is raised. A webcam ends with an interruption, without exception;
-    its poses are also written to `poses.jsonl` while it runs.
+    its poses are also written to `poses.jsonl` while it runs. A second interruption keeps the files
+    that are complete. Two predictions cannot write to one folder at the same time.
 
     Args:
         source: see `camerapose.predict`.
@@ -67,8 +70,22 @@ def predict(
     options = options or PredictOptions()
     info = check_request(source, out, options)
     predictor = Predictor(options.weights, device=options.device, threads=options.threads)
-    if out is not None:
-        files.make_folder(out)
+    if out is None:
+        return _run(source, info, None, options, predictor, progress, log)
+    with lock_folder(files.make_folder(out)):
+        return _run(source, info, out, options, predictor, progress, log)
+
+
+def _run(
+    source: Source,
+    info: SourceInfo | None,
+    out: Path | None,
+    options: PredictOptions,
+    predictor: Predictor,
+    progress: bool,
+    log: Log,
+) -> Poses:
+    """Read, detect, track, lift, process and write."""
     began = time.monotonic()
     sampler, live = FrameSampler(), _live_writer(source, out, predictor, options)
 
@@ -77,13 +94,16 @@ def predict(
     else:
         observers: list[Observer] = [sampler] if live is None else [sampler, live]
         detections = _detect_all(source, info, options, observers, progress)
-    lifted = lift(detections, predictor)
-    seconds = time.monotonic() - began
-    poses = process(lifted.poses, source, detections.frames, options, log)
-    for line in summarize(lifted, poses, seconds):
-        log(line)
-    if out is not None:
+    with delayed_interrupt(log):
+        lifted = lift(detections, predictor)
+        seconds = time.monotonic() - began
+        poses = process(lifted.poses, source, detections.frames, options, log)
+        for line in summarize(lifted, poses, seconds):
+            log(line)
         written = [] if live is None else [live.path]
+        if out is not None:
+            written += write_poses(poses, lifted, out)
+    if out is not None:
         written += write_outputs(
             poses, lifted, source, out, options,
             images=sampler.images, progress=progress, log=log,

@@ -13,10 +13,12 @@ import tarfile
 import tempfile
 import time
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from camerapose.io.files import make_folder, write_bytes
+from camerapose.io.locks import NAME, lock_cache
 
 
 class Package(NamedTuple):
@@ -99,7 +101,7 @@ def asset(name: str) -> Path:
     path = cache_dir() / name
     if not _is_valid(path, ASSETS[name].sha256):
         try:
-            _download_package(ASSETS[name].package)
+            _download_once(path, ASSETS[name])
         except _DownloadError as reason:
             raise FileNotFoundError(_manual_instructions(name, path, str(reason))) from None
     return path
@@ -112,6 +114,17 @@ def _is_valid(path: Path, sha256: str) -> bool:
         return True
     _log(f"{path} has an unexpected SHA-256; downloading it again")
     return False
+
+
+def _download_once(path: Path, wanted: Asset) -> None:
+    """Download the package of an asset, unless another process does so meanwhile."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock_cache(path.parent, NAME, _log))
+        except OSError as error:
+            raise OSError(f"{error}; CAMERAPOSE_CACHE sets the folder") from error
+        if not (path.is_file() and _sha256(path.read_bytes()) == wanted.sha256):
+            _download_package(wanted.package)
 
 
 def _download_package(package: Package) -> None:

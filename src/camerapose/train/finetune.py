@@ -20,7 +20,8 @@ from camerapose.core.poses import Poses
 from camerapose.evaluate import metrics
 from camerapose.evaluate.measure import lift
 from camerapose.io import keypoints
-from camerapose.io.files import write_text
+from camerapose.io.files import make_folder, write_text
+from camerapose.io.locks import lock_folder
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import load_model, read_header, save_model
@@ -90,6 +91,7 @@ def adapt(
     Raises:
         ValueError: `held_out` out of range, or too few people.
         FileNotFoundError: an image is missing in `images`.
+        OSError: another process uses `out`, or it cannot be written.
     """
     if not 0 < held_out < 1:
         raise ValueError(f"held_out = {held_out}; accepted: a number between 0 and 1, such as 0.2")
@@ -107,22 +109,27 @@ def adapt(
     train, test, replay, replay_test = (
         p.to_torch(device) for p in (train, test, pairs[n_replay_test:], pairs[:n_replay_test])
     )
-    before, rows_before = measure(model, test, replay_test), _rows(model, test, images, "before")
-    tune(model, train, replay, steps=steps, seed=seed)
-    after, rows_after = measure(model, test, replay_test), _rows(model, test, images, "after")
-    result = {
-        "weights": path.name,
-        "annotations": Path(annotations).name,
-        "trained_on": len(train),
-        "tested_on": len(test),
-        "replay": "synthetic poses" if human36m is None else "Human3.6M",
-        "before": before,
-        "after": after,
-    }
-    _save(model, path, Path(out), result)
-    rows = [row for pair in zip(rows_before, rows_after, strict=True) for row in pair]
-    save_figure(draw_samples(rows), Path(out) / "adapt.png")
-    return result
+    with lock_folder(make_folder(out)):
+        before, rows_before = (
+            measure(model, test, replay_test),
+            _rows(model, test, images, "before"),
+        )
+        tune(model, train, replay, steps=steps, seed=seed)
+        after = measure(model, test, replay_test)
+        rows_after = _rows(model, test, images, "after")
+        result = {
+            "weights": path.name,
+            "annotations": Path(annotations).name,
+            "trained_on": len(train),
+            "tested_on": len(test),
+            "replay": "synthetic poses" if human36m is None else "Human3.6M",
+            "before": before,
+            "after": after,
+        }
+        _save(model, path, Path(out), result)
+        rows = [row for pair in zip(rows_before, rows_after, strict=True) for row in pair]
+        save_figure(draw_samples(rows), Path(out) / "adapt.png")
+        return result
 
 
 def tune(

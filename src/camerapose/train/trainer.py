@@ -12,7 +12,7 @@ RUN/checkpoint/            model.safetensors (evaluation, training) and model.on
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from camerapose.io.files import make_folder
+from camerapose.io.locks import lock_folder
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import save_model
 from camerapose.models.onnx_export import export_model
@@ -62,11 +64,16 @@ def train(config: Config, out: Path | str, *, devices: int | None = None, nodes:
     Raises:
         FileNotFoundError: a data set is missing.
         ValueError: invalid configuration, or a run with other settings in the folder.
+        OSError: another training uses the folder, or it cannot be written.
         KeyboardInterrupt: the run was interrupted and has been saved.
     """
     config_io.check(config)
     out = Path(out)
-    with distributed.process_group(devices, nodes, select_device(config.device).type):
+    with (
+        distributed.process_group(devices, nodes, select_device(config.device).type),
+        ExitStack() as stack,
+    ):
+        distributed.from_main(lambda: _lock(stack, out))
         run = start(config, out)
         with _stop_on_signals(run.loop):
             for name, stage in stages(config, run).items():
@@ -75,6 +82,11 @@ def train(config: Config, out: Path | str, *, devices: int | None = None, nodes:
                     run.loop.end_stage(name)
         run.loop.log.close()
         return export(run.model, config, run.loop.progress.done, out / "checkpoint")
+
+
+def _lock(stack: ExitStack, out: Path) -> None:
+    """Create the run folder, and refuse it if another training uses it."""
+    stack.enter_context(lock_folder(make_folder(out)))
 
 
 class Run(NamedTuple):

@@ -1,0 +1,144 @@
+"""Locks of folders, so that two processes do not write to one at the same time."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from camerapose.io.files import make_folder
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+#: File in a folder that is in use.
+NAME = ".camerapose.lock"
+#: Errors of file systems without locks, where none is used.
+_UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+class FolderInUse(OSError):
+    """Another process is writing to a folder."""
+
+
+@contextlib.contextmanager
+def lock_folder(
+    folder: str | os.PathLike[str],
+    *,
+    name: str = NAME,
+    waiting: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Hold the lock of a folder during the context.
+
+    The operating system releases the lock when the process ends, however it ends. The lock file is
+    removed at the end of the context; one that a killed process left does not matter.
+
+    Args:
+        folder: existing folder.
+        name: name of the lock file in it.
+        waiting: wait for another process, after calling this with a message. None: do not wait.
+
+    Raises:
+        FolderInUse: another process, or another thread, holds the lock; only without `waiting`.
+        OSError: the lock file cannot be created.
+    """
+    path = Path(folder) / name
+    file = _acquire(path, False)
+    if file is None:
+        owner = _owner(path)
+        if waiting is None:
+            raise FolderInUse(
+                f"{folder} is in use by another process{owner}; wait until it has finished, or "
+                "choose another folder"
+            )
+        waiting(f"waiting for another process{owner} that uses {folder}")
+        while file is None:
+            file = _acquire(path, True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if os.name != "nt":  # Windows does not remove open files
+                path.unlink()
+        file.close()
+        if os.name == "nt":
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _acquire(path: Path, wait: bool) -> IO[bytes] | None:
+    """Return the locked file; None if another process holds it, or has removed it meanwhile."""
+    # Never truncated: the holder's name must remain readable.
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)), "r+b", 0)
+    try:
+        if not _lock(file, wait) or not _is_same(file, path):
+            file.close()
+            return None if wait else _retry(path, file)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _retry(path: Path, file: IO[bytes]) -> IO[bytes] | None:
+    """Try again if the lock file was removed by its holder between opening and locking."""
+    return None if path.exists() else _acquire(path, False)
+
+
+def _lock(file: IO[bytes], wait: bool) -> bool:
+    """Lock a file; return whether that succeeded."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        else:
+            import msvcrt
+
+            mode = "LK_LOCK" if wait else "LK_NBLCK"
+            file.seek(1 << 30)  # far from the text, which others read
+            msvcrt.locking(file.fileno(), getattr(msvcrt, mode), 1)  # type: ignore[attr-defined]
+            file.seek(0)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        if error.errno not in _UNSUPPORTED:
+            raise
+    return True
+
+
+def _is_same(file: IO[bytes], path: Path) -> bool:
+    """Whether a path still names an open file."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:
+        return False
+
+
+def _owner(path: Path) -> str:
+    """Return the process that holds a lock, in brackets, if it is known."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    return f" ({text})" if text else ""
+
+
+@contextlib.contextmanager
+def lock_cache(
+    folder: str | os.PathLike[str], name: str, waiting: Callable[[str], None]
+) -> Iterator[None]:
+    """Create a folder of the cache and hold a lock in it, after waiting for other processes.
+
+    Args:
+        folder, name, waiting: as in `lock_folder`.
+
+    Raises:
+        OSError: the folder cannot be created or written to.
+    """
+    with lock_folder(make_folder(folder), name=name, waiting=waiting):
+        yield
