@@ -74,8 +74,8 @@ def test_rows_trained_with_other_settings_are_marked():
     row = next(row for row in rows() if row.name == "gt-mlp-poseaug")
     now = config_io.read_differences(accuracy.CONFIG)
     run = {"config": now, "changes": row.changes}
-    said_twice = run | {"changes": row.changes | {"seed": 0}}  # a default, said in words
-    assert not report.outdated(run, row) and not report.outdated(said_twice, row)
+    redundant = run | {"changes": row.changes | {"seed": 0}}  # a default, stated explicitly
+    assert not report.outdated(run, row) and not report.outdated(redundant, row)
     assert report.outdated(run | {"config": now | {"bone_length_std": 0.0}}, row)
     assert report.outdated(run | {"changes": {}}, row)
     line = report.table([row], {row.name: [run | {"tests": {}, "config": {}}]}, [])

@@ -113,8 +113,8 @@ def recordings(tmp_path, monkeypatch):
     (folder / "calibration.json").write_text(json.dumps(calibration))
     from camerapose.data.datasets import synthetic
 
-    made = synthetic.load(n=16, pitch=(0, 0))
-    body = (made.pose3d - made.root_position[:, None])[..., [0, 2, 1]] * [1, 1, -1] + [0, 0, 1]
+    pairs = synthetic.load(n=16, pitch=(0, 0))
+    body = (pairs.pose3d - pairs.root_position[:, None])[..., [0, 2, 1]] * [1, 1, -1] + [0, 0, 1]
     for i, name in enumerate(("walk", "run")):
         np.savez(folder / f"{name}.npz", joints=np.float32(body[8 * i : 8 * i + 8]))
     monkeypatch.chdir(tmp_path)
@@ -149,8 +149,8 @@ def test_the_commands_on_the_data_set(put, recordings, capsys):
     assert [c[2] for c in commands] == ["prepare", "check", "show"]
     for command in commands:
         assert command[0] == "camerapose" and main(command[1:]) == 0
-    said = capsys.readouterr().out
-    assert "my_lab: 8 poses (h36m_16)" in said and "no problems" in said
+    output = capsys.readouterr().out
+    assert "my_lab: 8 poses (h36m_16)" in output and "no problems" in output
     assert (recordings.parent / "poses.png").stat().st_size > 10_000
     assert main(["data", "list"]) == 0 and "my_lab" in capsys.readouterr().out
 
@@ -161,16 +161,16 @@ def test_the_data_set_is_used_for_training(put, recordings):
 
     (setting,) = re.findall(r"data\.pairs\.my_lab=(\w+)", DOCUMENT)
     one = DataConfig(human36m=None, mpii=None, pairs={"my_lab": setting})
-    found = load(Config(data=one), torch.device("cpu"))
-    assert len(found.pairs) == 16 and found.unlabelled is None
+    result = load(Config(data=one), torch.device("cpu"))
+    assert len(result.pairs) == 16 and result.unlabelled is None
     some = {"my_lab": {"root": setting, "frame_step": 2}}
     both = DataConfig(human36m=None, mpii=None, synthetic=32, pairs=some, unlabelled=some)
-    found = load(Config(data=both), torch.device("cpu"))
-    assert len(found.pairs) == 32 + 8
+    result = load(Config(data=both), torch.device("cpu"))
+    assert len(result.pairs) == 32 + 8
     assert (
-        len(found.unlabelled) == 8
-        and found.unlabelled.pose3d is None
-        and found.unlabelled.camera is None
+        len(result.unlabelled) == 8
+        and result.unlabelled.pose3d is None
+        and result.unlabelled.camera is None
     )
     wrong = DataConfig(human36m=None, mpii=None, pairs={"my_lab": {"root": setting, "step": 2}})
     with pytest.raises(
@@ -235,8 +235,8 @@ def test_the_detector_returns_pixels(movenet, monkeypatch):
     np.testing.assert_allclose(person.keypoints[:2], [[0, 0], [200, 100]], atol=1e-4)
     assert person.confidence.shape == (17,) and person.score == pytest.approx(0.9)
     assert person.box.tolist() == pytest.approx([0, 0, 200, 100])
-    seen = Interpreter.image
-    assert (seen[:48] == 0).all() and (seen[50:140, 150:] == 255).all()  # letterboxed
+    image = Interpreter.image
+    assert (image[:48] == 0).all() and (image[50:140, 150:] == 255).all()  # letterboxed
     monkeypatch.setattr(Interpreter, "answer", np.zeros((17, 3), np.float32))
     assert movenet(image) == []
     movenet.reset()

@@ -12,7 +12,7 @@ FILES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(SOURCE.rglob("*.py"))
 }
-#: What each package may import of ours: itself and these. Lazy and type-only imports count too.
+#: Packages that each package may import, besides itself. Lazy and type-only imports count too.
 LAYERS = {
     "core": set(),
     "io": {"core"},
@@ -39,19 +39,19 @@ def package(name):
 
 
 def imports(tree, everywhere):
-    """Modules that are imported: all, or only at import time and not for types alone."""
-    found = set()
+    """Return imported modules: all, or only those imported at run time on import."""
+    result = set()
     for node in ast.iter_child_nodes(tree):
         type_only = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
         function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            result |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "absolute imports only"
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            result |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif everywhere or not (type_only or function):
-            found |= imports(node, everywhere)
-    return found
+            result |= imports(node, everywhere)
+    return result
 
 
 def imported(name, everywhere):
@@ -59,7 +59,7 @@ def imported(name, everywhere):
 
 
 def ours(name, everywhere=True):
-    """Our own modules among the imports of a module."""
+    """Return the modules of this package among the imports of a module."""
     prefix = "camerapose."  # `import io` is the standard library's
     names = {m.removeprefix(prefix) for m in imported(name, everywhere) if m.startswith(prefix)}
     names = {n for n in names if n in FILES and n != "camerapose"}
@@ -71,7 +71,7 @@ def test_every_module_belongs_to_a_layer():
     assert {package(name) for name in FILES} - {"__init__", "__main__", "camerapose"} == set(LAYERS)
 
 
-def test_the_walk_sees_imports():
+def test_imports_are_collected():
     code = (
         "import a\nfrom b import c\nif TYPE_CHECKING:\n    import d\n"
         "try:\n    import e\nexcept E: pass\nclass F:\n    import f\n    def g(self): import g\n"
@@ -119,10 +119,10 @@ def test_inference_imports_no_torch(name):
     """Neither directly nor through other modules, when it is imported."""
     if name.startswith(WITH_TORCH):
         return
-    todo, seen = {name}, set()
+    todo, visited = {name}, set()
     while todo:
         module = todo.pop()
-        seen.add(module)
+        visited.add(module)
         roots = {m.partition(".")[0] for m in imported(module, everywhere=False)}
         assert not roots & TRAINING, module
-        todo |= ours(module, everywhere=False) - seen
+        todo |= ours(module, everywhere=False) - visited

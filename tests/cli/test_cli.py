@@ -1,4 +1,4 @@
-"""The command line: exit statuses, one-line errors, and that help is quick."""
+"""The command line: exit statuses, one-line errors, and help."""
 
 import dataclasses
 import errno
@@ -28,7 +28,7 @@ def man(tmp_path):
 
 @pytest.fixture
 def command(graph, tmp_path, capsys):
-    """Runs `camerapose predict`; exit status and what it said on stderr."""
+    """Return a function that runs `camerapose predict`: exit status and stderr."""
 
     def run(path, *options, out="out", weights=graph):
         out = tmp_path / out
@@ -41,16 +41,16 @@ def command(graph, tmp_path, capsys):
 
 @pytest.fixture
 def bad(tmp_path, command):
-    """Runs it on input that must be refused; the one line that says why."""
+    """Return a function that predicts invalid input; it returns the one-line error."""
 
     def run(name, *options, content=None, **more):
         path = tmp_path / name
         if content is not None:
             path.write_bytes(content)
-        status, said = command(path, *options, **more)
-        errors = [line for line in said.splitlines() if line.startswith("error: ")]
-        assert status == 2 and len(errors) == 1, said
-        assert "Traceback" not in said
+        status, message = command(path, *options, **more)
+        errors = [line for line in message.splitlines() if line.startswith("error: ")]
+        assert status == 2 and len(errors) == 1, message
+        assert "Traceback" not in message
         return errors[0]
 
     return run
@@ -85,13 +85,13 @@ class TestPredict:
         )
         assert status == 0
 
-    def test_nobody_is_status_1(self, detector, command, tmp_path, capsys):
+    def test_no_person_is_status_1(self, detector, command, tmp_path, capsys):
         Image.new("RGB", SIZE, "black").save(tmp_path / "night.png")
         assert command(tmp_path / "night.png")[0] == 1
 
 
 class TestBadInput:
-    def test_nothing_there(self, bad):
+    def test_missing_file(self, bad):
         assert "no file or folder" in bad("absent.mp4")
 
     def test_text_named_mp4(self, bad):
@@ -102,16 +102,16 @@ class TestBadInput:
 
     def test_truncated_video(self, detector, bad, tmp_path):
         whole = write_video(tmp_path / "walk.mkv", 40).read_bytes()
-        said = bad("cut.mkv", content=whole[: len(whole) // 2])
-        assert "damaged or truncated" in said
+        message = bad("cut.mkv", content=whole[: len(whole) // 2])
+        assert "damaged or truncated" in message
         assert (tmp_path / "out" / "poses.json").exists()
 
     def test_corrupt_npz(self, bad):
         assert "not an .npz" in bad("a.npz", content=b"PK\x03\x04 and no more")
 
-    def test_pickle_that_is_no_data_set(self, bad):
-        said = bad("a.pkl", content=b"\x80\x04N.")
-        assert ".pkl" in said and ".json" in said
+    def test_unrelated_pickle(self, bad):
+        message = bad("a.pkl", content=b"\x80\x04N.")
+        assert ".pkl" in message and ".json" in message
 
     def test_unknown_detector(self, bad, man):
         assert "blazepose, heatmap" in bad("man.png", "--detector", "blaze")
@@ -126,8 +126,8 @@ class TestBadInput:
 
     def test_unwritable_folder(self, detector, bad, man, tmp_path):
         (tmp_path / "file").touch()
-        said = bad("man.png", out="file")
-        assert "output folder" in said and "choose another" in said
+        message = bad("man.png", out="file")
+        assert "output folder" in message and "choose another" in message
 
     def test_full_disk(self, detector, bad, man, monkeypatch):
         def full(file):
@@ -147,10 +147,10 @@ class TestBadInput:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(Detector, "__call__", interrupt)
-        status, said = command(man)
-        assert status == 130 and said.startswith("error: interrupted")
+        status, message = command(man)
+        assert status == 130 and message.startswith("error: interrupted")
 
-    def test_person_outside_the_image_is_told(self, command, graph, tmp_path, capsys):
+    def test_person_outside_the_image_is_reported(self, command, graph, tmp_path, capsys):
         with pytest.warns(UserWarning):
             poses = Predictor(graph)(PERSON + 2000, image_size=SIZE)
         poses.save(tmp_path / "a.npz")
@@ -159,8 +159,8 @@ class TestBadInput:
         assert "1 pose completely outside the image" in capsys.readouterr().out
 
 
-class TestLearning:
-    def test_missing_torch_says_what_to_install(self, monkeypatch, capsys, tmp_path):
+class TestTraining:
+    def test_missing_torch_names_the_extra_to_install(self, monkeypatch, capsys, tmp_path):
         for name in (
             "torch",
             "camerapose.train.trainer",
@@ -190,7 +190,7 @@ class TestLearning:
 
 
 class TestHelp:
-    def test_help_is_quick_and_without_torch(self):
+    def test_help_needs_no_torch(self):
         code = (
             "import sys; from camerapose.cli.main import main\n"
             "main(['--help'])\n"

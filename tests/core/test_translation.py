@@ -3,25 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from helpers.models import bodies
 
-from camerapose.core.camera import Camera
 from camerapose.core.translation import MIN_DEPTH, solve_translation
-
-
-def bodies(n=32, seed=0):
-    """Return random bodies, about 1.7 m tall, some metres in front of random cameras; torch."""
-    rng = torch.Generator().manual_seed(seed)
-    body = 0.4 * torch.randn(n, 16, 3, generator=rng)
-    body = body - body[:, :1]
-    translation = torch.cat(
-        [torch.randn(n, 2, generator=rng) * 0.5, 3 + 3 * torch.rand(n, 1, generator=rng)], dim=1
-    )
-    camera = Camera(
-        focal=(1 + 3 * torch.rand(n, 1, generator=rng)).expand(-1, 2),
-        center=0.05 * torch.randn(n, 2, generator=rng),
-        translation=translation,
-    )
-    return body, camera
 
 
 def test_recovers_the_translation_of_an_exact_projection():

@@ -87,11 +87,11 @@ def test_normalisation_and_bgr(network):
 class TestDecode:
     def test_gaussian_at_any_position(self):
         random = np.random.default_rng(0)
-        truth = random.uniform(3, 20, (40, 2))
+        ground_truth = random.uniform(3, 20, (40, 2))
         y, x = np.mgrid[0:32, 0:24] + 0.5
-        square = (x - truth[:, :1, None]) ** 2 + (y - truth[:, 1:, None]) ** 2
+        square = (x - ground_truth[:, :1, None]) ** 2 + (y - ground_truth[:, 1:, None]) ** 2
         places, confidence = decode(np.float32(0.7 * np.exp(-square / 2 / 1.5**2)))
-        np.testing.assert_allclose(places, truth, atol=0.01)
+        np.testing.assert_allclose(places, ground_truth, atol=0.01)
         assert (confidence <= 0.7001).all() and (confidence > 0.6).all()
 
     def test_borders_flat_and_negative_heatmaps(self):

@@ -77,7 +77,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rtm")
     save(RTMPOSE, folder / "rtmpose.onnx")
     save(RTMPOSE, folder / "halpe.onnx", joints=26)
-    save(RTMPOSE, folder / "odd.onnx", joints=7)
+    save(RTMPOSE, folder / "seven.onnx", joints=7)
     save(RTMO, folder / "rtmo.onnx")
     return folder
 
@@ -106,7 +106,7 @@ class TestRtmpose:
         )
         assert halpe.skeleton == "halpe_26" and len(halpe(blobs(PLACES))[0].keypoints) == 26
         with pytest.raises(ValueError, match="7 joints of an unknown format"):
-            plugin.Detector(folder / "odd.onnx", person_detector=BoxDetector())
+            plugin.Detector(folder / "seven.onnx", person_detector=BoxDetector())
         (folder / "rtmpose.toml").write_text("skeleton = 'mpii_16'")
         with pytest.raises(ValueError, match="17 joints, but mpii_16 has 16"):
             plugin.Detector(folder / "rtmpose.onnx", person_detector=BoxDetector())

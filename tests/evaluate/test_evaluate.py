@@ -1,4 +1,4 @@
-"""Measuring: perfect models measure zero, means are means, and a table says what was measured."""
+"""Evaluation: errors of known models, means, tables and the command."""
 
 import json
 from dataclasses import replace
@@ -86,13 +86,13 @@ def root(tmp_path_factory):
 
 
 class TestLift:
-    def test_what_was_given_comes_along(self, poses):
-        found = lift(Perfect(poses), poses)
-        assert torch.equal(found.pose2d, poses.pose2d)
-        assert torch.equal(found.image_size, poses.image_size)
-        assert found.labels["action"].tolist() == poses.labels["action"].tolist()
+    def test_input_columns_are_kept(self, poses):
+        measured = lift(Perfect(poses), poses)
+        assert torch.equal(measured.pose2d, poses.pose2d)
+        assert torch.equal(measured.image_size, poses.image_size)
+        assert measured.labels["action"].tolist() == poses.labels["action"].tolist()
 
-    def test_batches_make_no_difference(self, model, poses):
+    def test_batch_size_does_not_affect_results(self, model, poses):
         whole, parts = lift(model, poses), lift(model, poses, batch=7)
         torch.testing.assert_close(whole.pose3d, parts.pose3d, atol=1e-5, rtol=1e-5)
         assert parts.labels["action"].tolist() == poses.labels["action"].tolist()
@@ -100,9 +100,9 @@ class TestLift:
     @pytest.mark.parametrize("training", [True, False])
     def test_in_eval_mode_without_gradient(self, poses, training):
         model = Perfect(poses).train(training)
-        found = lift(model, poses)
+        measured = lift(model, poses)
         assert model.modes == [False] and model.training == training
-        assert not found.pose3d.requires_grad
+        assert not measured.pose3d.requires_grad
 
     def test_mirroring_a_symmetric_model_changes_nothing(self, poses):
         once, twice = (lift(Perfect(poses), poses, flip_averaging=m) for m in (False, True))
@@ -117,47 +117,51 @@ class TestLift:
         mirrored = Poses(H36M_16, poses.pose2d[:, order] * sign[:2], poses.confidence)
         other = lift(model, mirrored).pose3d[:, order] * sign
         assert (once - other).abs().max() > 1e-3
-        found = lift(model, poses, flip_averaging=True).pose3d
-        torch.testing.assert_close(found, (once + other) / 2, atol=1e-5, rtol=1e-5)
+        measured = lift(model, poses, flip_averaging=True).pose3d
+        torch.testing.assert_close(measured, (once + other) / 2, atol=1e-5, rtol=1e-5)
 
 
 class TestMeasure:
     @pytest.mark.parametrize("flip_averaging", [False, True])
     def test_perfect_model(self, poses, flip_averaging):
-        found = measure(Perfect(poses), poses, flip_averaging=flip_averaging)
-        assert tuple(found) == METRICS == tuple(COLUMNS)
-        assert all(value.shape == (24,) for value in found.values())
-        assert (found.pop("pck") == 1).all()
+        measured = measure(Perfect(poses), poses, flip_averaging=flip_averaging)
+        assert tuple(measured) == METRICS == tuple(COLUMNS)
+        assert all(value.shape == (24,) for value in measured.values())
+        assert (measured.pop("pck") == 1).all()
         # of its 31 thresholds the first is 0 mm, which nothing is below
-        torch.testing.assert_close(found.pop("auc"), torch.full((24,), 30 / 31))
-        assert found.pop("reprojection_error").max() < 1e-2  # pixels
-        torch.testing.assert_close(found.pop("height"), body_height(poses.pose3d, H36M_16))
-        assert all(value.max() < 1e-5 for value in found.values())
+        torch.testing.assert_close(measured.pop("auc"), torch.full((24,), 30 / 31))
+        assert measured.pop("reprojection_error").max() < 1e-2  # pixels
+        torch.testing.assert_close(measured.pop("height"), body_height(poses.pose3d, H36M_16))
+        assert all(value.max() < 1e-5 for value in measured.values())
 
-    def test_errors_are_root_relative_but_for_the_roots(self, poses):
-        """Everybody stands 0.3 m farther away, as the model has it."""
+    def test_errors_are_root_relative_except_the_root_error(self, poses):
+        """The model predicts all people 0.3 m too far away."""
         offset = torch.tensor([0.0, 0.0, 0.3])
         farther = replace(poses, pose3d=poses.pose3d - offset)
-        found = measure(Perfect(poses), farther)
-        assert found["mpjpe"].max() < 1e-5
-        torch.testing.assert_close(found["root_error"], torch.full((24,), 0.3), atol=1e-5, rtol=0)
+        measured = measure(Perfect(poses), farther)
+        assert measured["mpjpe"].max() < 1e-5
+        torch.testing.assert_close(
+            measured["root_error"], torch.full((24,), 0.3), atol=1e-5, rtol=0
+        )
 
-    def test_a_camera_that_is_told_puts_the_root_right(self, poses):
-        """The model takes the focal length for a tenth longer, and people stand farther away."""
-        told = poses.to_numpy()
-        wrong = clip.replace_camera(told, told.camera.focal * 1.1, told.camera.center).to_torch()
-        found = measure(Perfect(wrong), poses)
-        assert found["root_error"].min() > 0.1
-        assert found["root_error_calibrated"].max() < 1e-4
+    def test_a_known_camera_corrects_the_root(self, poses):
+        """The model overestimates the focal length by a tenth, and with it the distance."""
+        calibrated = poses.to_numpy()
+        wrong = clip.replace_camera(
+            calibrated, calibrated.camera.focal * 1.1, calibrated.camera.center
+        ).to_torch()
+        measured = measure(Perfect(wrong), poses)
+        assert measured["root_error"].min() > 0.1
+        assert measured["root_error_calibrated"].max() < 1e-4
 
-    def test_a_joint_by_hand(self, poses):
+    def test_error_of_one_joint(self, poses):
         moved = poses.pose3d.clone()
         moved[:, 3] += torch.tensor([0.0, 0.32, 0.0])
-        found = measure(Perfect(poses), replace(poses, pose3d=moved))
-        torch.testing.assert_close(found["mpjpe"], torch.full((24,), 0.02), atol=1e-5, rtol=0)
-        assert (found["pck"] == 15 / 16).all()
+        measured = measure(Perfect(poses), replace(poses, pose3d=moved))
+        torch.testing.assert_close(measured["mpjpe"], torch.full((24,), 0.02), atol=1e-5, rtol=0)
+        assert (measured["pck"] == 15 / 16).all()
 
-    def test_reprojection_is_in_pixels_where_the_size_is_known(self, poses):
+    def test_reprojection_is_in_pixels_if_the_size_is_known(self, poses):
         target = poses.pose2d + 0.01
         pixels = measure(Perfect(poses), poses, target2d=target)["reprojection_error"]
         expected = 0.01 * 2**0.5 * poses.image_size[:, 0] / 2
@@ -166,33 +170,33 @@ class TestMeasure:
         units = measure(Perfect(poses), sizeless, target2d=target)["reprojection_error"]
         torch.testing.assert_close(units, torch.full((24,), 0.01 * 2**0.5), atol=1e-5, rtol=0)
 
-    def test_over_some_joints(self, poses):
-        """Two joints of the four are 0.3 m off, the root stands where it did."""
+    def test_selected_joints(self, poses):
+        """Two of four joints are displaced by 0.3 m, the root is correct."""
         moved, scored = poses.pose3d.clone(), ("left_wrist", "head", "left_knee", "right_knee")
         for joint in ("left_wrist", "head", "spine"):
             moved[:, H36M_16.index(joint)] += torch.tensor([0.0, 0.3, 0.0])
-        found = measure(Perfect(poses), replace(poses, pose3d=moved), scored=scored)
-        torch.testing.assert_close(found["mpjpe"], torch.full((24,), 0.15), atol=1e-5, rtol=0)
-        assert (found["pck"] == 0.5).all() and found["root_error"].max() < 1e-5
-        assert (found["pa_mpjpe"] < found["mpjpe"]).all()
+        measured = measure(Perfect(poses), replace(poses, pose3d=moved), scored=scored)
+        torch.testing.assert_close(measured["mpjpe"], torch.full((24,), 0.15), atol=1e-5, rtol=0)
+        assert (measured["pck"] == 0.5).all() and measured["root_error"].max() < 1e-5
+        assert (measured["pa_mpjpe"] < measured["mpjpe"]).all()
 
-    def test_joints_that_the_model_does_not_know(self, poses):
+    def test_joints_that_the_model_lacks(self, poses):
         body = replace(poses, pose2d=poses.pose2d[:, :1].repeat(1, 24, 1), skeleton=SMPL_24,
                        pose3d=poses.pose3d[:, :1].repeat(1, 24, 1),
                        confidence=torch.ones(24, 24))  # fmt: skip
         with pytest.raises(ValueError, match=r"h36m_16, which does not .*left_hand.*smpl_24"):
             measure(Perfect(poses), body)
 
-    def test_2d_alone(self, poses):
+    def test_2d_only(self, poses):
         flat = Poses(H36M_16, poses.pose2d, poses.confidence, image_size=poses.image_size)
-        found = measure(Perfect(poses), flat)
-        assert list(found) == ["reprojection_error", "implausible_bones", "asymmetry", "height"]
+        measured = measure(Perfect(poses), flat)
+        assert list(measured) == ["reprojection_error", "implausible_bones", "asymmetry", "height"]
 
 
 class TestHuman36m:
     def test_means_by_frame_and_by_action(self, weights, root):
         """In the test set of the miniature Walking has 8 frames and Directions 6; there is one
-        more Directions of S11, whose recording is known to be broken."""
+        more Directions of S11, whose recording is damaged."""
         result = evaluate(weights, "human36m", root)
         model = load_model(weights)
         poses = human36m.load(root, subjects=("S9", "S11"))
@@ -208,17 +212,17 @@ class TestHuman36m:
         assert result["action_wise"]["mpjpe"] == pytest.approx(expected, rel=1e-5)
         assert set(result["frame_wise"]) == set(result["action_wise"]) == set(COLUMNS)
 
-    def test_table_says_what_was_measured(self, weights, root, capsys):
+    def test_table_states_the_protocol(self, weights, root, capsys):
         result = evaluate(weights, "human36m", root, subjects=("S9",))
-        said = capsys.readouterr().out
-        assert said.strip() == table(result).strip()
+        output = capsys.readouterr().out
+        assert output.strip() == table(result).strip()
         for part in ("h36m_16 (16)", "Human3.6M, S9, all cameras", "root included",
                      "2D: ground truth", "poses: 32", "MPJPE mm", "PA-MPJPE mm", "reproj. px",
                      "PCK@150 %", str(weights), "Walking", "all, action-wise"):  # fmt: skip
-            assert part in said, part
-        assert "flip averaging" not in said and "1 frame in" not in said
+            assert part in output, part
+        assert "flip averaging" not in output and "1 frame in" not in output
 
-    def test_table_has_the_numbers(self, weights, root, capsys):
+    def test_table_contains_the_means(self, weights, root, capsys):
         result = evaluate(weights, "human36m", root)
         rows = {
             line[:16].strip(): line[16:].split() for line in capsys.readouterr().out.splitlines()
@@ -227,18 +231,18 @@ class TestHuman36m:
             numbers = [f"{value:.2f}" for value in result[row].values()]
             assert rows[name] == numbers
 
-    def test_options_are_said(self, weights, root, capsys):
+    def test_table_states_the_options(self, weights, root, capsys):
         result = evaluate(weights, "human36m", root, frame_step=2, flip_averaging=True)
-        said = capsys.readouterr().out
-        assert "poses: 28 (1 frame in 2)" in said
-        assert "flip averaging" in said and result["flip_averaging"] is True
+        output = capsys.readouterr().out
+        assert "poses: 28 (1 frame in 2)" in output
+        assert "flip averaging" in output and result["flip_averaging"] is True
 
     def test_detections(self, weights, root, capsys):
-        exact = evaluate(weights, "human36m", root)
-        found = evaluate(weights, "human36m", root, detections="det")
-        assert found["source2d"] == "detections det"
+        clean = evaluate(weights, "human36m", root)
+        measured = evaluate(weights, "human36m", root, detections="det")
+        assert measured["source2d"] == "detections det"
         assert "2D: detections det" in capsys.readouterr().out
-        assert found["frame_wise"]["mpjpe"] != exact["frame_wise"]["mpjpe"]
+        assert measured["frame_wise"]["mpjpe"] != clean["frame_wise"]["mpjpe"]
 
     def test_json(self, weights, root, tmp_path):
         path = tmp_path / "new" / "numbers.json"
@@ -247,18 +251,9 @@ class TestHuman36m:
         assert "S9 + S11" in result["protocol"] and result["dataset"] == "human36m"
 
 
-@pytest.fixture(scope="module")
-def others(tmp_path_factory):
-    """Miniatures of the other data sets."""
-    root = tmp_path_factory.mktemp("others")
-    miniatures.mpi_test(root)
-    miniatures.pw3d(root)
-    return miniatures.ski(root)
-
-
 class TestNamedProtocols:
     @pytest.mark.parametrize(
-        "name, said",
+        "name, expected",
         [
             ("mpi_inf_3dhp", "MPI-INF-3DHP, TS1 to TS6, 30 valid frames"),
             ("mpi_inf_3dhp_14", "errors over 14 joints (right_hip, right_knee"),
@@ -267,10 +262,10 @@ class TestNamedProtocols:
             ("ski_pose", "Ski-Pose PTZ, test, 6 images"),
         ],
     )
-    def test_each_is_printed_with_its_name(self, weights, others, capsys, name, said):
+    def test_each_is_printed_with_its_name(self, weights, others, capsys, name, expected):
         result = evaluate(weights, name, others)
         printed = capsys.readouterr().out
-        assert f"protocol {name}: " in printed and said in printed
+        assert f"protocol {name}: " in printed and expected in printed
         assert (
             "P1 is MPJPE, P2 is PA-MPJPE; frame-wise" in printed and "action-wise: mean" in printed
         )
@@ -304,7 +299,7 @@ class TestNamedProtocols:
             "Standing/Walking", "Sitting", "Reaching/Crouching", "On The Floor", "Sports",
         }  # fmt: skip
 
-    def test_all_of_smpl_takes_a_model_of_smpl(self, weights, others, tmp_path):
+    def test_all_smpl_joints_require_a_model_with_them(self, weights, others, tmp_path):
         with pytest.raises(ValueError, match="does not determine .*left_collar.*model of smpl_24"):
             evaluate(weights, "pw3d_24", others)
         model = build(SMPL_24, *(getattr(SIZES, name) for name in vars(SIZES)))
@@ -328,7 +323,7 @@ class TestMpii:
             evaluate(weights, "mpii", root, detections="det")
 
 
-class TestRefused:
+class TestInvalidInput:
     def test_unknown_data_set(self, weights, root):
         with pytest.raises(ValueError, match="unknown data set 'coco'; known are human36m"):
             evaluate(weights, "coco", root)
@@ -343,7 +338,7 @@ class TestRefused:
             evaluate(weights, dataset, tmp_path / "nowhere")
         assert "nowhere" in str(error.value)
 
-    def test_nobody_to_measure(self, weights, tmp_path):
+    def test_no_complete_poses(self, weights, tmp_path):
         write_json(tmp_path, [person(missing=(0,))], "valid")
         with pytest.raises(ValueError, match="no poses with all joints"):
             evaluate(weights, "mpii", tmp_path)
@@ -359,7 +354,7 @@ class TestCommand:
         assert table(result) in capsys.readouterr().out
 
     @pytest.mark.parametrize(
-        ("changes", "said"),
+        ("changes", "expected"),
         [
             ({"--root": "nowhere"}, "data_3d_h36m"),
             ({"--dataset": "coco"}, "unknown data set 'coco'"),
@@ -368,13 +363,13 @@ class TestCommand:
             ({"--frame-step": "0"}, "frame_step"),
         ],
     )
-    def test_errors(self, weights, root, tmp_path, capsys, monkeypatch, changes, said):
+    def test_errors(self, weights, root, tmp_path, capsys, monkeypatch, changes, expected):
         monkeypatch.chdir(tmp_path)
         options = {"--root": str(root)} | changes
         arguments = [item for pair in options.items() for item in pair]
         assert main(["evaluate", str(weights), *arguments]) == 2
         error = capsys.readouterr().err
-        assert said in error and "error: " in error and "Traceback" not in error
+        assert expected in error and "error: " in error and "Traceback" not in error
 
     def test_no_weights(self, root, tmp_path, capsys):
         assert main(["evaluate", str(tmp_path / "absent"), "--root", str(root)]) == 2

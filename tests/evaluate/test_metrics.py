@@ -30,7 +30,7 @@ def test_perfect_poses():
     torch.testing.assert_close(metrics.auc(target, target), torch.full((8,), 30 / 31))
 
 
-def test_pa_mpjpe_does_not_change_with_a_similarity_of_the_prediction():
+def test_pa_mpjpe_is_invariant_to_similarity_transforms():
     predicted, target = pair()
     changed = 2.3 * predicted @ roma.random_rotmat(8).mT + torch.randn(8, 1, 3)
     torch.testing.assert_close(
@@ -39,7 +39,7 @@ def test_pa_mpjpe_does_not_change_with_a_similarity_of_the_prediction():
 
 
 def awkward(kind: str, n: int = 300) -> tuple[torch.Tensor, torch.Tensor]:
-    """Predictions and targets of people, made difficult for a rotation to be found."""
+    """Return predictions and targets that are difficult to align."""
     target = torch.randn(n, 16, 3) * torch.tensor([0.15, 0.45, 0.1])
     predicted = target @ roma.random_rotmat(n).mT + 0.05 * torch.randn(n, 16, 3)
     line = torch.randn(n, 16, 1) * torch.randn(n, 1, 3)
@@ -62,7 +62,7 @@ def awkward(kind: str, n: int = 300) -> tuple[torch.Tensor, torch.Tensor]:
         predicted = torch.randn(n, 1, 3).expand(n, 16, 3).contiguous()
     if kind == "coincident, both":
         predicted, target = (torch.randn(n, 1, 3).repeat(1, 16, 1) for _ in range(2))
-    if kind == "round":  # all directions alike: every rotation of a mirror image is as good
+    if kind == "round":  # all directions equal: every rotation of a mirror image is optimal
         target = torch.eye(3).repeat(6, 1)[:16].repeat(n, 1, 1) + 1e-4 * torch.randn(n, 16, 3)
         predicted = -target
     if kind == "unrelated":
@@ -84,20 +84,20 @@ def awkward(kind: str, n: int = 300) -> tuple[torch.Tensor, torch.Tensor]:
         "unrelated", "perfect", "far away", "in millimetres",
     ],
 )  # fmt: skip
-def test_pa_mpjpe_in_closed_form_is_that_of_singular_values(kind):
-    """To a micrometre on every pose, in both precisions; in single one, of what was rounded."""
+def test_pa_mpjpe_in_closed_form_equals_singular_values(kind):
+    """To a micrometre on every pose, in both precisions, if the input is rounded alike."""
     predicted, target = awkward(kind)
     unit = 1000 if kind == "in millimetres" else 1
-    # where a pose is a point but for rounding, it is single precision that says so
+    # poses that are a point except for rounding are only recognised in single precision
     x, y = (predicted, target) if "coincident" in kind else (predicted.double(), target.double())
     expected = metrics.mpjpe(procrustes_align(x, y), y)
-    found = metrics.pa_mpjpe(predicted, target)
-    assert ((found - expected).abs() < 1e-6 * unit).all()
+    result = metrics.pa_mpjpe(predicted, target)
+    assert ((result - expected).abs() < 1e-6 * unit).all()
     if "coincident" not in kind:
         assert ((metrics.pa_mpjpe(x, y) - expected).abs() < 1e-9 * unit).all()
 
 
-def test_singular_values_are_seldom_needed(monkeypatch):
+def test_singular_values_are_rarely_needed(monkeypatch):
     asked = []
 
     def align(x, y):
@@ -111,7 +111,7 @@ def test_singular_values_are_seldom_needed(monkeypatch):
     assert sum(asked) >= 200
 
 
-def test_poses_are_looked_at_in_chunks(monkeypatch):
+def test_poses_are_processed_in_chunks(monkeypatch):
     predicted, target = awkward("near", 50)
     predicted[7], target[33] = 0.0, torch.nan
     whole = metrics.pa_mpjpe(predicted, target)
@@ -120,7 +120,7 @@ def test_poses_are_looked_at_in_chunks(monkeypatch):
     assert whole.isnan().nonzero().tolist() == [[33]]
 
 
-def test_n_mpjpe_does_not_change_with_scale_and_is_best_in_squares():
+def test_n_mpjpe_is_invariant_to_scale_and_optimal_in_least_squares():
     predicted, target = pair()
     torch.testing.assert_close(
         metrics.n_mpjpe(0.3 * predicted, target), metrics.n_mpjpe(predicted, target)
@@ -131,9 +131,9 @@ def test_n_mpjpe_does_not_change_with_scale_and_is_best_in_squares():
     assert metrics.n_mpjpe(predicted, target)[0].item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_alignment_helps_in_order():
+def test_each_alignment_reduces_the_error():
     predicted, target = pair(200)
-    # in the squared sense this is certain; here a statistic
+    # guaranteed for squared errors; here only on average
     better = metrics.pa_mpjpe(predicted, target).mean() < metrics.n_mpjpe(predicted, target).mean()
     assert (
         better
@@ -142,7 +142,7 @@ def test_alignment_helps_in_order():
 
 
 def displaced(*millimetres: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """One pose whose joints are these distances away, each in its own direction."""
+    """Return a pose whose joints have these distances, each in a random direction."""
     target = torch.zeros(1, len(millimetres), 3)
     direction = torch.nn.functional.normalize(torch.randn(1, len(millimetres), 3), dim=-1)
     return target + direction * torch.tensor(millimetres)[None, :, None] / 1000, target
@@ -164,7 +164,7 @@ def test_auc_is_the_mean_of_pck():
     torch.testing.assert_close(metrics.auc(predicted, target), torch.stack(slow).mean(0))
 
 
-def test_root_error_looks_at_the_root_only():
+def test_root_error_depends_on_the_root_only():
     predicted, target = torch.randn(3, 16, 3), torch.randn(3, 16, 3)
     root = H36M_16.root_index
     predicted[:, root] = target[:, root] + torch.tensor([3.0, 0.0, 4.0])
@@ -173,7 +173,7 @@ def test_root_error_looks_at_the_root_only():
     )
 
 
-def test_reprojection_error_leaves_out_what_is_not_seen():
+def test_reprojection_error_ignores_invisible_joints():
     given, again = torch.zeros(2, 3, 2), torch.zeros(2, 3, 2)
     again[0] = torch.tensor([[3.0, 4.0], [0.0, 1.0], [torch.nan, 9.0]])
     confidence = torch.tensor([[0.2, 1.0, 0.0], [0.0, 0.0, 0.0]])
@@ -181,7 +181,7 @@ def test_reprojection_error_leaves_out_what_is_not_seen():
     torch.testing.assert_close(error, torch.tensor([3.0, 0.0]))
 
 
-def test_reprojection_error_is_that_of_poses():
+def test_reprojection_error_equals_that_of_poses():
     from camerapose.core.camera import Camera
 
     pose3d = torch.randn(4, 16, 3) + torch.tensor([0.0, 0.0, 6.0])
@@ -195,7 +195,7 @@ def test_reprojection_error_is_that_of_poses():
 
 @pytest.mark.parametrize("metric", ALL)
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-def test_a_bad_pose_leaves_the_others_alone(metric, bad):
+def test_an_invalid_pose_does_not_affect_others(metric, bad):
     predicted, target = pair()
     good = metric(predicted, target)
     predicted[0, 3, 1] = bad
@@ -220,7 +220,7 @@ def test_no_poses(metric):
     assert metric(torch.zeros(0, 16, 3), torch.zeros(0, 16, 3)).shape == (0,)
 
 
-def test_the_unit_is_the_input_s():
+def test_unit_is_that_of_the_input():
     predicted, target = pair()
     for metric in (metrics.mpjpe, metrics.pa_mpjpe, metrics.n_mpjpe):
         torch.testing.assert_close(

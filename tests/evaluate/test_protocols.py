@@ -27,19 +27,19 @@ def root(tmp_path):
 
 @pytest.fixture
 def many(root):
-    """A few hundred rows, so that draws fill their ranges."""
+    """Return a few hundred rows, so that draws cover their ranges."""
     poses = human36m.load(root, subjects=("S1", "S9"))
     return poses[np.arange(600) % len(poses)]
 
 
 @pytest.mark.parametrize("size", NOVEL_SIZES.values(), ids=NOVEL_SIZES.keys())
-def test_novel_cameras_fill_their_ranges(many, size):
-    seen = novel_cameras(many, size)
+def test_novel_cameras_cover_their_ranges(many, size):
+    projected = novel_cameras(many, size)
     aspect = size[1] / size[0]
-    distance = np.linalg.norm(seen.root_position, axis=1)
-    place = seen.pose2d[:, seen.skeleton.root_index] / [0.5, 0.5 * aspect]
+    distance = np.linalg.norm(projected.root_position, axis=1)
+    place = projected.pose2d[:, projected.skeleton.root_index] / [0.5, 0.5 * aspect]
     for values, (low, high) in (
-        (seen.camera.focal[:, 0], FOCAL),
+        (projected.camera.focal[:, 0], FOCAL),
         (distance, DISTANCE),
         (place[:, 0], (-1, 1)),
         (place[:, 1], (-1, 1)),
@@ -47,18 +47,18 @@ def test_novel_cameras_fill_their_ranges(many, size):
         width = high - low
         assert low - 1e-4 <= values.min() < low + 0.1 * width
         assert high - 0.1 * width < values.max() <= high + 1e-4
-    assert (seen.image_size == size).all()
-    np.testing.assert_allclose(seen.reprojection, seen.pose2d, atol=1e-6)
+    assert (projected.image_size == size).all()
+    np.testing.assert_allclose(projected.reprojection, projected.pose2d, atol=1e-6)
 
 
 def test_shape_and_up_direction_are_kept(many):
-    seen = novel_cameras(many, (1280, 720))
-    for poses in (many, seen):
+    projected = novel_cameras(many, (1280, 720))
+    for poses in (many, projected):
         span = np.linalg.norm(poses.pose3d - poses.root_position[:, None], axis=-1)
         np.testing.assert_allclose(
             span, np.linalg.norm(many.pose3d - many.root_position[:, None], axis=-1), atol=1e-5
         )
-    # the world's up, as a camera of pitch p sees it, points up and, looking down, at the viewer
+    # the vertical in the frame of a camera of pitch p: up and, looking down, towards the viewer
     above = cameras("S1")[0]
     up_of_source = above.rotation[many.labels["camera"]] @ [0, 0, 1]
     body = replace(
@@ -83,7 +83,7 @@ def test_seed(many):
     assert np.array_equal(a.pose2d, b.pose2d) and not np.array_equal(a.pose2d, c.pose2d)
 
 
-def test_each_pose_is_seen_once(root):
+def test_each_pose_is_used_once(root):
     test = load("novel_portrait", root, subjects=("S9",))
     assert len(test.poses) == 8 and "720 x 1280" in test.protocol and test.target2d is None
 
@@ -97,15 +97,6 @@ def test_invalid_options(root):
         load("ski_pose", root, detections="poses2d")
     with pytest.raises(ValueError, match="humaneva has no detections"):
         load("humaneva", root, detections="det")
-
-
-@pytest.fixture(scope="module")
-def others(tmp_path_factory):
-    """Miniatures of the other data sets."""
-    root = tmp_path_factory.mktemp("others")
-    miniatures.mpi_test(root)
-    miniatures.pw3d(root)
-    return miniatures.ski(root)
 
 
 class TestMpiInf3dhp:

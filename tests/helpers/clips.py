@@ -1,4 +1,4 @@
-"""Synthetic people: a walk with a noisy prediction, and poses with exact cameras."""
+"""Synthetic people: a walk with a noisy prediction, and poses with known cameras."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from camerapose.data.datasets import synthetic
 
 
 def three_people():
-    """Return 30 poses of three people with their exact cameras."""
+    """Return 30 poses of three people with known cameras."""
     poses = synthetic.load(n=30, seed=2)
     camera = Camera(poses.camera.focal, poses.camera.center, poses.root_position)
     poses = replace(poses, camera=camera, pose2d=camera.project(poses.pose3d))

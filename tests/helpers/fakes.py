@@ -1,4 +1,4 @@
-"""Stand-ins that several test files share: a person, a detector, a video."""
+"""Fakes that several test files share: a person, a detector, a video."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ PERSON = np.array(
 
 
 def person(x=320, score=0.9, number=0, scale=1.0):
-    """`PERSON`, upright at a place in the picture."""
+    """Return `PERSON` at a position in the image."""
     points = (PERSON - PERSON.mean(0)) * scale + (x, PERSON[:, 1].mean())
     box = np.concatenate([points.min(0), points.max(0)])
     return SimpleNamespace(
@@ -27,7 +27,7 @@ def person(x=320, score=0.9, number=0, scale=1.0):
 
 
 class Detector:
-    """Finds `PERSON`, as large as the image, in every image that is not black."""
+    """Detects `PERSON`, as large as the image, in every image that is not black."""
 
     skeleton = "coco_17"
 
@@ -38,14 +38,14 @@ class Detector:
         if image.mean() < 20:
             return []
         points = PERSON * (np.array(image.shape[1::-1]) / SIZE)
-        found = SimpleNamespace(keypoints=points, confidence=np.full(17, 0.9), person=0)
-        return [found] * self.max_people
+        result = SimpleNamespace(keypoints=points, confidence=np.full(17, 0.9), person=0)
+        return [result] * self.max_people
 
 
 def write_video(path, n_frames=20, black=(), container=None, times=None, stamps=None):
-    """Frames at 10 a second, or at `times` (seconds); those of `black` show nobody.
+    """Frames at 10 a second, or at `times` (seconds); those of `black` are black.
 
-    `stamps` (tenths of a second) are times that no writer means: alike, or too early.
+    `stamps` (tenths of a second) are invalid times: equal, or too early.
     """
     stamps = iter(stamps or ())
     with av.open(str(path), "w", format=container) as file:
@@ -73,10 +73,10 @@ def write_video(path, n_frames=20, black=(), container=None, times=None, stamps=
 
 
 class Deadly(float):
-    """A number whose comparison kills the process, unless that is the one that made it.
+    """A number whose comparison kills the process, except the one that created it.
 
     Args:
-        lives: a file; each death takes a byte of it, and with none left nobody dies.
+        lives: a file; each killed process removes a byte; an empty file kills none.
     """
 
     def __new__(cls, value, lives, maker=None):

@@ -1,4 +1,4 @@
-"""Human3.6M as its owners distribute it (.cdf) and as h36m-fetch writes it (.h5)."""
+"""Human3.6M in the official files (.cdf) and in those of h36m-fetch (.h5)."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def world(seed, frames):
 
 
 def write_cdf(path, pose, name="Pose"):
-    """As the official files: one record of (frames, 96), millimetres."""
+    """Write a file in the official layout: one record of (frames, 96), millimetres."""
     import cdflib
 
     path.parent.mkdir(parents=True, exist_ok=True)

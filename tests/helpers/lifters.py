@@ -13,7 +13,7 @@ def lifter(name: str, skeleton=H36M_16, **settings) -> torch.nn.Module:
 
 
 def disturbed(module: torch.nn.Module) -> torch.nn.Module:
-    """Parameters off their initial values, some of which are zero on purpose."""
+    """Change the parameters, since some initial values are zero on purpose."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter += 0.05 * torch.randn_like(parameter)

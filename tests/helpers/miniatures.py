@@ -1,7 +1,7 @@
-"""Miniature data sets in the layouts of their owners' files, with geometry that is known.
+"""Miniature data sets in the official file layouts, with known geometry.
 
-Bodies are made up; the official order of joints stands in each writer once more, by name, so that
-an adapter that mixes them up is found out.
+Bodies are synthetic. Each writer lists the official order of joints by name, independently of the
+adapter, so that an adapter with another order fails.
 """
 
 import pickle
@@ -45,7 +45,7 @@ TEST_CAMERAS = {
 
 
 def bodies(joints, frames, seed=0):
-    """(frames, joints, 3), metres: each joint where its name says, about the pelvis, y down."""
+    """Return (frames, joints, 3), metres: joints around the pelvis, placed by name, y down."""
     heights = {"toe": 0.92, "foot": 0.9, "ankle": 0.85, "knee": 0.45, "hip": 0.0, "pelvis": 0.0}
     heights |= {"spine": -0.2, "spine1": -0.1, "spine2": -0.2, "spine3": -0.3, "spine4": -0.4}
     heights |= {"neck": -0.5, "head": -0.6, "head_top": -0.75, "clavicle": -0.47, "collar": -0.47}
@@ -57,13 +57,13 @@ def bodies(joints, frames, seed=0):
 
 
 def project(pose3d, intrinsics):
-    """Pixels of points (..., 3) of the camera's frame; fx, fy, cx, cy."""
+    """Return the pixels of points (..., 3) in the camera frame; fx, fy, cx, cy."""
     fx, fy, cx, cy = intrinsics
     return pose3d[..., :2] / pose3d[..., 2:] * [fx, fy] + [cx, cy]
 
 
 def save_mat(path, v73=False, compressed=True, **variables):
-    """A .mat of either kind; a list becomes a column of cells."""
+    """Write a .mat file of either version; a list becomes a column of cells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if v73:
         return _save_hdf5(path, variables)
@@ -80,7 +80,7 @@ def save_mat(path, v73=False, compressed=True, **variables):
 
 
 def _save_hdf5(path, variables):
-    """As MATLAB writes version 7.3: a block of text first, axes from last to first, cells apart."""
+    """Write version 7.3 as MATLAB does: a text block first, reversed axes, cells as references."""
     import h5py
 
     with h5py.File(path, "w", userblock_size=512) as file:
@@ -103,7 +103,7 @@ def _save_hdf5(path, variables):
 
 
 def mpi_train(root, subjects=("S1",), n_frames=5, v73=False, n_cameras=14, **changed):
-    """S1/Seq1 and so on. Camera c of recording r sees bodies of seed 100 r + c."""
+    """Write S1/Seq1 and so on. Camera c of recording r sees bodies of seed 100 r + c."""
     for i, (subject, sequence) in enumerate((s, q) for s in subjects for q in ("Seq1", "Seq2")):
         folder = Path(root) / subject / sequence
         annot2, annot3, univ = [], [], []
@@ -128,7 +128,7 @@ def intrinsics_of(camera):
 
 
 def calibration(cameras):
-    """camera.calibration of the training set."""
+    """Return camera.calibration of the training set."""
     lines = ["Skeletool Camera Calibration File V1.0"]
     for c in cameras:
         fx, fy, cx, cy = intrinsics_of(c)
@@ -145,7 +145,7 @@ def calibration(cameras):
 
 
 def mpi_test(root, v73=True, frames=6, **changed):
-    """TS1 to TS6, of which the second frame is not valid."""
+    """Write TS1 to TS6; their second frame is not valid."""
     for i in range(1, 7):
         subject = f"TS{i}"
         intrinsics = TEST_CAMERAS["TS1" if i < 5 else "TS6"][0]
@@ -171,7 +171,7 @@ PHONE = np.array([[1961.9, 0, 540.0], [0, 1969.2, 960.0], [0, 0, 1]])
 
 
 def a_camera_pose(frame):
-    """World to camera (4, 4): a phone that turns a little each frame."""
+    """Return world to camera (4, 4): a phone that rotates a little in each frame."""
     angle = 0.1 * frame + 0.3
     pose = np.eye(4)
     pose[:3, :3] = [
@@ -182,20 +182,20 @@ def a_camera_pose(frame):
 
 
 def pw3d_sequence(people=2, frames=4, seed=0):
-    """What a sequence's pickle holds. Of person 1 the last frame's camera is not valid."""
+    """Return the content of a sequence. The camera of person 1 is not valid in the last frame."""
     rng = np.random.default_rng(seed)
     cam_poses = np.array([a_camera_pose(f) for f in range(frames)])
     positions, poses2d, valid = [], [], []
     for i in range(people):
-        seen = bodies(JOINTS_24, frames, seed + i) + [0.3 * i, 0, 4.5]
-        world = (seen - cam_poses[:, None, :3, 3]) @ cam_poses[:, :3, :3]  # R^T (x - t)
+        points = bodies(JOINTS_24, frames, seed + i) + [0.3 * i, 0, 4.5]
+        world = (points - cam_poses[:, None, :3, 3]) @ cam_poses[:, :3, :3]  # R^T (x - t)
         positions.append(world.reshape(frames, 72))
-        found = np.zeros((frames, 3, 18))
-        found[:, :2] = rng.uniform(100, 900, (frames, 2, 18))
-        found[:, 2] = rng.uniform(0.3, 1, (frames, 18))
-        found[0, :, 5] = 0  # a joint that was not found
-        found[2] = 0  # a frame in which nothing was
-        poses2d.append(found)
+        detected = np.zeros((frames, 3, 18))
+        detected[:, :2] = rng.uniform(100, 900, (frames, 2, 18))
+        detected[:, 2] = rng.uniform(0.3, 1, (frames, 18))
+        detected[0, :, 5] = 0  # a joint that was not detected
+        detected[2] = 0  # a frame without detections
+        poses2d.append(detected)
         valid.append(np.ones(frames, int))
     valid[-1][-1] = 0
     return {
@@ -244,7 +244,7 @@ def pw3d(root, split="test", names=("downtown_walking_00", "office_phoneCall_00"
 
 
 def ski_columns(images=6, seed=0):
-    """Columns of labels.h5, and where each pelvis stands."""
+    """Return the columns of labels.h5, and the position of each pelvis."""
     rng = np.random.default_rng(seed)
     relative = bodies(JOINTS_SKI, images, seed)
     relative -= relative[:, :1]
@@ -253,10 +253,10 @@ def ski_columns(images=6, seed=0):
     intrinsic = np.zeros((images, 3, 3))
     intrinsic[:, 0, 0] = intrinsic[:, 1, 1] = rng.uniform(8, 12, images)
     intrinsic[:, :2, 2], intrinsic[:, 2, 2] = rng.uniform(0.3, 0.7, (images, 2)), 1
-    seen = (relative + place[:, None]) @ np.swapaxes(intrinsic, 1, 2)
+    points = (relative + place[:, None]) @ np.swapaxes(intrinsic, 1, 2)
     return {
         "3D": relative.reshape(images, 51),
-        "2D": (seen[..., :2] / seen[..., 2:]).reshape(images, 34),
+        "2D": (points[..., :2] / points[..., 2:]).reshape(images, 34),
         "cam_intrinsic": intrinsic, "cam_position": rng.normal(size=(images, 3)),
         "R_cam_2_world": np.tile(np.eye(3), (images, 1, 1)), "seq": np.arange(images) // 3,
         "cam": np.arange(images) % 6, "frame": np.arange(images) + 1, "subj": np.ones(images, int),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-#: A body as BVH files have it, centimetres: joint, parent, offset. Names and tree are Mixamo's.
+#: A body in a BVH file, centimetres: joint, parent, offset. Names and tree are Mixamo's.
 BODY = {
     "Hips": (None, (0, 0, 0)), "Spine": ("Hips", (0, 12, 0)), "Spine1": ("Spine", (0, 15, 0)),
     "Neck": ("Spine1", (0, 24, 0)), "Head": ("Neck", (0, 10, 2)), "Head_end": ("Head", (0, 18, 0)),
@@ -20,7 +20,7 @@ BODY = {
 
 
 def bvh_text(frames=6, order="ZXY", unit=1.0, seed=0, rename=lambda name: name, angle=30):
-    """The body in random poses."""
+    """Return a BVH file of the body in random poses."""
     random = np.random.default_rng(seed)
     children = {name: [c for c, (p, _) in BODY.items() if p == name] for name in BODY}
     lines, width = ["HIERARCHY"], 0

@@ -9,10 +9,10 @@ import pytest
 def person(image="a.jpg", seed=0, low=20, high=400, missing=()):
     joints = np.random.default_rng(seed).uniform(low, high, (16, 2)).round(1)
     joints[list(missing)] = -1
-    seen = np.ones(16, int)
-    seen[list(missing)] = 0
+    visible = np.ones(16, int)
+    visible[list(missing)] = 0
     return {
-        "image": image, "joints": joints.tolist(), "joints_vis": seen.tolist(),
+        "image": image, "joints": joints.tolist(), "joints_vis": visible.tolist(),
         "center": joints.max(axis=0).tolist(), "scale": 2.0,
     }  # fmt: skip
 
@@ -24,7 +24,7 @@ def write_json(root, people, split="train"):
 
 
 def official_tree(people):
-    """As the official file: structs in structs; the last image is a test image without people."""
+    """Return structs in structs like the official file; the last image has no people."""
     names = list(dict.fromkeys(p["image"] for p in people))
     images = []
     for name in names:
@@ -48,7 +48,7 @@ def write_v5(path, tree):
     scipy_io = pytest.importorskip("scipy.io")
 
     def as_struct(value):
-        """Lists of structs as MATLAB's arrays of structs, whose members are all the same."""
+        """Convert lists of structs to MATLAB's arrays of structs with equal fields."""
         if isinstance(value, dict):
             return {key: as_struct(item) for key, item in value.items()}
         if isinstance(value, list):
@@ -64,7 +64,7 @@ def write_v5(path, tree):
 
 
 def write_v73(path, tree):
-    """As MATLAB's own version 7.3: HDF5 behind a block of 512 bytes."""
+    """Write version 7.3 as MATLAB does: HDF5 after a block of 512 bytes."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w", userblock_size=512) as file:
         references = file.create_group("#refs#")

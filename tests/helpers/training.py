@@ -1,7 +1,9 @@
-"""Settings and result files of small trainings."""
+"""Settings, surroundings and result files of small trainings."""
 
 import json
+from contextlib import contextmanager
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -38,3 +40,26 @@ def weights(out):
 
 def saved(out):
     return torch.load(out / "training.pt", weights_only=True)
+
+
+@contextmanager
+def one_thread(cache):
+    """Use one thread, so that sums have a fixed order, and a separate cache folder."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMERAPOSE_CACHE", str(cache))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(threads)
+
+
+def same(a, b):
+    """Return whether nested tensors are identical."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b

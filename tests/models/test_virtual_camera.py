@@ -1,6 +1,7 @@
 """Properties of the virtual camera, the camera branch and the complete model."""
 
 import torch
+from helpers.models import bodies
 
 from camerapose.core.camera import Camera
 from camerapose.core.formats import H36M_16
@@ -10,21 +11,6 @@ from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.crop import VirtualCamera
 from camerapose.models.lifters.mlp import Lifter
 from camerapose.models.refiner import Refiner
-
-
-def bodies(n=32, seed=0):
-    """Return random bodies of about 1.7 m, a few metres in front of random cameras."""
-    rng = torch.Generator().manual_seed(seed)
-    body = root_relative(0.4 * torch.randn(n, 16, 3, generator=rng), H36M_16)
-    translation = torch.cat(
-        [torch.randn(n, 2, generator=rng) * 0.5, 3 + 3 * torch.rand(n, 1, generator=rng)], dim=1
-    )
-    camera = Camera(
-        focal=(1 + 3 * torch.rand(n, 1, generator=rng)).expand(-1, 2),
-        center=0.05 * torch.randn(n, 2, generator=rng),
-        translation=translation,
-    )
-    return body, camera
 
 
 def test_crop_coordinates_are_invertible():

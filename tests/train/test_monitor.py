@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from helpers.training import same
 from torch import nn
 
 from camerapose.train.monitor import (
@@ -21,7 +22,7 @@ GOOD = {"d2d_real": 0.6, "d2d_fake": 0.4, "d3d_real": 0.6, "d3d_fake": 0.4, "div
 
 
 @pytest.fixture
-def players():
+def adversaries():
     torch.manual_seed(0)
     networks = {name: nn.Linear(3, 3) for name in ("generator", "d2d", "d3d")}
     optimizers = {k: torch.optim.Adam(v.parameters()) for k, v in networks.items()}
@@ -29,8 +30,8 @@ def players():
 
 
 @pytest.fixture
-def monitor(players):
-    return AdversarialMonitor(*players)
+def monitor(adversaries):
+    return AdversarialMonitor(*adversaries)
 
 
 def record(monitor, updates=INTERVAL, **values):
@@ -39,34 +40,24 @@ def record(monitor, updates=INTERVAL, **values):
     return [message for _ in range(updates) for message in monitor.record(**tensors)]
 
 
-def train(players):
+def train(adversaries):
     """Take one step with all networks."""
-    for name, network in players[0].items():
-        players[1][name].zero_grad()
+    for name, network in adversaries[0].items():
+        adversaries[1][name].zero_grad()
         network(torch.ones(1, 3)).square().sum().backward()
-        players[1][name].step()
+        adversaries[1][name].step()
 
 
-def state(players):
-    return copy.deepcopy([{k: v.state_dict() for k, v in part.items()} for part in players])
+def state(adversaries):
+    return copy.deepcopy([{k: v.state_dict() for k, v in part.items()} for part in adversaries])
 
 
-def same(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
-
-
-def test_no_message_without_a_problem(monitor, players):
+def test_no_message_without_a_problem(monitor, adversaries):
     for _ in range(6):
-        train(players)
-        before = state(players)
+        train(adversaries)
+        before = state(adversaries)
         assert record(monitor, d2d_real=0.9, d2d_fake=0.2) == []
-        assert same(state(players), before)
+        assert same(state(adversaries), before)
     assert not any(monitor.paused.values())
 
 
@@ -94,75 +85,75 @@ def test_checks_once_per_interval(monitor):
     assert len(record(monitor, 1, d2d_real=1.0, d2d_fake=0.0)) == 1
 
 
-def test_a_collapsed_generator_is_restored(monitor, players):
-    train(players)
+def test_a_collapsed_generator_is_restored(monitor, adversaries):
+    train(adversaries)
     record(monitor)  # passes the check: this state is kept
-    good = state(players)
-    train(players)
+    good = state(adversaries)
+    train(adversaries)
     monitor.means["diversity"] = torch.tensor(MIN_DIVERSITY)
     (message,) = record(monitor, diversity=0.0001)
     assert "generator collapsed" in message and "last good state" in message
-    assert same(state(players), good)
+    assert same(state(adversaries), good)
 
 
-def test_a_collapsed_state_is_not_kept(monitor, players):
+def test_a_collapsed_state_is_not_kept(monitor, adversaries):
     """Not even while a discriminator is paused."""
-    good = state(players)
-    train(players)
+    good = state(adversaries)
+    train(adversaries)
     message = record(monitor, d2d_real=1.0, d2d_fake=0.0, diversity=0.0001)
-    assert len(message) == 2 and same(state(players), good)
+    assert len(message) == 2 and same(state(adversaries), good)
     assert not any(monitor.paused.values())  # discriminators are restored as well
 
 
-def test_states_with_a_paused_discriminator_are_not_kept(monitor, players):
-    good = state(players)
+def test_states_with_a_paused_discriminator_are_not_kept(monitor, adversaries):
+    good = state(adversaries)
     for _ in range(3):
-        train(players)
+        train(adversaries)
         record(monitor, d2d_real=1.0, d2d_fake=0.0)
     (message,) = record(monitor, diversity=0.0, d2d_real=math.nan)
-    assert "not finite" in message and same(state(players), good)
+    assert "not finite" in message and same(state(adversaries), good)
 
 
 @pytest.mark.parametrize("name", ["generator", "d2d", "d3d"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_weights_that_are_not_finite_are_restored(monitor, players, name, bad):
-    train(players)
+def test_weights_that_are_not_finite_are_restored(monitor, adversaries, name, bad):
+    train(adversaries)
     record(monitor)
-    good = state(players)
-    train(players)
+    good = state(adversaries)
+    train(adversaries)
     with torch.no_grad():
-        players[0][name].weight[0, 0] = bad
+        adversaries[0][name].weight[0, 0] = bad
     (message,) = record(monitor)
     assert "not finite" in message and "last good state" in message
-    assert same(state(players), good)
+    assert same(state(adversaries), good)
     assert record(monitor, 2 * INTERVAL) == []
 
 
-def test_scores_that_are_not_finite_are_discarded(monitor, players):
-    good = state(players)
+def test_scores_that_are_not_finite_are_discarded(monitor, adversaries):
+    good = state(adversaries)
     (message,) = record(monitor, d3d_fake=math.nan)
-    assert "not finite" in message and same(state(players), good)
+    assert "not finite" in message and same(state(adversaries), good)
     assert record(monitor, 2 * INTERVAL) == []
 
 
-def test_the_kept_state_is_a_copy(monitor, players):
+def test_the_kept_state_is_a_copy(monitor, adversaries):
     """Restored twice, with training in between, it is the same state, including optimizers."""
-    train(players)
+    train(adversaries)
     record(monitor)
-    good = state(players)
+    good = state(adversaries)
     for _ in range(2):
-        train(players)
+        train(adversaries)
         record(monitor, d2d_real=math.nan)
-        assert same(state(players), good)
+        assert same(state(adversaries), good)
 
 
-def test_resumes_from_a_saved_state(monitor, players):
-    train(players)
+def test_resumes_from_a_saved_state(monitor, adversaries):
+    train(adversaries)
     record(monitor, INTERVAL + 7, d2d_real=1.0, d2d_fake=0.0)
     file = io.BytesIO()
     torch.save(monitor.state_dict(), file)
     file.seek(0)
-    resumed = AdversarialMonitor(*copy.deepcopy(players))
+    resumed = AdversarialMonitor(*copy.deepcopy(adversaries))
     resumed.load_state_dict(torch.load(file, weights_only=True))
     assert same(resumed.state_dict(), monitor.state_dict())
     assert record(resumed) == record(monitor) == ["D2D continues"]

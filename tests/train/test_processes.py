@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers import shared_work
 from helpers.mpii import person, write_json
-from helpers.training import SMALL, SMOKE, STAGES, metrics, saved, weights
+from helpers.training import SMALL, SMOKE, STAGES, metrics, one_thread, saved, weights
 
 from camerapose.train import config_io, distributed, loop, parallel, trainer
 
@@ -33,14 +33,8 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings(tmp_path_factory):
-    """Use one thread, so that sums have a fixed order, and a separate cache."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CAMERAPOSE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("OMP_NUM_THREADS", "1")
+    with one_thread(tmp_path_factory.mktemp("cache")):
         yield
-    torch.set_num_threads(threads)
 
 
 def call(command):
@@ -66,10 +60,10 @@ def settings(tmp_path_factory):
     people = [person(f"{i}.jpg", i, missing=(9,) if i % 3 == 0 else ()) for i in range(40)]
     write_json(root, people, "train")
     write_json(root, people[:8], "valid")
-    odd = {"device": "cpu", "unlabelled_batch": 15, "figures": 0, "data": {"mpii": str(root)}}
+    uneven = {"device": "cpu", "unlabelled_batch": 15, "figures": 0, "data": {"mpii": str(root)}}
     chosen = config_io.update(config_io.read(SMOKE), SMALL, "the test")
     batches = {stage: {"batch": 127} for stage in STAGES}
-    return config_io.update(chosen, odd | batches, "the test")
+    return config_io.update(chosen, uneven | batches, "the test")
 
 
 @pytest.fixture(scope="module")

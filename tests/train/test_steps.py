@@ -370,45 +370,45 @@ class Oracle(nn.Module):
 class TestLiftedSources:
     def test_lifted_poses_take_the_position_of_the_pairs(self, pairs, unlabelled):
         model = Oracle(pairs.mirror()).train()
-        found = with_lifted_sources(model, pairs, unlabelled, 10)
-        bodies = root_relative(found.pose3d, H36M_16)
+        result = with_lifted_sources(model, pairs, unlabelled, 10)
+        bodies = root_relative(result.pose3d, H36M_16)
         known = root_relative(model.people.pose3d, H36M_16)
         ratio = losses.prior_height(pairs.pose3d, H36M_16) / losses.prior_height(known, H36M_16)
         torch.testing.assert_close(bodies[:10], (known * ratio[:, None, None])[:10])
-        assert torch.equal(found.pose3d[10:], pairs.pose3d[10:]) and len(found) == len(pairs)
-        torch.testing.assert_close(found.root_position, pairs.root_position)
-        torch.testing.assert_close(found.reprojection, found.pose2d)
+        assert torch.equal(result.pose3d[10:], pairs.pose3d[10:]) and len(result) == len(pairs)
+        torch.testing.assert_close(result.root_position, pairs.root_position)
+        torch.testing.assert_close(result.reprojection, result.pose2d)
         assert model.modes == [False] and model.norm.training
 
     def test_lifted_poses_take_the_height_of_the_pairs(self, pairs, unlabelled):
         people = pairs.mirror()
-        giants = Oracle(replace(people, pose3d=3 * people.pose3d))
-        found, usual = (
-            with_lifted_sources(m, pairs, unlabelled, 10) for m in (giants, Oracle(people))
+        too_large = Oracle(replace(people, pose3d=3 * people.pose3d))
+        result, usual = (
+            with_lifted_sources(m, pairs, unlabelled, 10) for m in (too_large, Oracle(people))
         )
-        torch.testing.assert_close(found.pose3d, usual.pose3d)
-        tall = losses.prior_height(found.pose3d, H36M_16)
+        torch.testing.assert_close(result.pose3d, usual.pose3d)
+        tall = losses.prior_height(result.pose3d, H36M_16)
         torch.testing.assert_close(tall, losses.prior_height(pairs.pose3d, H36M_16))
 
     @pytest.mark.parametrize("change", ["no size", "long arm", "incomplete"])
     def test_implausible_and_incomplete_poses_are_not_used(self, pairs, unlabelled, change):
-        people, sure = pairs.mirror(), unlabelled.confidence.clone()
+        people, confidences = pairs.mirror(), unlabelled.confidence.clone()
         pose3d = people.pose3d.clone()
         if change == "no size":
             pose3d[3] = 0.0
         elif change == "long arm":
             pose3d[3, H36M_16.index("left_wrist")] += 1.0
         else:
-            sure[3, 2] = 0.0
+            confidences[3, 2] = 0.0
         model = Oracle(replace(people, pose3d=pose3d))
-        found = with_lifted_sources(model, pairs, replace(unlabelled, confidence=sure), 10)
-        same = (found.pose3d == pairs.pose3d).all(-1).all(-1)
+        result = with_lifted_sources(model, pairs, replace(unlabelled, confidence=confidences), 10)
+        same = (result.pose3d == pairs.pose3d).all(-1).all(-1)
         assert same[:10].tolist() == [row == 3 for row in range(10)]
-        assert torch.equal(found.pose2d[3], pairs.pose2d[3])
+        assert torch.equal(result.pose2d[3], pairs.pose2d[3])
 
     def test_number_of_lifted_poses_is_limited(self, pairs, unlabelled):
-        found = with_lifted_sources(Oracle(pairs.mirror()), pairs, unlabelled[:3], 10)
-        assert torch.equal(found.pose3d[3:], pairs.pose3d[3:])
+        result = with_lifted_sources(Oracle(pairs.mirror()), pairs, unlabelled[:3], 10)
+        assert torch.equal(result.pose3d[3:], pairs.pose3d[3:])
         assert with_lifted_sources(Oracle(pairs), pairs, unlabelled, 0) is pairs
 
 
@@ -447,9 +447,9 @@ class TestObservation:
         assert ((pose2d - pairs.pose2d) / size).abs().median() < 0.3
 
     def test_detected(self, pairs, rng):
-        found = Poses(H36M_16, pairs.pose2d + 0.01, torch.full((N, 16), 0.7))
-        pose2d, confidence = observe(pairs, found, NoiseConfig(clean=0.0, detected=1.0), rng)
-        assert torch.equal(pose2d, found.pose2d) and torch.equal(confidence, found.confidence)
+        result = Poses(H36M_16, pairs.pose2d + 0.01, torch.full((N, 16), 0.7))
+        pose2d, confidence = observe(pairs, result, NoiseConfig(clean=0.0, detected=1.0), rng)
+        assert torch.equal(pose2d, result.pose2d) and torch.equal(confidence, result.confidence)
 
     def test_without_detections_their_share_is_noisy(self, pairs, rng):
         pose2d, _ = observe(pairs, None, NoiseConfig(clean=0.0, detected=1.0), rng)
@@ -457,11 +457,11 @@ class TestObservation:
 
     def test_shares(self, pairs, rng):
         many = Poses.cat([pairs] * 64)
-        found = Poses(H36M_16, many.pose2d + 0.01, torch.full((len(many), 16), 0.7))
-        pose2d, _ = observe(many, found, NoiseConfig(clean=0.5, detected=0.2), rng)
-        exact = (pose2d == many.pose2d).all(-1).all(-1).float().mean()
-        detected = (pose2d == found.pose2d).all(-1).all(-1).float().mean()
-        assert float(exact) == pytest.approx(0.5, abs=0.05)
+        result = Poses(H36M_16, many.pose2d + 0.01, torch.full((len(many), 16), 0.7))
+        pose2d, _ = observe(many, result, NoiseConfig(clean=0.5, detected=0.2), rng)
+        clean_share = (pose2d == many.pose2d).all(-1).all(-1).float().mean()
+        detected = (pose2d == result.pose2d).all(-1).all(-1).float().mean()
+        assert float(clean_share) == pytest.approx(0.5, abs=0.05)
         assert float(detected) == pytest.approx(0.2, abs=0.05)
 
 

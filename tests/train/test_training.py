@@ -13,7 +13,7 @@ import torch
 from helpers.fakes import PERSON, SIZE
 from helpers.human36m import tree_2d, tree_3d, write_2d
 from helpers.mpii import person, write_json
-from helpers.training import SMALL, SMOKE, STAGES, metrics, saved, weights
+from helpers.training import SMALL, SMOKE, STAGES, metrics, one_thread, same, saved, weights
 from PIL import Image
 
 from camerapose import Predictor
@@ -29,14 +29,8 @@ from camerapose.train.trainer import stages, start, train, without_paths
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings(tmp_path_factory):
-    """Use one thread, so that sums have a fixed order, and a separate cache."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CAMERAPOSE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("OMP_NUM_THREADS", "1")
+    with one_thread(tmp_path_factory.mktemp("cache")):
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +65,6 @@ def no_graph(monkeypatch):
 
 def changed(settings, **differences):
     return config_io.update(settings, differences, "the test")
-
-
-def same(a, b):
-    """Return whether nested tensors are identical."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
 
 
 class TestFolder:
@@ -395,10 +378,10 @@ def test_a_kill_in_each_stage_does_not_change_the_result(mpii, tmp_path):
     finish(run_command(broken, mpii))
     finish(uninterrupted)
 
-    expected, found = saved(whole), saved(broken)
+    expected, result = saved(whole), saved(broken)
     assert same(weights(broken), weights(whole))
     for part in ("networks", "optimizers", "random", "monitor", "progress"):
-        assert same(found[part], expected[part]), part
+        assert same(result[part], expected[part]), part
     # repeated iterations are logged once
     assert [m["iteration"] for m in metrics(broken)] == sorted(
         m["iteration"] for m in metrics(broken)

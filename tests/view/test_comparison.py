@@ -14,25 +14,25 @@ from camerapose.view.style import GROUND_TRUTH
 
 
 def test_errors_are_below_the_panels():
-    truth = people(2, [0, 0.5])
-    predicted = replace(truth, pose3d=truth.pose3d + np.float32([0, 0, 0.25]))
-    text = " ".join(panel_texts(draw_against_ground_truth(truth, predicted)))
+    ground_truth = people(2, [0, 0.5])
+    predicted = replace(ground_truth, pose3d=ground_truth.pose3d + np.float32([0, 0, 0.25]))
+    text = " ".join(panel_texts(draw_against_ground_truth(ground_truth, predicted)))
     assert "MPJPE 0 mm" in text and "root error 250 mm" in text
 
 
 def test_ground_truth_without_3d():
     predicted = people(2)
-    truth = Poses(predicted.skeleton, predicted.pose2d, predicted.confidence)
-    assert len(draw_against_ground_truth(truth, predicted).axes) == 6
+    ground_truth = Poses(predicted.skeleton, predicted.pose2d, predicted.confidence)
+    assert len(draw_against_ground_truth(ground_truth, predicted).axes) == 6
 
 
 def test_ground_truth_is_below_the_prediction():
     """Also if it is nearer to the viewer."""
-    truth = people()
+    ground_truth = people()
     for offset in (-0.3, 0.3):
-        moved = truth.pose3d.copy()
+        moved = ground_truth.pose3d.copy()
         moved[:, 1:, 2] += offset
-        figure = draw_against_ground_truth(truth, replace(truth, pose3d=moved))
+        figure = draw_against_ground_truth(ground_truth, replace(ground_truth, pose3d=moved))
         colors = [line.get_color() for line in figure.axes[1].lines]
         last = [i for i, color in enumerate(colors) if color == to_rgb(GROUND_TRUTH)][-1]
         assert last < len(colors) / 2 + 1

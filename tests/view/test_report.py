@@ -16,8 +16,8 @@ from camerapose.view.report.plots import MAX_POSES
 
 @pytest.fixture(scope="module")
 def poses():
-    truth, _ = walk(frames=300)
-    return replace(truth, image_size=np.tile(np.float32([1280, 720]), (300, 1)))
+    ground_truth, _ = walk(frames=300)
+    return replace(ground_truth, image_size=np.tile(np.float32([1280, 720]), (300, 1)))
 
 
 def test_page_is_self_contained(poses, tmp_path):

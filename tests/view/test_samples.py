@@ -11,9 +11,9 @@ from camerapose.view.samples import sample_row
 
 
 def test_2d_poses_on_images(tmp_path):
-    made = synthetic.load(n=5)
+    pairs = synthetic.load(n=5)
     names = np.array([f"{i}.jpg" for i in range(5)])
-    flat = Poses(made.skeleton, made.pose2d, made.confidence, image_size=made.image_size,
+    flat = Poses(pairs.skeleton, pairs.pose2d, pairs.confidence, image_size=pairs.image_size,
                  labels={"image": names})  # fmt: skip
     rows = [sample_row(flat[[i]]) for i in range(5)]
     assert len([ax for ax in draw_samples(rows).axes if ax.get_visible()]) == 5
