@@ -95,15 +95,15 @@ def detect(
         image = shrink(frame.image, MAX_DETECTOR_SIDE)
         scale = np.float32(frame.image.shape[1] / image.shape[1])
         people = []
-        for place, found in enumerate(detector(image, track=consecutive)):
-            box = getattr(found, "box", None)
+        for place, individual in enumerate(detector(image, track=consecutive)):
+            box = getattr(individual, "box", None)
             people.append(
                 Person(
-                    found.keypoints * scale,
-                    found.confidence,
+                    individual.keypoints * scale,
+                    individual.confidence,
                     None if box is None else box * scale,
-                    getattr(found, "score", 1.0),
-                    getattr(found, "person", place),
+                    getattr(individual, "score", 1.0),
+                    getattr(individual, "person", place),
                 )
             )
         yield frame, people

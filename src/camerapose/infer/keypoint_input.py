@@ -94,10 +94,10 @@ def identities(
             Person(points[i], visible[i].astype(np.float32), boxes[i], 1.0, int(person[i]))
             for i in chosen
         ]
-        found = np.array(tracker(people, number / (fps or 30.0)), int)
-        unknown = found < 0
-        found[unknown] = 10**6 + np.flatnonzero(unknown)  # not tracked, but not the same person
-        result[chosen] = found
+        tracked = np.array(tracker(people, number / (fps or 30.0)), int)
+        unknown = tracked < 0
+        tracked[unknown] = 10**6 + np.flatnonzero(unknown)  # not tracked, but not the same person
+        result[chosen] = tracked
     return result
 
 

@@ -18,7 +18,7 @@ class OneEuroFilter:
     Vogel, CHI 2012).
 
     Args:
-        cutoff: cutoff frequency at rest, hertz.
+        cutoff: cutoff frequency without motion, hertz.
         speed: increase of the cutoff (hertz) per unit of speed (units per second).
         speed_cutoff: cutoff frequency of the speed itself, hertz.
     """

@@ -13,10 +13,10 @@ from camerapose.data.readers.motion import Motion, parse_floats, read_lines, rot
 
 
 class _Bone(NamedTuple):
-    """A bone: `vector` from its start to its end, in the world at rest."""
+    """A bone: `vector` from its start to its end, in the rest pose, world axes."""
 
     vector: np.ndarray
-    axis: np.ndarray  # its axes at rest (3, 3)
+    axis: np.ndarray  # its axes in the rest pose (3, 3)
     dof: tuple[str, ...]
 
 

@@ -64,8 +64,8 @@ def load(
 
     Returns:
         Poses of the people who were detected, in `COCO_23`. `pose2d` and `confidence` are the
-        detections, `pose3d` and `camera` the truth, whose 2D is `camera.project(pose3d)`. Labels:
-        clip, image, visible (two bits per joint, `unpack_visible`).
+        detections, `pose3d` and `camera` the ground truth, whose 2D is `camera.project(pose3d)`.
+        Labels: clip, image, visible (two bits per joint, `unpack_visible`).
 
     Raises:
         FileNotFoundError: no `anny_pairs.npz`.

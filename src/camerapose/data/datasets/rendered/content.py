@@ -40,7 +40,7 @@ class Rendered:
 
     Attributes:
         skeleton: joint format of the detector.
-        detected: pixels and confidence; zeros if nobody was detected.
+        detected: pixels and confidence; zeros if no person was detected.
         matched: whether the detection is of this person.
         coco: surface points (`COCO_23`), camera frame, metres.
         bones: 38 bone heads and the top of the head, camera frame, metres.

@@ -40,7 +40,7 @@ def measure(raw: Rendered) -> dict[str, Any]:
     """Return the parameters of the errors of a detector.
 
     Returns:
-        detected: share of images in which somebody was detected; matched: a person of the image.
+        detected: share of images in which a person was detected; matched: a person of the image.
         swaps: share of people whose legs, arms, or both are exchanged.
         level: median standard deviation of the error per coordinate.
         sample_spread, joint_spread: standard deviations of the logarithm of this deviation between
