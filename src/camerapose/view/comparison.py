@@ -22,21 +22,21 @@ from camerapose.view.skeleton3d import FRONT, MIN_DIFFERENCE, SIDE, ColoredPose,
 from camerapose.view.style import ARROW, GROUND_TRUTH, LEFT, RIGHT, TRUNK
 
 
-def draw_against_ground_truth(truth: Poses, predicted: Poses) -> Figure:
+def draw_against_ground_truth(ground_truth: Poses, predicted: Poses) -> Figure:
     """Draw predictions over the ground truth (grey): 2D, and root-relative 3D from two views.
 
     Args:
-        truth: one row per pose: `pose2d`, and `pose3d` where it is known.
+        ground_truth: one row per pose: `pose2d`, and `pose3d` where it is known.
         predicted: the same poses in the same order, with absolute `pose3d` and `camera`.
     """
-    truth, predicted = truth.to_numpy(), predicted.to_numpy()
-    assert len(truth) == len(predicted) and len(truth) > 0, "one prediction per pose"
+    ground_truth, predicted = ground_truth.to_numpy(), predicted.to_numpy()
+    assert len(ground_truth) == len(predicted) and len(ground_truth) > 0, "one prediction per pose"
     skeleton = predicted.skeleton
     titles = ("2D and reprojection", "3D, camera view", "3D, side view")
-    figure, grid = panel_grid(len(truth), titles, 9.0, 1.0)
+    figure, grid = panel_grid(len(ground_truth), titles, 9.0, 1.0)
     root = skeleton.root_index
     for i, axes in enumerate(grid):
-        true, pose = truth[i : i + 1], predicted[i : i + 1]
+        true, pose = ground_truth[i : i + 1], predicted[i : i + 1]
         draw_image(axes[:1], Row(true))
         draw_ground_truth(axes[0], true, pose)
         points = pose.pose3d[0] - pose.pose3d[0, root]

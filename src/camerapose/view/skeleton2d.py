@@ -51,11 +51,11 @@ def draw_reprojected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> No
             )
 
 
-def draw_ground_truth(ax: Axes, truth: Poses, predicted: Poses) -> None:
+def draw_ground_truth(ax: Axes, ground_truth: Poses, predicted: Poses) -> None:
     """Draw the ground-truth 2D in grey below the reprojection of the prediction, of one pose."""
-    given = to_pixels(truth, truth.pose2d)[0]
-    reprojected = to_pixels(truth, predicted.reprojection)[0]
-    draw_skeleton(ax, given, truth.confidence[0], truth.skeleton, GROUND_TRUTH)
+    given = to_pixels(ground_truth, ground_truth.pose2d)[0]
+    reprojected = to_pixels(ground_truth, predicted.reprojection)[0]
+    draw_skeleton(ax, given, ground_truth.confidence[0], ground_truth.skeleton, GROUND_TRUTH)
     draw_skeleton(ax, reprojected, np.ones(len(reprojected)), predicted.skeleton, None)
 
 
