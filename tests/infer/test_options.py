@@ -28,6 +28,9 @@ from camerapose.infer.pipeline import predict
         ({"start": 5, "end": 5}, "no frames in start 5, end 5"),
         ({"stride": 0}, "stride 0"),
         ({"start": -1}, "start -1"),
+        ({"people": "tallest"}, "largest, longest, left-to-right or a number"),
+        ({"people": 0}, "a number above 0"),
+        ({"min_frames": 0}, "min_frames is 0"),
         ({"ground": True}, "ground requires export"),
     ],
 )

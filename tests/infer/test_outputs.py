@@ -20,10 +20,10 @@ class TestFiles:
     def test_exports(self, detector, graph, tmp_path):
         video = write_video(tmp_path / "walk.mp4")
         run(video, tmp_path / "one", graph, export=("trc", "bvh", "csv"))
-        assert {"poses.trc", "poses.bvh", "poses.csv"} <= {
+        assert {"walk.trc", "walk.bvh", "walk.csv"} <= {
             path.name for path in (tmp_path / "one").iterdir()
         }
-        frames = (tmp_path / "one" / "poses.trc").read_text().splitlines()[2].split("\t")[2]
+        frames = (tmp_path / "one" / "walk.trc").read_text().splitlines()[2].split("\t")[2]
         assert frames == "20"
         with pytest.raises(ValueError, match="unknown export 'fbx'.*bvh, c3d, csv"):
             run(video, tmp_path / "two", graph, export=("fbx",))
@@ -34,16 +34,16 @@ class TestFiles:
     def test_ground_plane(self, detector, graph, tmp_path):
         """Exported points are rotated by the logged camera orientation."""
         video, lines = write_video(tmp_path / "walk.mp4"), []
-        poses = run(video, tmp_path, graph, export=("csv",), ground=True, log=lines.append)
+        poses = run(video, tmp_path, graph, export=("csv_wide",), ground=True, log=lines.append)
         ground = clip.estimate_ground(poses)
         (line,) = [line for line in lines if "estimated camera" in line]
         assert (
             f"pitch {abs(round(ground.pitch))}°" in line
             and f"height {ground.camera_height:.2f} m" in line
         )
-        written = np.genfromtxt(tmp_path / "poses.csv", delimiter=",", names=True)
+        written = np.genfromtxt(tmp_path / "walk.wide.csv", delimiter=",", names=True)
         expected = ground.points(poses.pose3d)[:, poses.skeleton.index("left_ankle"), 1]
-        np.testing.assert_allclose(written["left_ankle_y"], expected, atol=1e-3)
+        np.testing.assert_allclose(written["left_ankle_y_m"], expected, atol=1e-3)
 
     def test_overlay(self, detector, graph, tmp_path):
         """The overlay has every selected frame, drawn on where a person is detected."""
@@ -103,7 +103,7 @@ class TestWebcam:
         rows = [json.loads(line) for line in lines]
         assert [row["frame"] for row in rows] == list(range(7))
         np.testing.assert_allclose([row["time"] for row in rows], np.arange(7) / 10, atol=1e-6)
-        assert {"poses.npz", "poses.json", "poses.trc", "poses.png"} <= {
+        assert {"poses.npz", "poses.json", "webcam.trc", "poses.png"} <= {
             path.name for path in (tmp_path / "out").iterdir()
         }
 

@@ -8,6 +8,7 @@ import bvhio
 import c3d
 import ezc3d
 import numpy as np
+import pandas
 import pygltflib
 import pytest
 import trimesh
@@ -57,7 +58,7 @@ def written(track, tmp_path_factory):
 
 
 def test_all_are_there(written):
-    assert {"bvh", "c3d", "csv", "gltf", "trc"} <= set(written)
+    assert {"bvh", "c3d", "csv", "csv_wide", "gltf", "parquet", "trc"} <= set(written)
 
 
 class TestTrack:
@@ -159,11 +160,41 @@ def test_write_by_suffix(poses, tmp_path):
         write(replace(poses, pose3d=None), tmp_path / "a.bvh")
 
 
-def test_csv(written, track):
+def test_tidy_csv(written, track):
     rows = list(csv.DictReader(io.StringIO(written["csv"].read_text())))
-    assert len(rows) == 40 and rows[11]["head_x"] == "" and float(rows[0]["time"]) == 2.0
-    found = [[float(rows[5][f"{j}_{a}"]) for a in "xyz"] for j in track.skeleton.joints]
+    assert list(rows[0]) == ["frame", "time_s", "person", "joint", "x_m", "y_m", "z_m", "filled"]
+    assert len(rows) == 36 * 16 and float(rows[0]["time_s"]) == 2.0
+    own = [row for row in rows if row["frame"] == "5"]
+    assert [row["joint"] for row in own] == list(track.skeleton.joints)
+    found = [[float(row[f"{a}_m"]) for a in "xyz"] for row in own]
     np.testing.assert_allclose(found, track.points[5], atol=1e-4)
+    assert not [row for row in rows if row["frame"] == "11"]
+
+
+def test_wide_csv(written, track):
+    rows = list(csv.DictReader(io.StringIO(written["csv_wide"].read_text())))
+    assert len(rows) == 40 and rows[11]["head_x_m"] == "" and float(rows[0]["time_s"]) == 2.0
+    found = [[float(rows[5][f"{j}_{a}_m"]) for a in "xyz"] for j in track.skeleton.joints]
+    np.testing.assert_allclose(found, track.points[5], atol=1e-4)
+
+
+def test_parquet(written):
+    table = pandas.read_parquet(written["parquet"])
+    expected = pandas.read_csv(written["csv"])
+    expected["filled"] = expected["filled"].astype(bool)
+    pandas.testing.assert_frame_equal(table, expected, check_dtype=False)
+    assert table["frame"].dtype.kind == "i" and table["filled"].dtype.kind == "b"
+
+
+def test_tables_contain_all_people(poses, tmp_path):
+    late = replace(poses[20:30], labels=poses[20:30].labels | {"person": np.full(10, 5)})
+    both = Poses.cat([poses, late])
+    for name in ("a.csv", "a.wide.csv", "a.parquet"):
+        assert write(both, tmp_path / name) == [tmp_path / name]
+    table = pandas.read_csv(tmp_path / "a.csv")
+    first = table[table["person"] == 5].iloc[0]
+    assert first["frame"] == late.labels["frame"][0]
+    assert first["time_s"] == pytest.approx(late.labels["time"][0])
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +202,7 @@ def bridged(poses, tmp_path_factory):
     """The same with its gap filled in, as CSV, C3D and glTF."""
     folder = tmp_path_factory.mktemp("bridged")
     track, paths = tracks(clip.fill_gaps(poses, 1.0), start=2.0)[0], {}
-    for name in ("csv", "c3d", "gltf"):
+    for name in ("csv_wide", "c3d", "gltf"):
         paths[name] = folder / f"poses{plugins.load('exports', name).EXTENSION}"
         write_track(plugins.load("exports", name), paths[name], track)
     return track, paths
@@ -179,9 +210,9 @@ def bridged(poses, tmp_path_factory):
 
 def test_marks_of_what_was_filled_in(bridged):
     track, paths = bridged
-    rows = list(csv.DictReader(io.StringIO(paths["csv"].read_text())))
+    rows = list(csv.DictReader(io.StringIO(paths["csv_wide"].read_text())))
     assert [i for i, row in enumerate(rows) if row["filled"] == "1"] == [10, 11, 12, 13]
-    assert float(rows[11]["head_x"]) == pytest.approx(track.points[11, 9, 0], abs=1e-4)
+    assert float(rows[11]["head_x_m"]) == pytest.approx(track.points[11, 9, 0], abs=1e-4)
     with open(paths["c3d"], "rb") as file:
         frames = np.array([points for _, points, _ in c3d.Reader(file).read_frames()])
     assert (frames[..., 3] >= 0).all()  # all are valid

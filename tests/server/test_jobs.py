@@ -33,7 +33,7 @@ def test_photo(jobs, photo):
     assert result.report.startswith("<iframe") and "Plotly" in result.report
     names = [Path(file).name for file in result.files]
     assert names[0] == "camerapose.zip"
-    assert {"poses.json", "poses.trc", "poses.bvh", "poses.glb", "poses.c3d"} <= set(names)
+    assert {"poses.json", "man.trc", "man.bvh", "man.glb", "man.c3d"} <= set(names)
     assert set(zipfile.ZipFile(result.files[0]).namelist()) >= set(names[1:])
 
 

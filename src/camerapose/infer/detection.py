@@ -179,7 +179,9 @@ def correct_swaps(detections: Detections) -> Detections:
 
 def load_detector(options: PredictOptions, consecutive: bool) -> Any:
     """Load the 2D detector. The model "auto" of BlazePose is heavy for images, full for video."""
-    arguments: dict[str, Any] = {"max_people": options.max_people, "threads": options.threads}
+    arguments: dict[str, Any] = {
+        "max_people": options.people_per_frame, "threads": options.threads
+    }  # fmt: skip
     if options.model != "auto":
         arguments["model"] = options.model
     elif options.detector == "blazepose":

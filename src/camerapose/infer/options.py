@@ -16,6 +16,13 @@ from camerapose.io.weights import find_weights
 #: Receives one line of text at a time, such as `print`.
 Log = Callable[[str], None]
 
+#: Smallest values of options.
+MINIMUM = {"threads": 1, "max_people": 1, "min_frames": 1, "smooth": 0, "fill_gaps": 0}
+#: Choices of people by name.
+PEOPLE = ("largest", "longest", "left-to-right")
+#: People per frame among whom those are chosen, unless max_people is given.
+CANDIDATES = 8
+
 MaybeInt = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 MaybeFloat = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]
 
@@ -50,6 +57,13 @@ class PredictOptions:
     "number of processor threads (default: all cores)"
     max_people: Annotated[int, arg(metavar="INT")] = 1
     "maximum number of people per frame"
+    people: Annotated[int | str | None, arg(metavar="WHICH", help_behavior_hint="")] = None
+    (
+        "people to keep: largest, longest (visible for most frames), left-to-right (all, numbered "
+        "by position), or a number, for the most visible ones (default: all)"
+    )
+    min_frames: Annotated[int, arg(metavar="INT")] = 1
+    "drop people who are detected in fewer frames of a video"
     start: MaybeInt = None
     "first frame, counted from 0"
     end: MaybeInt = None
@@ -82,8 +96,8 @@ class PredictOptions:
     "interpolate gaps of up to this many seconds in the track of a person"
     export: Annotated[Sequence[str], arg(metavar="NAME ...", help_behavior_hint="")] = ()
     (
-        "also write files for other programs: csv, trc (OpenSim), c3d (motion capture), bvh "
-        "(Blender), gltf (viewers, game engines)"
+        "also write files for other programs: csv, csv_wide, parquet, trc (OpenSim), c3d (motion "
+        "capture), bvh (Blender), gltf (viewers, game engines)"
     )
     ground: bool = False
     "estimate the ground plane and align exported files with gravity; for a static camera"
@@ -103,6 +117,13 @@ class PredictOptions:
         find_weights(self.weights)
         check_device(self.device)
 
+    @property
+    def people_per_frame(self) -> int:
+        """Maximum number of people who are detected in a frame."""
+        if self.people is None or self.max_people > 1:
+            return self.max_people
+        return CANDIDATES if self.people in PEOPLE else int(self.people)
+
     @staticmethod
     def from_dict(options: dict[str, Any]) -> "PredictOptions":
         """Create options from names and values; TypeError for an unknown name."""
@@ -120,7 +141,7 @@ def _check_numbers(options: PredictOptions) -> None:
             f"no frames in start {start}, end {end}, stride {options.stride}; require "
             "0 <= start < end and stride >= 1"
         )
-    for name, minimum in (("threads", 1), ("max_people", 1), ("smooth", 0), ("fill_gaps", 0)):
+    for name, minimum in MINIMUM.items():
         value = getattr(options, name)
         if value is not None and not (value >= minimum and np.isfinite(value)):
             raise ValueError(f"{name} is {value}; require {minimum} or more")
@@ -135,6 +156,9 @@ def _check_numbers(options: PredictOptions) -> None:
 
 
 def _check_names(options: PredictOptions) -> None:
+    people = "1" if options.people is None else str(options.people)
+    if people not in PEOPLE and not (people.isdecimal() and int(people)):
+        raise ValueError(f"people is {people!r}; require {', '.join(PEOPLE)} or a number above 0")
     for kind, names in (("detectors", [options.detector]), ("exports", options.export)):
         for name in names:
             plugins.load(kind, name)

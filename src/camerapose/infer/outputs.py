@@ -80,7 +80,7 @@ def write_outputs(
     if len(poses):
         times = lifted.detections.frames[1]
         span = (float(times[0]), float(times[-1])) if source.is_video and len(times) else None
-        written += _export(poses, out, options, span, log)
+        written += _export(poses, out / _stem(source), options, span, log)
         if options.report:
             from camerapose.view.report import write_report
 
@@ -127,9 +127,14 @@ def _insert_zeros(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _export(
-    poses: Poses, out: Path, options: PredictOptions, span: tuple[float, float] | None, log: Log
+    poses: Poses, base: Path, options: PredictOptions, span: tuple[float, float] | None, log: Log
 ) -> list[Path]:
-    """Write the files of each format; `span` is the time of their first and last row."""
+    """Write the files of each format.
+
+    Args:
+        base: path of the files without suffix.
+        span: time of their first and last row, seconds; None: those of the poses.
+    """
     if not options.export:
         return []
     plane = clip.estimate_ground(poses) if options.ground else None
@@ -138,9 +143,18 @@ def _export(
     start, end = span or (None, None)
     written = []
     for name in options.export:
-        path = out / f"poses{plugins.load('exports', name).EXTENSION}"
+        path = base.with_name(base.name + plugins.load("exports", name).EXTENSION)
         written += export.write(poses, path, ground=plane, start=start, end=end)
     return written
+
+
+def _stem(source: Source) -> str:
+    """Return the name of exported files: that of the input without suffix."""
+    if source.kind in ("array", "webcam"):
+        return "poses" if source.kind == "array" else "webcam"
+    if source.kind == "images":
+        return source.folder.absolute().name or "images"
+    return source.path.absolute().stem or "poses"
 
 
 def _camera_pose(plane: Ground) -> str:

@@ -25,6 +25,7 @@ from camerapose.infer.keypoint_input import read_keypoints
 from camerapose.infer.lift import lift
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.outputs import LiveWriter, write_outputs, write_poses
+from camerapose.infer.people import select_people
 from camerapose.infer.predictor import Predictor
 from camerapose.infer.processing import process
 from camerapose.infer.request import check_request
@@ -95,6 +96,11 @@ def _run(
         observers: list[Observer] = [sampler] if live is None else [sampler, live]
         detections = _detect_all(source, info, options, observers, progress)
     with delayed_interrupt(log):
+        detections = select_people(
+            detections, options, log,
+            consecutive=source.is_video or source.kind == "keypoints",
+            renumber=source.kind == "video",
+        )  # fmt: skip
         lifted = lift(detections, predictor)
         seconds = time.monotonic() - began
         poses = process(lifted.poses, source, detections.frames, options, log)
@@ -125,7 +131,7 @@ def _detect_all(
     video = source.is_video
     detector = load_detector(options, consecutive=video)
     rate = info.fps / options.stride if info and info.fps else None
-    tracker = create_tracker(options.max_people, rate) if video else None
+    tracker = create_tracker(options.people_per_frame, rate) if video else None
     frames = source.frames(options.start, options.end, options.stride)
     shown = _with_progress(frames, _frame_count(info, options), progress)
     detections = collect(

@@ -46,8 +46,8 @@ def write(
 
     Args:
         poses: 3D poses; see `tracks` for the labels that are used.
-        path: ends in .csv, .trc, .c3d, .bvh or .glb. Formats with one person per file append the
-            identity to the stem if there are several: walk_0.bvh, walk_1.bvh.
+        path: ends in one of `suffixes`, such as .csv, .trc or .glb. Formats with one person per
+            file append the identity to the stem if there are several: walk_0.bvh, walk_1.bvh.
         fps: frame rate of the frame numbers; None: from the label time, else 30.
         ground: floor that people stand on; None: the frame of the camera.
         start: time of the first row in seconds; None: 0 (see `tracks`).
@@ -62,11 +62,12 @@ def write(
     """
     path = Path(path)
     known = suffixes()
-    if path.suffix.lower() not in known:
+    suffix = max((s for s in known if path.name.lower().endswith(s)), key=len, default=None)
+    if suffix is None:
         raise ValueError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(known)}")
     if poses.pose3d is None:
         raise ValueError(f"cannot write {path}: the poses have no 3D; run a Predictor first")
-    module = known[path.suffix.lower()]
+    module = known[suffix]
     people = tracks(poses, fps, ground, start, end) if len(poses) else {}
     if people and hasattr(module, "write_people"):
         module.write_people(path, people)

@@ -1,21 +1,20 @@
-"""CSV for spreadsheets and scripts: one row per frame, metres; empty where there is no pose."""
+"""Tidy CSV for R, pandas and statistics programs: one row per frame, person and joint."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
-from camerapose.io.export import Track
+from camerapose.io.export import Track, _table
 from camerapose.io.files import atomic_write
 
 EXTENSION = ".csv"
 
 
-def write(path: Path, track: Track) -> None:
-    """Write columns time (seconds), filled (1: interpolated), JOINT_x, JOINT_y, JOINT_z, ..."""
-    axes = [f"{joint}_{axis}" for joint in track.skeleton.joints for axis in "xyz"]
-    rows = zip(track.times, track.points, track.present, track.detected, strict=True)
+def write_people(path: Path, people: Mapping[int, Track]) -> None:
+    """Write the columns of `_table.tidy`; `filled` is 0 or 1."""
+    columns = _table.tidy(people)
+    columns["filled"] = columns["filled"].astype(int)
     with atomic_write(path, "w") as file:
         out = csv.writer(file)
-        out.writerow(["time", "filled", *axes])
-        for time, pose, present, detected in rows:
-            values = [f"{v:.5f}" if present else "" for v in pose.ravel()]
-            out.writerow([f"{time:.5f}", int(present and not detected), *values])
+        out.writerow(columns)
+        out.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))

@@ -1,0 +1,204 @@
+"""Joint and segment angles, and the centre of mass, from joint positions.
+
+Points are in a right-handed frame with y up, such as that of exported files. Segments have the axes
+of the ISB (Wu et al., J. Biomech. 2002 and 2005): x forward, y up, z to the right. Angles are named
+and signed as the coordinates of OpenSim's full-body model (Rajagopal et al., IEEE TBME 2016).
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from camerapose.core.bones import unit
+from camerapose.core.skeleton import Skeleton
+
+#: Sines of the bending angle of knee and elbow between which the plane of the limb increasingly
+#: determines the rotation about its upper segment: 10 and 30 degrees.
+BENT = (0.17, 0.5)
+#: Joints at the tip of the foot, the first available is used.
+TOES = ("foot_index", "big_toe", "toe", "foot")
+
+Points = Float[np.ndarray, "t joints 3"]
+Vectors = Float[np.ndarray, "t 3"]
+Axes = Float[np.ndarray, "t 3 3"]
+
+
+def joint_angles(
+    points: Points, skeleton: Skeleton, *, pelvis_order: str = "yxz"
+) -> dict[str, Float[np.ndarray, " t"]]:
+    """Return the angles that the joints determine, in degrees, by name.
+
+    With the axes of a parent P and a child C, the angles a, b, c of a joint satisfy
+    P^T C = Rz(a) Rx(b) Ry(c) (Grood and Suntay, 1983): flexion, adduction, rotation. The docs list
+    all definitions. Frames that contain NaN have NaN.
+
+    Args:
+        points: metres, y up, right-handed.
+        pelvis_order: sequence of the angles of pelvis and thorax relative to the frame of the
+            points: "yxz", which does not depend on the heading (Baker, 2001), or "zxy", that of
+            OpenSim's models.
+    """
+    body = _Body(points, skeleton)
+    pelvis, thorax = body.pelvis(), body.thorax()
+    angles: dict[str, np.ndarray] = {}
+    for name, axes in (("pelvis", pelvis), ("thorax", thorax)):
+        if axes is not None:
+            angles |= _named(f"{name}_", ("tilt", "list", "rotation"), _space(axes, pelvis_order))
+    if pelvis is not None and thorax is not None:
+        relative = _zxy(np.swapaxes(pelvis, 1, 2) @ thorax)
+        angles |= _named("lumbar_", ("extension", "bending", "rotation"), relative)
+    for side in ("right", "left"):
+        mark = side[0]
+        leg = body.limb(side, "hip", "knee", "ankle")
+        arm = body.limb(side, "shoulder", "elbow", "wrist")
+        if leg is not None and pelvis is not None:
+            thigh, shank = leg
+            angles |= _leg(pelvis, thigh, shank, mark)
+        if leg is not None:
+            angles |= _inclinations(("thigh", "shank"), leg, mark)
+            angles |= body.ankle(side)
+        if arm is not None and thorax is not None:
+            upper, lower = arm
+            angles |= _arm(thorax, upper, lower, mark)
+        if arm is not None:
+            angles |= _inclinations(("upper_arm", "forearm"), arm, mark)
+    return {name: np.degrees(values) for name, values in angles.items()}
+
+
+class _Body:
+    """Joints by name, and the axes of segments; None where joints are missing."""
+
+    def __init__(self, points: Points, skeleton: Skeleton):
+        self._points = np.asarray(points, float)
+        self._skeleton = skeleton
+
+    def joint(self, name: str) -> Vectors | None:
+        """Return a joint; pelvis and thorax may be midpoints."""
+        if name in self._skeleton.joints:
+            return self._points[:, self._skeleton.index(name)]
+        pair = {"pelvis": "hip", "thorax": "shoulder"}.get(name)
+        if pair is None:
+            return None
+        left, right = self.joint(f"left_{pair}"), self.joint(f"right_{pair}")
+        return None if left is None or right is None else (left + right) / 2
+
+    def pelvis(self) -> Axes | None:
+        """Return the pelvis: z from left to right hip, y towards the spine."""
+        spine = self.joint("spine")
+        return self._trunk("hip", "pelvis", "thorax" if spine is None else "spine")
+
+    def thorax(self) -> Axes | None:
+        """Return the thorax: z from left to right shoulder, y from the spine to the thorax."""
+        spine = self.joint("spine")
+        return self._trunk("shoulder", "pelvis" if spine is None else "spine", "thorax")
+
+    def limb(self, side: str, *names: str) -> tuple[Vectors, Vectors] | None:
+        """Return the directions of upper and lower segment, away from the trunk."""
+        joints = [self.joint(f"{side}_{name}") for name in names]
+        a, b, c = joints
+        return None if a is None or b is None or c is None else (unit(b - a), unit(c - b))
+
+    def ankle(self, side: str) -> dict[str, np.ndarray]:
+        """Return dorsiflexion: that of the sole, or of the line from ankle to toes."""
+        knee, ankle, heel = (self.joint(f"{side}_{name}") for name in ("knee", "ankle", "heel"))
+        toes = [self.joint(f"{side}_{name}") for name in TOES]
+        toe = next((joint for joint in toes if joint is not None), None)
+        if knee is None or ankle is None or toe is None:
+            return {}
+        foot, up = unit(toe - (ankle if heel is None else heel)), unit(knee - ankle)
+        return {f"ankle_angle_{side[0]}": np.arcsin(np.clip((foot * up).sum(-1), -1, 1))}
+
+    def _trunk(self, pair: str, low: str, high: str) -> Axes | None:
+        left, right = self.joint(f"left_{pair}"), self.joint(f"right_{pair}")
+        bottom, top = self.joint(low), self.joint(high)
+        if left is None or right is None or bottom is None or top is None:
+            return None
+        z = unit(right - left)
+        x = unit(np.cross(top - bottom, z))
+        return np.stack([x, np.cross(z, x), z], axis=-1)
+
+
+def _leg(pelvis: Axes, thigh: Vectors, shank: Vectors, side: str) -> dict[str, np.ndarray]:
+    mirror = 1.0 if side == "r" else -1.0
+    femur = _upper_segment(pelvis, thigh, np.cross(shank, thigh))
+    flexion, adduction, rotation = _zxy(np.swapaxes(pelvis, 1, 2) @ femur)
+    axis = femur[..., 2]
+    bend = -np.arctan2((np.cross(thigh, shank) * axis).sum(-1), (thigh * shank).sum(-1))
+    return {
+        f"hip_flexion_{side}": flexion, f"hip_adduction_{side}": mirror * adduction,
+        f"hip_rotation_{side}": mirror * rotation, f"knee_angle_{side}": bend,
+    }  # fmt: skip
+
+
+def _arm(thorax: Axes, upper: Vectors, lower: Vectors, side: str) -> dict[str, np.ndarray]:
+    mirror = 1.0 if side == "r" else -1.0
+    humerus = _upper_segment(thorax, upper, np.cross(upper, lower))
+    flexion, adduction, rotation = _zxy(np.swapaxes(thorax, 1, 2) @ humerus)
+    x, y, z = np.moveaxis(np.einsum("tji,tj->ti", thorax, upper), -1, 0)
+    return {
+        f"arm_flex_{side}": flexion, f"arm_add_{side}": mirror * adduction,
+        f"arm_rot_{side}": mirror * rotation,
+        f"elbow_flex_{side}": np.arccos(np.clip((upper * lower).sum(-1), -1, 1)),
+        f"shoulder_elevation_{side}": np.arccos(np.clip(-y, -1, 1)),
+        f"shoulder_plane_{side}": np.arctan2(x, mirror * z),
+    }  # fmt: skip
+
+
+def _upper_segment(parent: Axes, direction: Vectors, normal: Vectors) -> Axes:
+    """Return the axes of thigh or upper arm.
+
+    y is opposite to its direction. z is the axis of knee or elbow as far as they are bent,
+    otherwise that of the joint without rotation.
+
+    Args:
+        normal: of the plane of the limb, to the right; its length is the sine of the bending angle.
+    """
+    local = np.einsum("tji,tj->ti", parent, -direction)
+    a, b = np.arctan2(-local[:, 0], local[:, 1]), np.arcsin(np.clip(local[:, 2], -1, 1))
+    neutral = np.stack([np.sin(a) * np.sin(b), -np.cos(a) * np.sin(b), np.cos(b)], axis=-1)
+    neutral = np.einsum("tij,tj->ti", parent, neutral)
+    share = np.clip((np.linalg.norm(normal, axis=-1) - BENT[0]) / (BENT[1] - BENT[0]), 0, 1)
+    share = (share**2 * (3 - 2 * share))[:, None]
+    normal = unit(normal)
+    # A joint that seems to bend the wrong way has the opposite normal.
+    normal = normal * np.where((normal * neutral).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    y, z = -direction, unit(share * normal + (1 - share) * neutral)
+    x = unit(np.cross(y, z))
+    return np.stack([x, y, np.cross(x, y)], axis=-1)
+
+
+def _inclinations(
+    names: tuple[str, str], limb: tuple[Vectors, Vectors], side: str
+) -> dict[str, np.ndarray]:
+    """Return the angles between segments and the downward vertical."""
+    return {
+        f"{name}_inclination_{side}": np.arccos(np.clip(-direction[:, 1], -1, 1))
+        for name, direction in zip(names, limb, strict=True)
+    }
+
+
+def _named(
+    prefix: str, names: tuple[str, ...], values: tuple[np.ndarray, ...]
+) -> dict[str, np.ndarray]:
+    return {prefix + name: value for name, value in zip(names, values, strict=True)}
+
+
+def _zxy(axes: Axes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a, b, c of Rz(a) Rx(b) Ry(c), radians."""
+    return (
+        np.arctan2(-axes[:, 0, 1], axes[:, 1, 1]),
+        np.arcsin(np.clip(axes[:, 2, 1], -1, 1)),
+        np.arctan2(-axes[:, 2, 0], axes[:, 2, 2]),
+    )
+
+
+def _space(axes: Axes, order: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return tilt (about z), list (about x) and rotation (about y) in the given order, radians."""
+    if order == "zxy":
+        return _zxy(axes)
+    if order != "yxz":
+        raise ValueError(f"order is {order!r}; give yxz or zxy")
+    return (  # Ry Rx Rz; rotation is 0 for a person who faces +x
+        np.arctan2(axes[:, 1, 0], axes[:, 1, 1]),
+        -np.arcsin(np.clip(axes[:, 1, 2], -1, 1)),
+        np.arctan2(axes[:, 0, 2], axes[:, 2, 2]),
+    )

@@ -1,0 +1,33 @@
+"""Tidy tables of motion: one row per frame, person and joint."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from camerapose.io.export._tracks import Track
+
+#: Decimals of metres and seconds.
+METRES, SECONDS = 5, 6
+
+
+def tidy(people: Mapping[int, Track]) -> dict[str, np.ndarray]:
+    """Return the columns of a tidy table. Frames without a person have no rows.
+
+    Columns: frame (number in the video), time_s, person, joint, x_m, y_m, z_m (axes of
+    `camerapose.io.export`) and filled, which is true for poses that were interpolated over a gap.
+    """
+    parts = []
+    for person, track in people.items():
+        rows, n = np.flatnonzero(track.present), track.skeleton.n_joints
+        points = track.points[rows].reshape(-1, 3).round(METRES)
+        parts.append(
+            {
+                "frame": np.repeat(track.frames[rows], n),
+                "time_s": np.repeat(track.times[rows].round(SECONDS), n),
+                "person": np.full(len(points), person),
+                "joint": np.tile(np.array(track.skeleton.joints), len(rows)),
+                **{f"{axis}_m": points[:, i] for i, axis in enumerate("xyz")},
+                "filled": np.repeat(~track.detected[rows], n),
+            }
+        )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

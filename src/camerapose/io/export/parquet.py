@@ -1,0 +1,23 @@
+"""Parquet for data frames: the tidy table of CSV with types. Written by pyarrow."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from camerapose.io.export import Track, _table
+from camerapose.io.files import AtomicFile
+
+EXTENSION = ".parquet"
+
+
+def write_people(path: Path, people: Mapping[int, Track]) -> None:
+    """Write the columns of `_table.tidy`."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise ValueError(
+            'Parquet requires pyarrow: pip install "camerapose[parquet]", or export .csv instead'
+        ) from None
+    table = pyarrow.table(_table.tidy(people))
+    with AtomicFile(path) as temporary:
+        parquet.write_table(table, temporary)
