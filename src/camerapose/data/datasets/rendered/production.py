@@ -76,7 +76,8 @@ def run(jobs: list, workers: int) -> Iterator[None]:
     """Run `_make` on all jobs; yield after each."""
     if workers == 1 or len(jobs) < 2:
         for job in jobs:
-            yield _make(job)
+            _make(job)
+            yield
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
@@ -120,7 +121,7 @@ def _postures(root: str, split: str) -> _Postures:
         usable = np.flatnonzero(held_out == (split == "test"))
         names = tuple(source["bone_names"].tolist())
         columns = [source[k].astype(np.float32) for k in ("bones", "coco23", "shape")]
-        return _Postures(*columns, clip, usable, names)
+        return _Postures(columns[0], columns[1], columns[2], clip, usable, names)
 
 
 @lru_cache(maxsize=1)
