@@ -16,7 +16,9 @@ from helpers.clips import walk
 from scipy.spatial.transform import Rotation
 
 from camerapose.core import plugins
+from camerapose.core.angles import joint_angles
 from camerapose.core.formats import H36M_16
+from camerapose.core.mass import center_of_mass
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
 from camerapose.io.export import Track, _rig, bvh, gltf, tracks, write
@@ -58,7 +60,9 @@ def written(track, tmp_path_factory):
 
 
 def test_all_are_there(written):
-    assert {"bvh", "c3d", "csv", "csv_wide", "gltf", "parquet", "trc"} <= set(written)
+    assert {"bvh", "c3d", "csv", "csv_wide", "gltf", "kinematics", "mot", "parquet", "trc"} <= set(
+        written
+    )
 
 
 class TestTrack:
@@ -184,6 +188,39 @@ def test_parquet(written):
     expected["filled"] = expected["filled"].astype(bool)
     pandas.testing.assert_frame_equal(table, expected, check_dtype=False)
     assert table["frame"].dtype.kind == "i" and table["filled"].dtype.kind == "b"
+
+
+def test_kinematics(written, track):
+    table = pandas.read_csv(written["kinematics"])
+    assert list(table.columns) == ["frame", "time_s", "person", "quantity", "value", "unit"]
+    expected = joint_angles(track.points, track.skeleton)
+    for name, values in expected.items():
+        own = table[table["quantity"] == name]
+        np.testing.assert_array_equal(own["frame"], np.flatnonzero(track.present))
+        np.testing.assert_allclose(own["value"], values[track.present], atol=1e-3)
+        assert set(own["unit"]) == {"deg"}
+    center = center_of_mass(track.points, track.skeleton)[track.present, 1]
+    own = table[table["quantity"] == "center_of_mass_y"]
+    np.testing.assert_allclose(own["value"], center, atol=1e-4)
+    assert set(own["unit"]) == {"m"}
+
+
+def test_mot(written, track, poses, tmp_path):
+    lines = written["mot"].read_text().splitlines()
+    end = lines.index("endheader")
+    header = dict(line.split("=") for line in lines[1:end])
+    assert header["inDegrees"] == "yes" and header["nRows"] == "40"
+    table = pandas.read_csv(written["mot"], sep="\t", skiprows=end + 1)
+    assert len(table.columns) == int(header["nColumns"]) and table.notna().all(axis=None)
+    np.testing.assert_allclose(table["time"], track.times, atol=1e-6)
+    expected = joint_angles(track.points, track.skeleton, pelvis_order="zxy")
+    for name in ("knee_angle_r", "hip_flexion_l", "pelvis_tilt"):
+        off = (table[name] - expected[name])[track.present]
+        np.testing.assert_allclose((off + 180) % 360 - 180, 0, atol=1e-4)
+    late = replace(poses[20:30], labels=poses[20:30].labels | {"person": np.full(10, 5)})
+    write(Poses.cat([poses, late]), tmp_path / "a.mot")
+    table = pandas.read_csv(tmp_path / "a_5.mot", sep="\t", skiprows=end + 1)
+    assert table["time"][0] == pytest.approx(late.labels["time"][0])
 
 
 def test_tables_contain_all_people(poses, tmp_path):

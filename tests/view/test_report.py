@@ -52,14 +52,18 @@ def test_refinement_of_each_joint(poses, tmp_path):
 
 def test_joint_angles(poses):
     angles = joint_angles(poses)
-    assert set(angles) == {f"{s} {j}" for s in ("left", "right") for j in ("knee", "elbow", "hip")}
+    assert set(angles) == {
+        f"{s} {j}"
+        for s in ("left", "right")
+        for j in ("knee flexion", "elbow flexion", "hip flexion")
+    }
     straight = replace(poses, pose3d=poses.pose3d.copy())
     hip, knee, ankle = (poses.skeleton.index(f"left_{j}") for j in ("hip", "knee", "ankle"))
     straight.pose3d[:, hip], straight.pose3d[:, knee] = [0, 0, 4], [0, 0.4, 4]
     straight.pose3d[:150, ankle], straight.pose3d[150:, ankle] = [0, 0.8, 4], [0.4, 0.4, 4]
-    knees = joint_angles(straight)["left knee"]
-    np.testing.assert_allclose(knees[:150], 180, atol=0.1)
-    np.testing.assert_allclose(knees[150:], 90, atol=0.1)
+    knees = joint_angles(straight)["left knee flexion"]
+    np.testing.assert_allclose(knees[:150], 0, atol=0.1)
+    np.testing.assert_allclose(np.abs(knees[150:]), 90, atol=0.1)
 
 
 def test_time_axis(poses):

@@ -96,8 +96,8 @@ class PredictOptions:
     "interpolate gaps of up to this many seconds in the track of a person"
     export: Annotated[Sequence[str], arg(metavar="NAME ...", help_behavior_hint="")] = ()
     (
-        "also write files for other programs: csv, csv_wide, parquet, trc (OpenSim), c3d (motion "
-        "capture), bvh (Blender), gltf (viewers, game engines)"
+        "also write files for other programs: csv, csv_wide, parquet, kinematics (joint angles), "
+        "trc and mot (OpenSim), c3d (motion capture), bvh (Blender), gltf (viewers, game engines)"
     )
     ground: bool = False
     "estimate the ground plane and align exported files with gravity; for a static camera"

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from camerapose.core import angles
 from camerapose.core.poses import Poses
 
-#: Joints whose angle is shown, and the joints at the ends of the two bones, without side.
-ANGLES = {"knee": ("hip", "ankle"), "elbow": ("shoulder", "wrist"), "hip": ("shoulder", "knee")}
+#: Angles that are shown, by the title of their panel; see `camerapose.core.angles`.
+ANGLES = {"knee flexion": "knee_angle", "hip flexion": "hip_flexion", "elbow flexion": "elbow_flex"}
 
 
 def time_axis(poses: Poses) -> tuple[np.ndarray, str]:
@@ -16,26 +17,23 @@ def time_axis(poses: Poses) -> tuple[np.ndarray, str]:
 
 
 def joint_angles(poses: Poses) -> dict[str, np.ndarray]:
-    """Return angles (n,) in degrees by name, such as "left knee"; 180 is a straight limb."""
-    skeleton, angles = poses.skeleton, {}
-    for joint, (above, below) in ANGLES.items():
-        for side in ("left", "right"):
-            names = [f"{side}_{name}" for name in (above, joint, below)]
-            if set(names) <= set(skeleton.joints):
-                a, b, c = (poses.pose3d[:, skeleton.index(name)] for name in names)
-                u, v = a - b, c - b
-                length = np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1)
-                cosine = (u * v).sum(1) / np.maximum(length, 1e-9)
-                angles[f"{side} {joint}"] = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-    return angles
+    """Return angles (n,) in degrees by name, such as "left knee flexion"; 0 is a straight limb."""
+    upright = np.asarray(poses.pose3d, float) * [1.0, -1.0, -1.0]
+    known = angles.joint_angles(upright, poses.skeleton)
+    return {
+        f"{side} {title}": known[f"{name}_{side[0]}"]
+        for title, name in ANGLES.items()
+        for side in ("left", "right")
+        if f"{name}_{side[0]}" in known
+    }
 
 
 def curves(poses: Poses) -> dict[str, dict[str, np.ndarray]]:
     """Return the curves (n,) by panel title and name."""
-    angles = joint_angles(poses)
+    values = joint_angles(poses)
     panels = {
-        f"{joint}s, degrees": {name: v for name, v in angles.items() if name.endswith(joint)}
-        for joint in ANGLES
+        f"{title}, degrees": {name: v for name, v in values.items() if name.endswith(title)}
+        for title in ANGLES
     }
     ends = [name for name in ("head", poses.skeleton.root) if name in poses.skeleton.joints]
     heights = {name: -poses.pose3d[:, poses.skeleton.index(name), 1] for name in ends}
