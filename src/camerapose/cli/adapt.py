@@ -41,8 +41,12 @@ def adapt(
     """
     if not 0 < held_out < 1:
         raise ValueError(f"--held-out is {held_out}; give a share between 0 and 1")
-    if steps is not None and steps < 1:
-        raise ValueError(f"--steps is {steps}; give 1 or more")
+    if steps is not None and not 1 <= steps <= 10_000_000:
+        raise ValueError(f"--steps is {steps}; give 1 to 10 million")
+    if not 0 <= seed < 1 << 32:
+        raise ValueError(f"--seed is {seed}; give 0 to {(1 << 32) - 1}")
+    if image_size is not None and min(image_size) < 1:
+        raise ValueError(f"--image-size is {image_size}; give width and height in pixels")
     from camerapose.train.finetune import adapt as run
 
     result = run(weights, annotations, out, skeleton=skeleton, image_size=image_size,

@@ -102,8 +102,10 @@ def show(
         seed: seed of the random choice.
         images: folder of the images to draw on, if the data set names them.
     """
-    if n < 1:
-        raise ValueError(f"--n is {n}; give 1 or more")
+    if not 1 <= n <= 1000:
+        raise ValueError(f"--n is {n}; give 1 to 1000")
+    if seed < 0:
+        raise ValueError(f"--seed is {seed}; give 0 or more")
     path = out or Path(f"{name}.png")
     check_suffix(path, FIGURE_SUFFIXES)
     from camerapose.data import catalog

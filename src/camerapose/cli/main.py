@@ -86,6 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("CAMERAPOSE_DEBUG"):
             raise
         return fail(_message(error), WRONG_INPUT)
+    except Exception as error:
+        if os.environ.get("CAMERAPOSE_DEBUG"):
+            raise
+        return fail(_unexpected(error), WRONG_INPUT)
 
 
 def _run(arguments: list[str]) -> int:
@@ -125,6 +129,17 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.strerror.lower()}: {error.filename}"
     return str(error) or type(error).__name__
+
+
+def _unexpected(error: Exception) -> str:
+    """Return one line for an error that no check has foreseen."""
+    if isinstance(error, MemoryError):
+        return "not enough memory; use a smaller input, or fewer people or frames"
+    reason = " ".join(str(error).split())[:300]
+    return (
+        f"unexpected {type(error).__name__}: {reason or 'no message'}; please report it with the "
+        "output of CAMERAPOSE_DEBUG=1"
+    )
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

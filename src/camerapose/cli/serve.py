@@ -37,6 +37,8 @@ def serve(
         browser: open the page in the browser.
         limits: see the class.
     """
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port is {port}; require 1 to 65535")
     from camerapose.infer.options import PredictOptions
     from camerapose.server.serve import serve as run
 

@@ -2,13 +2,13 @@
 
 import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from camerapose.cli.options import MaybeInt, Out
+from camerapose.core import toml
 
 
 def train(
@@ -40,6 +40,9 @@ def train(
     """
     # Threads wait without spinning: on a machine with other load, training is several times faster.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in (("devices", devices), ("nodes", nodes)):
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} is {value}; require 1 or more")
     assignments = [_assignment(item) for item in set]
     from camerapose.train import config_io
     from camerapose.train.trainer import train as run
@@ -57,6 +60,6 @@ def _assignment(item: str) -> dict[str, Any]:
     if not equals:
         raise ValueError(f"--set takes KEY=VALUE, such as joint.epochs=3; got {item!r}")
     try:
-        return tomllib.loads(f"{key} = {value}")
-    except tomllib.TOMLDecodeError:
-        return tomllib.loads(f"{key} = {json.dumps(value)}")  # TOML has JSON's escapes
+        return toml.parse(f"{key} = {value}")
+    except ValueError:
+        return toml.parse(f"{key} = {json.dumps(value)}")  # TOML has JSON's escapes

@@ -2,11 +2,11 @@
 
 import json
 import re
-import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from camerapose.core import toml
 from camerapose.core.skeleton import Skeleton
 
 
@@ -269,8 +269,8 @@ def definition(skeleton: Skeleton) -> str:
 
 def _from_toml(text: str, where: str) -> Skeleton:
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = toml.parse(text)
+    except ValueError as error:
         raise ValueError(f"{where} is not valid TOML ({error})") from error
     name, joints, derived = (content.pop(key, None) for key in ("name", "joints", "derived"))
     if content or not isinstance(name, str) or not _are_strings(joints):

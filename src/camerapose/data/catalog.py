@@ -5,14 +5,13 @@ described there is listed and prepared.
 """
 
 import inspect
-import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from camerapose.core import plugins
+from camerapose.core import plugins, toml
 from camerapose.core.poses import Poses
 from camerapose.data.cache import cached, prepared_folder
 
@@ -93,8 +92,8 @@ def parse_options(name: str, settings: Sequence[str]) -> dict[str, Any]:
 def _value(text: str, parameter: inspect.Parameter) -> Any:
     """Parse a TOML value or a plain string; commas separate the values of a sequence."""
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = toml.parse(f"value = {text}")["value"]
+    except ValueError:
         value = text
     is_sequence = isinstance(parameter.default, (tuple, list)) or "Sequence" in str(
         parameter.annotation

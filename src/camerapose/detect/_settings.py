@@ -1,10 +1,9 @@
 """Settings of an ONNX model from the TOML file next to it."""
 
-import tomllib
 from pathlib import Path
 from typing import TypeVar
 
-from camerapose.core import formats
+from camerapose.core import formats, toml
 
 Settings = TypeVar("Settings", bound=tuple)
 
@@ -23,7 +22,7 @@ def read_settings(model: Path, kind: type[Settings]) -> Settings:
     if not path.is_file():
         return kind()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = toml.parse(path.read_text(encoding="utf-8"))
         known = kind._fields  # type: ignore[attr-defined]
         if unknown := sorted(set(values) - set(known)):
             raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
@@ -33,6 +32,6 @@ def read_settings(model: Path, kind: type[Settings]) -> Settings:
         std = getattr(settings, "std", (1, 1, 1))
         if len(getattr(settings, "mean", std)) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError("expected three numbers as mean and three above 0 as std")
-    except (tomllib.TOMLDecodeError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"invalid settings in {path}: {error}") from error
     return settings

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from tyro.conf import arg
 
 from camerapose.core import formats, plugins
@@ -16,12 +15,18 @@ from camerapose.io.weights import find_weights
 #: Receives one line of text at a time, such as `print`.
 Log = Callable[[str], None]
 
-#: Smallest values of options.
-MINIMUM = {"threads": 1, "max_people": 1, "min_frames": 1, "smooth": 0, "fill_gaps": 0}
 #: Choices of people by name.
 PEOPLE = ("largest", "longest", "left-to-right")
 #: People per frame among whom those are chosen, unless max_people is given.
 CANDIDATES = 8
+#: Accepted values of numbers, inclusive.
+RANGES = {
+    "threads": (1, 1024), "max_people": (1, 1000), "min_frames": (1, 1_000_000_000),
+    "smooth": (0, 1000), "fill_gaps": (0, 3600),
+    "start": (0, 1_000_000_000), "end": (1, 1_000_000_000), "stride": (1, 1_000_000_000),
+}  # fmt: skip
+#: Largest frame rate; largest focal length and side of an image in pixels.
+MAX_FPS, MAX_PIXELS = 1_000_000, 1_000_000
 
 MaybeInt = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 MaybeFloat = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]
@@ -141,16 +146,21 @@ def _check_numbers(options: PredictOptions) -> None:
             f"no frames in start {start}, end {end}, stride {options.stride}; require "
             "0 <= start < end and stride >= 1"
         )
-    for name, minimum in MINIMUM.items():
+    for name, (minimum, maximum) in RANGES.items():
         value = getattr(options, name)
-        if value is not None and not (value >= minimum and np.isfinite(value)):
-            raise ValueError(f"{name} is {value}; require {minimum} or more")
-    if options.fps is not None and not (options.fps > 0 and np.isfinite(options.fps)):
-        raise ValueError(f"fps is {options.fps}; require frames per second above 0")
-    if options.focal is not None and not (options.focal > 0 and np.isfinite(options.focal)):
-        raise ValueError(f"focal is {options.focal}; require pixels above 0")
-    if options.image_size is not None and min(options.image_size) < 1:
-        raise ValueError(f"image_size is {options.image_size}; require width and height in pixels")
+        if value is not None and not minimum <= value <= maximum:  # also NaN
+            raise ValueError(f"{name} is {value}; require {minimum:g} to {maximum:g}")
+    if options.fps is not None and not 0 < options.fps <= MAX_FPS:
+        raise ValueError(
+            f"fps is {options.fps}; require frames per second above 0, at most {MAX_FPS}"
+        )
+    if options.focal is not None and not 0 < options.focal <= MAX_PIXELS:
+        raise ValueError(f"focal is {options.focal}; require pixels above 0, at most {MAX_PIXELS}")
+    size = options.image_size
+    if size is not None and not (min(size) >= 1 and max(size) <= MAX_PIXELS):
+        raise ValueError(
+            f"image_size is {size}; require width and height in pixels, at most {MAX_PIXELS}"
+        )
     if options.height:
         clip.check_height(options.height)
 

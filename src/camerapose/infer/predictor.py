@@ -75,6 +75,7 @@ class Predictor:
         self._session = onnx_session(self.path, device=device, threads=threads)
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.skeleton: Skeleton = _graph_skeleton(self._session, self.path)
+        self._check_outputs()
 
     def __call__(
         self,
@@ -153,6 +154,33 @@ class Predictor:
         """Return which people have enough visible joints to be lifted."""
         return usable(*self.prepare(keypoints, confidence, skeleton))
 
+    def _check_outputs(self) -> None:
+        """Run the graph once; raise ValueError if an output has another shape or type."""
+        joints = self.skeleton.n_joints
+        declared = {node.name: node for node in self._session.get_outputs()}
+        inputs = {"pose2d": (2, joints, 2), "confidence": (2, joints)}
+        try:
+            wrong = [
+                f"input {node.name} {node.type} {node.shape}"
+                for node in self._session.get_inputs()
+                if node.type != "tensor(float)" or not _same(node.shape, inputs.get(node.name, ()))
+            ]
+            if not wrong:
+                columns = self.run(*(np.zeros(s, np.float32) for s in inputs.values()))
+                wrong = [
+                    f"output {name} {declared[name].type} {columns[name].shape}"
+                    for name, shape in OUTPUTS.items()
+                    if columns[name].shape != (2, *(joints if n == -1 else n for n in shape))
+                    or columns[name].dtype != np.float32
+                ]
+        except Exception as error:  # of ONNX Runtime, none of them public
+            wrong = [(str(error).splitlines() or [type(error).__name__])[0]]
+        if wrong:
+            raise ValueError(
+                f"{self.path} is not a graph of camerapose ({', '.join(wrong)}); give a file that "
+                "`camerapose export` wrote"
+            )
+
     def _lift(self, poses: Poses) -> Poses:
         """Return the poses with the outputs of the graph."""
         n = len(poses)
@@ -195,6 +223,13 @@ class Predictor:
         return {name: np.concatenate(part) for name, part in zip(OUTPUTS, parts, strict=True)}
 
 
+def _same(shape: Any, expected: tuple[int, ...]) -> bool:
+    """Whether a declared shape, whose variable dimensions are names, can be the expected one."""
+    return len(shape) == len(expected) and all(
+        not isinstance(n, int) or n == m for n, m in zip(shape, expected, strict=True)
+    )
+
+
 def _graph_skeleton(session: Any, path: Path) -> Skeleton:
     """Return the skeleton of a graph, after checking that camerapose exported the graph."""
     inputs = {node.name: node.shape for node in session.get_inputs()}
@@ -208,7 +243,7 @@ def _graph_skeleton(session: Any, path: Path) -> Skeleton:
             "`camerapose export` wrote"
         )
     skeleton = formats.get(named)
-    joints = inputs["pose2d"][1]
+    joints = inputs["pose2d"][1] if len(inputs["pose2d"]) == 3 else None
     if joints != skeleton.n_joints:
         raise ValueError(
             f"{path} has {joints} joints, but its skeleton {skeleton.name} has "

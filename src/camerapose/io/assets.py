@@ -81,7 +81,11 @@ def cache_dir() -> Path:
         return Path(xdg) / "camerapose"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "camerapose"
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "camerapose"
+    try:
+        home = Path.home()
+    except RuntimeError:  # no HOME, and an unknown user
+        home = Path(tempfile.gettempdir()) / f"camerapose-{os.getuid()}"
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "camerapose"
 
 
 def asset(name: str) -> Path:

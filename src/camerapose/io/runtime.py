@@ -1,5 +1,6 @@
 """ONNX Runtime sessions on a chosen device."""
 
+import mmap
 import os
 from typing import Any
 
@@ -15,6 +16,10 @@ DEVICES: dict[str, tuple[str, dict[str, str], str]] = {
         "onnxruntime-openvino",
     ),
 }
+#: Largest ONNX file: protobuf has no larger messages.
+MAX_GRAPH_BYTES = 2_147_483_648
+#: The key "location" of a tensor's external data, as protobuf stores it.
+_LOCATION = b"\n\x08location\x12"
 
 
 def import_onnxruntime() -> Any:
@@ -49,6 +54,32 @@ def check_device(device: str) -> None:
         )
 
 
+def check_graph_file(path: str | os.PathLike) -> None:
+    """Refuse an ONNX file that reads other files (external data).
+
+    Raises:
+        ValueError: the file refers to other files, is too large, or cannot be read.
+    """
+    try:
+        size = os.path.getsize(path)
+        if size > MAX_GRAPH_BYTES:
+            raise ValueError(
+                f"{path} has {size / 1e9:.1f} GB; ONNX graphs have at most "
+                f"{MAX_GRAPH_BYTES / 1e9:.1f} GB"
+            )
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+            external = view.find(_LOCATION) >= 0
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and size:
+            raise
+        raise ValueError(f"{path} cannot be read as an ONNX graph ({error})") from error
+    if external:
+        raise ValueError(
+            f"{path} keeps weights in other files (external data), which are not read; save it "
+            "as a single file"
+        )
+
+
 def onnx_session(
     path: str | os.PathLike, *, device: str = "cpu", threads: int | None = None
 ) -> Any:
@@ -65,6 +96,7 @@ def onnx_session(
             an ONNX graph.
     """
     check_device(device)
+    check_graph_file(path)
     onnxruntime = import_onnxruntime()
     provider, settings, _ = DEVICES[device]
     if device == "openvino" and threads:

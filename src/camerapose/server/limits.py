@@ -24,6 +24,12 @@ class ServerLimits:
     keep_minutes: float = 60
     "maximum time that uploads and results are kept"
 
+    def __post_init__(self) -> None:
+        for name, maximum in (("max_megabytes", 1e5), ("max_seconds", 1e5), ("keep_minutes", 1e6)):
+            value = getattr(self, name)
+            if not 0 < value <= maximum:
+                raise ValueError(f"{name} is {value}; require above 0, at most {maximum:g}")
+
 
 def check_upload(path: Path, limits: ServerLimits) -> Source:
     """Check an upload and return it as a source of kind "image" or "video".

@@ -71,11 +71,31 @@ class Checkpoint:
 
         Log entries that were written after the state was saved are removed, because these
         iterations will be repeated.
+
+        Raises:
+            ValueError: the file is damaged.
         """
         saved = distributed.from_main(self._open)
         if saved is None:
             return False
-        state = torch.load(saved, map_location=self.rng.device, weights_only=True)
+        try:
+            state = torch.load(saved, map_location=self.rng.device, weights_only=True)
+            self._restore(state)
+        except PermissionError:
+            raise
+        except Exception as error:  # pickle, zipfile and torch raise many, OSError too
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ValueError(
+                f"{self.out / FILE} is damaged or of another version ({reason}); delete it to "
+                "start the run again, or restore it from a copy"
+            ) from error
+        if distributed.is_main():
+            for name, size in state["log_sizes"].items():
+                _truncate(self.out / name, size)
+        return True
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Put a saved state into all objects."""
         for name, value in state["progress"].items():
             setattr(self.progress, name, value)
         for name, network in self.networks.items():
@@ -88,10 +108,6 @@ class Checkpoint:
         torch.set_rng_state(state["random"]["torch"].cpu())
         for cuda in state["random"]["cuda"][:1]:
             torch.cuda.set_rng_state(cuda.cpu())
-        if distributed.is_main():
-            for name, size in state["log_sizes"].items():
-                _truncate(self.out / name, size)
-        return True
 
     def _open(self) -> Path | io.BytesIO | None:
         """Return the file, for several processes its content; None for a new run."""

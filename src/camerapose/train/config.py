@@ -166,7 +166,7 @@ def _schedule(**settings: Any) -> Any:
 class Config:
     """A training run."""
 
-    seed: int = field(default=0, metadata=NOT_NEGATIVE)
+    seed: int = field(default=0, metadata={"min": 0, "max": 1_000_000_000})
     """Seed of all random numbers."""
     device: str = "auto"
     """cpu, cuda or auto."""

@@ -7,11 +7,11 @@ another file instead, whose path is relative to its own folder.
 import dataclasses
 import json
 import math
-import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from camerapose.core import toml
 from camerapose.train.config import Config
 
 #: Key that names the file whose settings are inherited.
@@ -82,12 +82,12 @@ def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no configuration at {path}; pass a .toml file such as configs/quick.toml"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # also of other encodings
         raise ValueError(f"{path} is not a TOML file: {error}") from None
 
 

@@ -9,6 +9,7 @@ RUN/figures/               validation poses after each epoch
 RUN/checkpoint/            model.safetensors (evaluation, training) and model.onnx (prediction)
 """
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -175,15 +176,19 @@ def select_device(name: str) -> torch.device:
     """Return the device for a setting: cpu, cuda or auto.
 
     Raises:
-        ValueError: CUDA is not available.
+        ValueError: unknown name, or CUDA is not available.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+        raise ValueError(f"device = {name!r}; accepted: 'cpu', 'cuda', 'cuda:0' or 'auto'")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             f"device = {name!r}, but PyTorch found no GPU; accepted here: 'cpu' or 'auto'"
         )
     device = torch.device(name)
+    if (device.index or 0) >= max(torch.cuda.device_count(), 1):
+        raise ValueError(f"device = {name!r}, but there are {torch.cuda.device_count()} GPUs")
     if device.type == "cuda" and distributed.process_count() > 1:  # assigned to this process
         return torch.device("cuda", torch.cuda.current_device())
     return device
