@@ -8,6 +8,7 @@ from camerapose.core import formats
 from camerapose.data import cache
 from camerapose.data.datasets import rendered
 from camerapose.data.datasets.rendered import content, production
+from camerapose.data.datasets.rendered.joints import BONES, superset
 from camerapose.data.render.scene import HIDDEN, OUTSIDE, VISIBLE, Renderer
 
 
@@ -71,7 +72,7 @@ def root(tmp_path, monkeypatch, renderer):
     bodies.write_postures(tmp_path)
     monkeypatch.setattr(production, "SHARD", 4)
     monkeypatch.setattr(rendered, "SHARD", 4)
-    monkeypatch.setattr(production, "_renderer", lambda names, backgrounds: renderer)
+    monkeypatch.setattr(production, "_renderer", lambda backgrounds: renderer)
     monkeypatch.setattr(production, "_detect", Simulated())
     production._postures.cache_clear()
     yield tmp_path
@@ -80,12 +81,14 @@ def root(tmp_path, monkeypatch, renderer):
 
 def test_poses_have_detections_and_truth(root):
     poses = rendered.load(root, n=8)
-    assert len(poses) == 8 and poses.skeleton == rendered.COCO_23
+    assert len(poses) == 8 and poses.skeleton == formats.BODY_46
     assert set(poses.labels["clip"]) == {"cmu/01/01"}
-    body = [rendered.COCO_23.index(j) for j in formats.COCO_17.joints]
+    body = [formats.BODY_46.index(j) for j in formats.COCO_17.joints]
     true = poses.camera.project(poses.pose3d)
     np.testing.assert_allclose(poses.pose2d[:, body], true[:, body], atol=1e-5)
     assert (poses.confidence[:, body] == np.float32(0.9)).all()
+    assert (np.delete(poses.confidence, body, axis=1) == 0).all()
+    np.testing.assert_allclose(poses.camera.translation, poses.root_position)
     visible = rendered.unpack_visible(poses.labels["visible"])
     np.testing.assert_array_equal(visible, rendered.read(root, n=8).visible)
 
@@ -167,20 +170,26 @@ def test_anny_bodies_take_the_posture_of_others():
     pytest.importorskip("anny")
     from camerapose.data.render.bodies import Bodies
 
-    names = (
-        "root", "upperleg01.L", "upperleg02.L", "lowerleg01.L", "lowerleg02.L", "foot.L",
-        "upperleg01.R", "upperleg02.R", "lowerleg01.R", "lowerleg02.R", "foot.R", "spine05",
-        "spine04", "spine03", "spine02", "spine01", "clavicle.L", "shoulder01.L", "upperarm01.L",
-        "upperarm02.L", "lowerarm01.L", "lowerarm02.L", "wrist.L", "clavicle.R", "shoulder01.R",
-        "upperarm01.R", "upperarm02.R", "lowerarm01.R", "lowerarm02.R", "wrist.R", "neck01",
-        "neck02", "neck03", "head", "eye.L", "eye.R", "head_vertex_top",
-    )  # fmt: skip
-    model = Bodies(names)
+    model = Bodies(BONES)
     shape = np.full((1, 6), 0.5, np.float32)
-    zero = np.zeros((1, len(names), 3), np.float32), np.zeros((1, 23, 3), np.float32)
+    zero = np.zeros((1, len(BONES), 3), np.float32), np.zeros((1, 23, 3), np.float32)
     rest = model.posed(shape, *zero)[0]  # no directions are given: at rest
     turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
     given = (rest.bones @ turn.T)[None], (rest.coco @ turn.T)[None]
     posed = model.posed(shape, *given)[0]
     np.testing.assert_allclose(posed.bones, given[0][0], atol=5e-3)
     np.testing.assert_allclose(posed.coco, given[1][0], atol=5e-3)
+
+
+def test_superset_keeps_surface_points_and_places_joints():
+    random = np.random.default_rng(0)
+    coco, bones = random.normal(size=(5, 23, 3)), random.normal(size=(5, len(BONES), 3))
+    joints = superset(coco, bones)
+    np.testing.assert_allclose(joints[:, :23], coco, atol=1e-6)
+    at = {joint: joints[:, i] for i, joint in enumerate(formats.BODY_46.joints)}
+    hips = [bones[:, BONES.index(f"upperleg01.{side}")] for side in "LR"]
+    np.testing.assert_allclose(at["pelvis_h36m"], (hips[0] + hips[1]) / 2, atol=1e-6)
+    wide = at["left_hip_h36m"] - at["right_hip_h36m"]
+    np.testing.assert_allclose(wide, 1.15 * (hips[0] - hips[1]), atol=1e-5)
+    moved = superset(coco + 2.0, bones + 2.0)
+    np.testing.assert_allclose(moved, joints + 2, atol=1e-5)

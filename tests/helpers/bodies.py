@@ -3,6 +3,7 @@
 import numpy as np
 
 from camerapose.data.datasets.rendered.content import COCO_23
+from camerapose.data.datasets.rendered.joints import BONES
 from camerapose.data.render.bodies import Bodies, Body
 
 #: Centre and radii of each part, and the bone that moves it; z up, facing -y, metres.
@@ -24,7 +25,6 @@ PARTS = {
         )
     },
 }
-NAMES = (*PARTS, "head_vertex_top")
 
 
 class FakeBodies(Bodies):
@@ -73,8 +73,9 @@ def joints():
 
 
 def bones():
-    """Return the positions of `NAMES`."""
-    return np.array([*(center for center, _ in PARTS.values()), (0, 0, 0.82)])
+    """Return positions of `BONES`; those without an ellipsoid are inside the body."""
+    top = {"head_vertex_top": ((0, 0, 0.82), None)}
+    return np.array([(PARTS | top).get(name, ((0, 0, 0.3), None))[0] for name in BONES])
 
 
 def write_postures(root, n=12):
@@ -89,5 +90,5 @@ def write_postures(root, n=12):
         clip=clip.astype(np.uint16),
         frame=np.arange(n),
         clips=np.array(["cmu/01/01", "cmu/09/02"]),
-        bone_names=np.array(NAMES),
+        bone_names=np.array(BONES),
     )

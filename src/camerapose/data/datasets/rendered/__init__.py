@@ -24,6 +24,7 @@ from camerapose.data.datasets.rendered.content import (
     concatenate,
     read_shard,
 )
+from camerapose.data.datasets.rendered.joints import superset
 from camerapose.data.datasets.rendered.production import (
     SHARD,
     SPLITS,
@@ -80,23 +81,23 @@ def load(
 
 
 def to_poses(raw: Rendered) -> Poses:
-    """Return the matched people as poses in `COCO_23`."""
+    """Return the matched people as poses in `body_46`."""
     rows = np.flatnonzero(raw.matched)
     size = raw.size[rows]
     focal = raw.focal[rows] * 2 / size[:, 0]
-    pose3d = raw.coco[rows]
+    pose3d = superset(raw.coco[rows], raw.bones[rows])
     camera = Camera(
         np.repeat(focal[:, None], 2, 1).astype(np.float32),
         np.zeros((len(rows), 2), np.float32),
-        pose3d[:, COCO_23.root_index].copy(),
+        pose3d[:, formats.BODY_46.root_index].copy(),
     )
     detected = Poses(
         formats.get(raw.skeleton),
         normalize(raw.detected[rows, :, :2], size).astype(np.float32),
         raw.detected[rows, :, 2],
-    ).to(COCO_23)
+    ).to(formats.BODY_46)
     return Poses(
-        skeleton=COCO_23,
+        skeleton=formats.BODY_46,
         pose2d=detected.pose2d,
         confidence=detected.confidence,
         pose3d=pose3d,

@@ -43,7 +43,7 @@ class Rendered:
         detected: pixels and confidence; zeros if no person was detected.
         matched: whether the detection is of this person.
         coco: surface points (`COCO_23`), camera frame, metres.
-        bones: 38 bone heads and the top of the head, camera frame, metres.
+    bones: `joints.BONES`, camera frame, metres.
         visible: 0 outside of the image, 1 hidden, 2 visible, for each of `COCO_23`.
         focal: pixels; the principal point is the image centre.
         size: (width, height).

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from camerapose.core import formats, plugins
+from camerapose.data.datasets.rendered.joints import BONES
 from camerapose.io.files import atomic_write
 
 SOURCE = "anny_pairs.npz"
@@ -109,7 +110,6 @@ class _Postures(NamedTuple):
     shape: np.ndarray
     clip: np.ndarray
     usable: np.ndarray
-    bone_names: tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
@@ -119,13 +119,14 @@ def _postures(root: str, split: str) -> _Postures:
         clip = source["clips"][source["clip"]]
         held_out = np.char.startswith(clip[:, None], HELD_OUT).any(1)
         usable = np.flatnonzero(held_out == (split == "test"))
-        names = tuple(source["bone_names"].tolist())
+        if tuple(source["bone_names"].tolist()) != BONES:
+            raise ValueError(f"{source_file(root)} has other bones than {', '.join(BONES)}")
         columns = [source[k].astype(np.float32) for k in ("bones", "coco23", "shape")]
-        return _Postures(columns[0], columns[1], columns[2], clip, usable, names)
+        return _Postures(columns[0], columns[1], columns[2], clip, usable)
 
 
 @lru_cache(maxsize=1)
-def _renderer(bone_names: tuple[str, ...], backgrounds: str) -> Any:
+def _renderer(backgrounds: str) -> Any:
     import torch
 
     from camerapose.data.render.bodies import Bodies
@@ -136,13 +137,13 @@ def _renderer(bone_names: tuple[str, ...], backgrounds: str) -> Any:
     photos = [p for p in folder.rglob("*") if p.suffix.lower() in PHOTOS] if backgrounds else []
     if backgrounds and not photos:
         raise ValueError(f"no images in {folder.absolute()}; give a folder of photos")
-    return Renderer(Bodies(bone_names), sorted(photos))
+    return Renderer(Bodies(BONES), sorted(photos))
 
 
 def _render(settings: Settings, shard: int) -> dict[str, np.ndarray]:
     """Return images and labels of a shard; row i of the people belongs to image `image[i]`."""
     postures = _postures(settings.root, settings.split)
-    renderer = _renderer(postures.bone_names, settings.backgrounds)
+    renderer = _renderer(settings.backgrounds)
     random = np.random.default_rng([settings.seed, SPLITS.index(settings.split), shard])
     rows = random.choice(postures.usable, 2 * SHARD)
     shape = postures.shape[random.integers(len(postures.shape), size=2 * SHARD)]
