@@ -2,6 +2,7 @@
 
 import csv
 import io
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import bvhio
@@ -21,7 +22,7 @@ from camerapose.core.formats import H36M_16
 from camerapose.core.mass import center_of_mass
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
-from camerapose.io.export import Track, _rig, bvh, gltf, tracks, write
+from camerapose.io.export import Track, _rig, bvh, gltf, opensim, tracks, write
 
 FPS = 25.0
 
@@ -60,9 +61,18 @@ def written(track, tmp_path_factory):
 
 
 def test_all_are_there(written):
-    assert {"bvh", "c3d", "csv", "csv_wide", "gltf", "kinematics", "mot", "parquet", "trc"} <= set(
-        written
-    )
+    assert {
+        "bvh",
+        "c3d",
+        "csv",
+        "csv_wide",
+        "gltf",
+        "kinematics",
+        "mot",
+        "opensim",
+        "parquet",
+        "trc",
+    } <= set(written)
 
 
 class TestTrack:
@@ -221,6 +231,33 @@ def test_mot(written, track, poses, tmp_path):
     write(Poses.cat([poses, late]), tmp_path / "a.mot")
     table = pandas.read_csv(tmp_path / "a_5.mot", sep="\t", skiprows=end + 1)
     assert table["time"][0] == pytest.approx(late.labels["time"][0])
+
+
+def test_opensim_setup(track, tmp_path):
+    """All files refer to each other and to the same markers."""
+    opensim.write(tmp_path / "walk.ik.xml", track)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "walk.ik.xml", "walk.scale.xml", "walk.trc", "camerapose_markers.xml",
+    }  # fmt: skip
+    joints = set(track.skeleton.joints)
+    markers = ElementTree.parse(tmp_path / "camerapose_markers.xml")
+    places = {}
+    for marker in markers.iter("Marker"):
+        body = marker.findtext("socket_parent_frame")
+        places[marker.get("name")] = body, np.fromstring(marker.findtext("location"), sep=" ")
+    assert set(places) == joints
+    for joint in ("hip", "knee", "elbow", "wrist"):
+        (left, a), (right, b) = places[f"left_{joint}"], places[f"right_{joint}"]
+        assert left.removesuffix("_l") == right.removesuffix("_r")
+        np.testing.assert_allclose(a, b * [1, 1, -1])
+    solver = ElementTree.parse(tmp_path / "walk.ik.xml")
+    assert {task.get("name") for task in solver.iter("IKMarkerTask")} == joints
+    assert next(solver.iter("marker_file")).text == "walk.trc"
+    assert next(solver.iter("time_range")).text.split() == ["2.000000", "3.560000"]
+    scaling = ElementTree.parse(tmp_path / "walk.scale.xml")
+    used = {name for pair in scaling.iter("markers") for name in pair.text.split()}
+    assert used <= joints and next(scaling.iter("output_model_file")).text == "walk.osim"
+    assert "NaN" not in (tmp_path / "walk.trc").read_text()
 
 
 def test_tables_contain_all_people(poses, tmp_path):

@@ -102,7 +102,8 @@ class PredictOptions:
     export: Annotated[Sequence[str], arg(metavar="NAME ...", help_behavior_hint="")] = ()
     (
         "also write files for other programs: csv, csv_wide, parquet, kinematics (joint angles), "
-        "trc and mot (OpenSim), c3d (motion capture), bvh (Blender), gltf (viewers, game engines)"
+        "trc, mot and opensim (OpenSim), c3d (motion capture), bvh (Blender), gltf (viewers, "
+        "game engines)"
     )
     ground: bool = False
     "estimate the ground plane and align exported files with gravity; for a static camera"
