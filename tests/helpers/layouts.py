@@ -7,6 +7,8 @@ import numpy as np
 
 from camerapose.core import formats
 from camerapose.data.datasets import (
+    anny,
+    cmu_dance,
     coco,
     human36m,
     humaneva,
@@ -14,6 +16,7 @@ from camerapose.data.datasets import (
     mpi_inf_3dhp,
     mpii,
     pw3d,
+    rendered,
     ski_pose,
     synthetic,
 )
@@ -84,6 +87,7 @@ def _layouts():
         **_keypoints(),
         **_motion(),
         **_mpi_inf_3dhp(),
+        **_bodies(),
         "mpii json": ({"annot/train.json": (people, _json)}, mpii.load),
         "mpii v5": ({mpii.MAT: (official_tree(people), write_v5)}, mpii.load),
         "mpii v7.3": ({mpii.MAT: (official_tree(people), write_v73)}, mpii.load),
@@ -94,6 +98,41 @@ def _layouts():
         ),
         "ski_pose": ({"test/labels.h5": (miniatures.ski_columns(4)[0], _hdf5)}, ski_pose.load),
     }
+
+
+def _bodies():
+    rng, n = np.random.default_rng(0), 6
+    postures = {
+        "h36m17": rng.normal(size=(n, 17, 3)), "coco23": rng.normal(size=(n, 23, 3)),
+        "bones": rng.normal(size=(n, 6, 3)), "bone_names": list(anny.CENTRES.values()),
+        "clip": np.arange(n) % 2, "clips": ["cmu/01/01", "cmu/05/02"], "frame": np.arange(n),
+    }  # fmt: skip
+    dance = {"positions_3d": {"salsa": {"01": rng.normal(size=(4, 17, 3))}}}
+    size = np.tile([640.0, 480.0], (n, 1))
+    images = {
+        "focal": np.full(n, 700.0), "size": size, "image": np.arange(n),
+        "coco": rng.normal(size=(n, 23, 3)) + [0, 0, 5], "bones": rng.normal(size=(n, 4, 3)),
+        "visible": np.full((n, 23), 2, np.uint8), "shape": rng.uniform(size=(n, 6)),
+        "source": np.arange(n), "clip": ["cmu/01/01"] * n,
+    }  # fmt: skip
+    pixels = images["coco"][:, :17, :2] / images["coco"][:, :17, 2:] * 700 + size[:, None] / 2
+    detections = {
+        "detected": np.concatenate([pixels, np.full((n, 17, 1), 0.9)], -1), "skeleton": "coco_17",
+    }  # fmt: skip
+
+    def load_rendered(root):
+        return rendered.to_poses(rendered.read_shard(root / "images.npz", root / "detections.npz"))
+
+    return {
+        "anny": ({anny.FILE: (postures, _plain_npz)}, anny.load),
+        "cmu_dance": (
+            {cmu_dance.FILE: (dance, _npz), anny.FILE: (postures, _plain_npz)}, cmu_dance.load,
+        ),
+        "rendered": (
+            {"images.npz": (images, _plain_npz), "detections.npz": (detections, _plain_npz)},
+            load_rendered,
+        ),
+    }  # fmt: skip
 
 
 def _videopose3d():

@@ -54,7 +54,7 @@ def server(graph, tmp_path_factory):
         free.close()
         patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("serve")))
         options = PredictOptions(weights=graph, threads=1)
-        with open_page("127.0.0.1", port, options, ServerLimits(max_megabytes=1)) as address:
+        with open_page("127.0.0.1", port, options, ServerLimits(max_megabytes=1.0)) as address:
             folder = Path(os.environ["GRADIO_TEMP_DIR"])
             yield SimpleNamespace(address=address, folder=folder, contacted=contacted)
     assert not folder.exists() and "GRADIO_TEMP_DIR" not in os.environ

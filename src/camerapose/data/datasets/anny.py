@@ -12,6 +12,7 @@ import numpy as np
 from camerapose.core.camera import Camera
 from camerapose.core.formats import BODY_46
 from camerapose.core.poses import Poses
+from camerapose.io.arrays import check_rows, read_arrays
 
 FILE = "anny_pairs.npz"
 #: Subjects of the benchmark of rendered bodies; never used for training.
@@ -28,6 +29,12 @@ CENTRES = {
 LEVEL = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
 #: Distance (metres) and focal length of the cameras.
 DISTANCE, FOCAL = 4.0, 2.0
+
+#: Arrays of the file: n frames, their clips and the bones of anny.
+SHAPES = {
+    "h36m17": ("n", 17, 3), "coco23": ("n", 23, 3), "bones": ("n", "bones", 3),
+    "bone_names": ("bones",), "clip": ("n",), "clips": ("clips",), "frame": ("n",),
+}  # fmt: skip
 
 _HOW_TO_GET = f"Give the folder of {FILE}; docs/datasets.md describes how to make it."
 
@@ -53,20 +60,18 @@ def load(
         ValueError: the file has unexpected content, or there are no poses of these subjects.
     """
     path = files(root)[0]
-    with np.load(path, allow_pickle=False) as file:
-        missing = {"h36m17", "coco23", "bones", "bone_names", "clip", "clips", "frame"} - set(file)
-        if missing:
-            raise ValueError(f"{path} lacks {', '.join(sorted(missing))}. {_HOW_TO_GET}")
-        clips = np.array([str(name) for name in file["clips"]])
-        subject = np.array([name.rpartition("/")[0] for name in clips])[file["clip"]]
-        action = np.array([name.rpartition("/")[2] for name in clips])[file["clip"]]
-        rows = ~np.isin(subject, excluded)
-        rows &= np.isin(subject, subjects) if len(subjects) else True
-        if not rows.any():
-            known = ", ".join(sorted(set(subject)))
-            raise ValueError(f"no poses of {subjects} in {path}; it has {known}")
-        world = _joints(file)[rows]
-        labels = {"subject": subject[rows], "action": action[rows], "frame": file["frame"][rows]}
+    file = read_arrays(path, SHAPES, _HOW_TO_GET)
+    clips = np.array([str(name) for name in file["clips"]])
+    check_rows(path, "clip", file["clip"], len(clips))
+    subject = np.array([name.rpartition("/")[0] for name in clips])[file["clip"]]
+    action = np.array([name.rpartition("/")[2] for name in clips])[file["clip"]]
+    rows = ~np.isin(subject, excluded)
+    rows &= np.isin(subject, subjects) if len(subjects) else True
+    if not rows.any():
+        known = ", ".join(sorted(set(subject)))
+        raise ValueError(f"no poses of {subjects} in {path}; it has {known}")
+    world = _joints(path, file)[rows]
+    labels = {"subject": subject[rows], "action": action[rows], "frame": file["frame"][rows]}
     return level_view(world, labels)
 
 
@@ -79,9 +84,11 @@ def files(root: str | Path, **_: object) -> list[Path]:
     return [path]
 
 
-def _joints(file: np.lib.npyio.NpzFile) -> np.ndarray:
+def _joints(path: Path, file: dict[str, np.ndarray]) -> np.ndarray:
     """Return the joints of `body_46` (n, 46, 3) in world axes."""
     bones = [str(name) for name in file["bone_names"]]
+    if missing := set(CENTRES.values()) - set(bones):
+        raise ValueError(f"{path} lacks the bones {', '.join(sorted(missing))}. {_HOW_TO_GET}")
     parts = [file["coco23"], file["h36m17"]]
     parts += [file["bones"][:, bones.index(bone), None] for bone in CENTRES.values()]
     return np.concatenate(parts, axis=1).astype(np.float32)

@@ -4,7 +4,9 @@ Files: `cmu_dance_martial.npz` (`positions_3d` = {style: {clip: (frames, 17, 3)}
 Human3.6M, z up) and `anny_pairs.npz` (the bodies), see docs/datasets.md.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,8 @@ from camerapose.core.attachment import ATTACHED
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import anny
 from camerapose.data.retarget import retarget
-from camerapose.io.pickles import read_pickled
+from camerapose.io.arrays import MAX_VALUE
+from camerapose.io.pickles import numbers, read_pickled
 
 FILE = "cmu_dance_martial.npz"
 
@@ -35,14 +38,16 @@ def load(root: str | Path, *, frame_step: int = 1, seed: int = 0) -> Poses:
 
     Raises:
         FileNotFoundError: a file is missing.
+        ValueError: a file has unexpected content.
     """
     path, bodies = files(root)
     styles = read_pickled(path, "positions_3d", how_to_get=_HOW_TO_GET)
     rows, labels = [], []
-    for style, clips in styles.items():
-        for clip, positions in clips.items():
-            rows.append(np.asarray(positions[::frame_step], np.float32))
-            labels += [(style, clip, frame * frame_step) for frame in range(len(rows[-1]))]
+    for style, clip, positions in _clips(path, styles):
+        rows.append(np.float32(positions[::frame_step]))
+        labels += [(style, clip, frame * frame_step) for frame in range(len(rows[-1]))]
+    if not labels:
+        raise ValueError(f"{path} has no frames. {_HOW_TO_GET}")
     motion = np.concatenate(rows)
     candidates = anny.to_world(anny.load(bodies))
     choice = np.random.default_rng(seed).integers(0, len(candidates), len(motion))
@@ -53,6 +58,23 @@ def load(root: str | Path, *, frame_step: int = 1, seed: int = 0) -> Poses:
         {"subject": np.array([f"cmu/{style}" for style in styles_]), "action": np.array(clips_),
          "frame": np.array(frames)},
     )  # fmt: skip
+
+
+def _clips(path: Path, styles: Any) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield style, clip and joints (frames, 17, 3), checked."""
+    if not isinstance(styles, dict) or not all(isinstance(v, dict) for v in styles.values()):
+        raise ValueError(f"{path}: positions_3d is not {{style: {{clip: array}}}}. {_HOW_TO_GET}")
+    for style, clips in styles.items():
+        for clip, positions in clips.items():
+            where = f"{path}, {style} {clip}"
+            values = numbers(positions, where, _HOW_TO_GET)
+            if values.ndim != 3 or values.shape[1:] != (17, 3):
+                raise ValueError(
+                    f"{where}: shape {values.shape}, expected (frames, 17, 3). {_HOW_TO_GET}"
+                )
+            if not (np.abs(values) <= MAX_VALUE).all():
+                raise ValueError(f"{where}: values are not finite or too large. {_HOW_TO_GET}")
+            yield str(style), str(clip), values
 
 
 def files(root: str | Path, **_: object) -> list[Path]:

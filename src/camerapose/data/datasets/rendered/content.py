@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from camerapose.core import formats
 from camerapose.core.skeleton import Skeleton
+from camerapose.io.arrays import check_rows, read_arrays
 
 #: A detection belongs to a person if the median distance of its joints to the true ones is below
 #: this share of the person's size (`person_size`).
@@ -32,6 +33,14 @@ _JOINTS = [item.partition(":")[::2] for item in _TREE.split()]
 COCO_23 = Skeleton(
     "coco_23", tuple(j for j, _ in _JOINTS), tuple(parent or None for _, parent in _JOINTS)
 )
+
+
+#: Arrays of a file of images: one row per image, or per person.
+LABELS = {
+    "focal": ("images",), "size": ("images", 2), "image": ("people",), "coco": ("people", 23, 3),
+    "bones": ("people", "bones", 3), "visible": ("people", 23), "shape": ("people", "shape"),
+    "source": ("people",), "clip": ("people",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,17 @@ class Rendered:
 
 def read_shard(images: Path, detections: Path) -> Rendered:
     """Return the content of one file of images and one of detections."""
-    with np.load(images) as content, np.load(detections) as found:
-        label = {k: content[k] for k in content.files if not k.startswith("jpeg")}
-        detected, skeleton = found["detected"], str(found["skeleton"])
-    image = label["image"]
+    label = read_arrays(images, LABELS)
+    found = read_arrays(detections, {"detected": ("images", "joints", 3), "skeleton": ()})
+    detected, skeleton = found["detected"], str(found["skeleton"])
+    image, n = label["image"], len(label["focal"])
+    if skeleton not in formats.FORMATS or detected.shape[:2] != (
+        n, formats.get(skeleton).n_joints
+    ):  # fmt: skip
+        raise ValueError(f"{detections}: the detections do not belong to {images}; delete both")
+    check_rows(images, "image", image, n)
+    if set(image.tolist()) != set(range(n)) or (np.diff(image) < 0).any():
+        raise ValueError(f"{images}: people are not sorted by image, or an image has none")
     people = np.bincount(image, minlength=len(detected))
     focal, size = label["focal"][image], label["size"][image]
     pixels = project(label["coco"], focal[:, None, None], size[:, None])
