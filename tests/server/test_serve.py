@@ -1,12 +1,15 @@
 """The web page: by Gradio's client and in a browser."""
 
 import builtins
+import http.client
 import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
+import urllib.parse
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,6 +84,63 @@ def test_through_gradio(server, photo, tmp_path):
         "127.0.0.1",
         "localhost",
     }
+
+
+def test_other_hosts_and_foreign_pages_are_refused(server):
+    place = server.address.partition("//")[2].strip("/")
+    statuses = []
+    for headers in (
+        {}, {"Host": "evil.example"}, {"Origin": "http://evil.example"},
+        {"Origin": f"http://{place}"},
+    ):  # fmt: skip
+        connection = http.client.HTTPConnection(place)
+        connection.request("GET", "/config", headers=headers)
+        statuses.append(connection.getresponse().status)
+        connection.close()
+    assert statuses == [200, 403, 403, 200]
+
+
+def test_password(graph, monkeypatch):
+    pytest.importorskip("gradio", reason='no Gradio: pip install "camerapose[serve]"')
+    monkeypatch.setenv("CAMERAPOSE_PASSWORD", "secret")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = PredictOptions(weights=graph, threads=1)
+    with open_page("127.0.0.1", port, options, ServerLimits()):
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("GET", "/gradio_api/info")
+        assert connection.getresponse().status == 401
+        connection.close()
+        for password, status in (("wrong", 400), ("secret", 200)):
+            body = urllib.parse.urlencode({"username": "camerapose", "password": password})
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            header = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", "/login", body, header)
+            assert connection.getresponse().status == status
+            connection.close()
+
+
+def test_shared_temporary_folder_of_another_user(tmp_path):
+    """Gradio's default folder may belong to somebody else."""
+    pytest.importorskip("gradio", reason='no Gradio: pip install "camerapose[serve]"')
+    (tmp_path / "gradio").write_text("a file, which cannot be used as a folder")
+    code = (
+        "import os\n"
+        "from camerapose.server.page import import_gradio\n"
+        "import_gradio()\n"
+        "from gradio import route_utils\n"
+        "print(route_utils.DEFAULT_TEMP_DIR)\n"
+        "print(oct(os.stat(route_utils.DEFAULT_TEMP_DIR).st_mode & 0o777))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {"TMPDIR": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    folder, mode = done.stdout.split()
+    assert Path(folder).parent == tmp_path and Path(folder).name.startswith("camerapose-")
+    assert mode == "0o700" and not Path(folder).exists()
 
 
 def test_port_in_use(graph):

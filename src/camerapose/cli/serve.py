@@ -17,6 +17,7 @@ def serve(
     device: Annotated[str, arg(metavar="NAME")] = "cpu",
     threads: MaybeInt = None,
     browser: bool = False,
+    names: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     limits: Annotated[ServerLimits, arg(name="")] = ServerLimits(),  # noqa: B008
 ) -> int:
     """Run predict as a web page: upload, interactive 3D, download.
@@ -24,7 +25,8 @@ def serve(
         camerapose serve --browser
 
     Uploads and results are deleted when their page is closed, and all of them when the server stops
-    (Ctrl-C). Nothing is loaded from or sent to the internet.
+    (Ctrl-C). Nothing is loaded from or sent to the internet. With CAMERAPOSE_PASSWORD in the
+    environment, visitors log in as "camerapose" with that password.
 
     Args:
         host: address to listen on: 127.0.0.1 for this computer only, 0.0.0.0 for the network.
@@ -35,6 +37,7 @@ def serve(
         device: device of the networks: cpu, cuda, coreml, directml or openvino.
         threads: number of CPU threads; default: all cores.
         browser: open the page in the browser.
+        names: names under which visitors reach this server, for example through a reverse proxy.
         limits: see the class.
     """
     if not 1 <= port <= 65535:
@@ -43,5 +46,5 @@ def serve(
     from camerapose.server.serve import serve as run
 
     options = PredictOptions(weights, detector, model, device, threads)
-    run(options, host=host, port=port, limits=limits, browser=browser)
+    run(options, host=host, port=port, limits=limits, browser=browser, names=names)
     return 0

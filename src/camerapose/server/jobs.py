@@ -1,18 +1,23 @@
 """Predictions for the visitors of the web page, and the deletion of their files."""
 
 import html
+import math
 import os
 import shutil
 import threading
 import time
 import uuid
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
-from camerapose.io.frames import IncompleteInput
+from camerapose.io.frames import Frame, IncompleteInput
+from camerapose.io.source import Source
 from camerapose.server.limits import ServerLimits, check_upload, frame_limit
 
 #: Export formats offered for download.
@@ -54,6 +59,10 @@ class Jobs:
         self.stopped = threading.Event()
         self._options = options
         self._uploads: dict[str, set[Path]] = {}
+        self._lock = threading.RLock()
+        self._waiting: set[str] = set()
+        self._running: Counter[str] = Counter()
+        self._ended: set[str] = set()
 
     def run(
         self,
@@ -76,9 +85,32 @@ class Jobs:
             ValueError: the upload cannot be read or is too large, or an invalid height; see
                 `without_folder`.
         """
+        with self._lock:
+            self._waiting.discard(visitor)
+            self._running[visitor] += 1
+        try:
+            return self._run(file, people, height, static_camera, visitor)
+        finally:
+            with self._lock:
+                self._running[visitor] -= 1
+                if not self._running[visitor]:
+                    del self._running[visitor]
+                    if visitor in self._ended:
+                        self._ended.discard(visitor)
+                        self._delete(visitor)
+
+    def _run(
+        self,
+        file: str | None,
+        people: int,
+        height: int | float | None,
+        static_camera: bool,
+        visitor: str,
+    ) -> Result:
         if not file:
             raise ValueError("no file; upload an image or a video first")
         path = self.register(file, visitor)
+        self._check_space(visitor)
         source = check_upload(path, self.limits)
         out = self._result_folder(visitor) / uuid.uuid4().hex / "camerapose"
         end, cut = frame_limit(source, self.limits) if source.is_video else (None, "")
@@ -88,6 +120,10 @@ class Jobs:
             report=True,
         )  # fmt: skip
         lines = [cut] if cut else []
+        source = TimeLimited(
+            **{f.name: getattr(source, f.name) for f in fields(source)},
+            deadline=time.monotonic() + 60 * self.limits.max_job_minutes,
+        )
         try:
             predict(source, out, options, log=lines.append)
         except IncompleteInput as error:  # the poses of the readable part are written
@@ -95,31 +131,79 @@ class Jobs:
         return collect(out, [line for line in lines if not line.startswith("wrote ")])
 
     def register(self, file: str, visitor: str) -> Path:
-        """Assign an upload to a visitor, whose session deletes it at its end."""
-        self._uploads.setdefault(visitor, set()).add(Path(file))
-        return Path(file)
+        """Assign an upload to a visitor, whose session deletes it at its end.
+
+        Raises:
+            ValueError: not a file in the folder of uploads; symbolic links are not followed.
+        """
+        path = Path(file)
+        if path.is_symlink() or not path.resolve().is_relative_to(self.folder.resolve()):
+            raise ValueError(f"{path.name} is not an upload")
+        with self._lock:
+            self._uploads.setdefault(visitor, set()).add(path)
+        return path
+
+    def wait(self, visitor: str) -> None:
+        """Keep the files of a visitor who waits for a prediction."""
+        with self._lock:
+            self._waiting.add(visitor)
+
+    def _check_space(self, visitor: str) -> None:
+        """Raise ValueError if the uploads and results take too much space."""
+        total, own = 1e6 * self.limits.max_total_megabytes, _size(self._folders(visitor))
+        if own > total / 4:
+            self.end_results(visitor)
+            raise ValueError("your files take too much space, and were deleted; upload one again")
+        if _size([self.folder]) > total:
+            raise ValueError("the server has no space for further results; try again later")
+
+    def end_results(self, visitor: str) -> None:
+        """Delete the files of a visitor now."""
+        with self._lock:
+            self._delete(visitor)
+
+    def _folders(self, visitor: str) -> list[Path]:
+        """Return the folders of a visitor's uploads and results."""
+        with self._lock:
+            uploads = sorted(self._uploads.get(visitor, ()))
+        folders = [path.parent if path.parent != self.folder else path for path in uploads]
+        return [*folders, self._result_folder(visitor)]
 
     def without_folder(self, text: str) -> str:
         """Remove the folders of uploads, which visitors do not know, from a message."""
-        for path in sorted({p for paths in self._uploads.values() for p in paths}):
+        with self._lock:
+            uploads = {path for paths in self._uploads.values() for path in paths}
+        for path in sorted(uploads):
             text = text.replace(str(path), path.name)
         return text.replace(f"{self.folder}{os.sep}", "")
 
     def end_session(self, visitor: str) -> None:
-        """Delete the uploads and results of a visitor."""
-        for path in self._uploads.pop(visitor, ()):
-            shutil.rmtree(path.parent if path.parent != self.folder else path, ignore_errors=True)
-        shutil.rmtree(self._result_folder(visitor), ignore_errors=True)
+        """Delete the uploads and results of a visitor, after the prediction that is running."""
+        with self._lock:
+            self._waiting.discard(visitor)
+            if self._running[visitor]:
+                self._ended.add(visitor)
+            else:
+                self._delete(visitor)
+
+    def _delete(self, visitor: str) -> None:
+        for folder in self._folders(visitor):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._uploads.pop(visitor, None)
 
     def delete_expired(self) -> None:
-        """Delete files that are older than `limits.keep_minutes`."""
+        """Delete files older than `limits.keep_minutes`, except of visitors who wait."""
+        with self._lock:
+            kept = {f for v in {*self._waiting, *self._running} for f in self._folders(v)}
         oldest = time.time() - 60 * self.limits.keep_minutes
         for path in sorted(self.folder.rglob("*"), reverse=True):  # the content of folders first
+            if any(path.is_relative_to(folder) for folder in kept):
+                continue
             try:
-                if path.is_dir():
+                if path.is_dir() and not path.is_symlink():
                     if not any(path.iterdir()) and path.stat().st_mtime < oldest:
                         path.rmdir()
-                elif path.stat().st_mtime < oldest:
+                elif path.lstat().st_mtime < oldest:
                     path.unlink()
             except OSError:  # deleted or written meanwhile
                 continue
@@ -131,6 +215,34 @@ class Jobs:
 
     def _result_folder(self, visitor: str) -> Path:
         return self.folder / f"results-{''.join(c for c in visitor if c.isalnum())}"
+
+
+@dataclass(frozen=True)
+class TimeLimited(Source):
+    """A source whose frames end at a time (`time.monotonic`)."""
+
+    deadline: float = math.inf
+
+    def frames(
+        self, start: int | None = None, end: int | None = None, stride: int = 1
+    ) -> Iterator[Frame]:
+        """Iterate as `Source.frames`; raise IncompleteInput at the deadline."""
+        for frame in super().frames(start, end, stride):
+            yield frame
+            if time.monotonic() > self.deadline:
+                raise IncompleteInput(
+                    f"the time limit was reached after frame {frame.index} of {self.title}"
+                )
+
+
+def _size(folders: list[Path]) -> int:
+    """Return the bytes of all files in folders."""
+    total = 0
+    for folder in folders:
+        for path in [folder, *folder.rglob("*")]:
+            with suppress(OSError):
+                total += path.lstat().st_size if not path.is_dir() else 0
+    return total
 
 
 def collect(out: Path, lines: list[str]) -> Result:

@@ -22,10 +22,20 @@ class ServerLimits:
     max_seconds: float = 60
     "maximum length of a video; the rest is ignored"
     keep_minutes: float = 60
-    "maximum time that uploads and results are kept"
+    "maximum time that uploads and results are kept after the last use"
+    max_job_minutes: float = 15
+    "maximum time of reading a video; the rest is ignored"
+    max_total_megabytes: float = 20_000
+    "maximum size of all uploads and results; a visitor may use a quarter of it"
+    workers: int = 1
+    "number of predictions at the same time"
 
     def __post_init__(self) -> None:
-        for name, maximum in (("max_megabytes", 1e5), ("max_seconds", 1e5), ("keep_minutes", 1e6)):
+        ranges = {
+            "max_megabytes": 1e5, "max_seconds": 1e5, "keep_minutes": 1e6, "max_job_minutes": 1e5,
+            "max_total_megabytes": 1e8, "workers": 64,
+        }  # fmt: skip
+        for name, maximum in ranges.items():
             value = getattr(self, name)
             if not 0 < value <= maximum:
                 raise ValueError(f"{name} is {value}; require above 0, at most {maximum:g}")

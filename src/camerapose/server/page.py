@@ -1,6 +1,10 @@
 """Layout of the web page: inputs on the left, results on the right, 3D below."""
 
+import atexit
 import os
+import shutil
+import sys
+import tempfile
 from typing import Any
 
 from camerapose.io.recognise import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -45,12 +49,20 @@ def import_gradio() -> Any:
         ValueError: it is not installed.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "True")
+    # Gradio keeps the folder that it reads when it is imported; its default is shared by all users.
+    private = None
+    if "GRADIO_TEMP_DIR" not in os.environ and "gradio" not in sys.modules:
+        private = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="camerapose-")
+        atexit.register(shutil.rmtree, private, ignore_errors=True)
     try:
         import gradio
     except ModuleNotFoundError as error:
         raise ValueError(
             f'the page requires {error.name}; run pip install "camerapose[serve]"'
         ) from None
+    finally:
+        if private is not None:
+            del os.environ["GRADIO_TEMP_DIR"]
     return gradio
 
 
@@ -122,6 +134,10 @@ def _connect(
     def end_session(request: gradio.Request) -> None:
         jobs.end_session(str(request.session_hash))
 
-    button.click(run, inputs, outputs, api_name="predict", concurrency_limit=1)
+    def wait(request: gradio.Request) -> None:
+        jobs.wait(str(request.session_hash))
+
+    button.click(wait, queue=False, api_visibility="private")
+    button.click(run, inputs, outputs, api_name="predict", concurrency_limit=jobs.limits.workers)
     inputs[0].upload(register, inputs[0], queue=False, api_visibility="private")
     page.unload(end_session)

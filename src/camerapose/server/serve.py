@@ -8,7 +8,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from camerapose.infer.detection import load_detector
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
+from camerapose.server.access import PASSWORD, HostCheck, authentication
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import MAX_WAITING, ServerLimits
 from camerapose.server.page import CSS, build, import_gradio
@@ -31,12 +32,14 @@ def serve(
     port: int = 7860,
     limits: ServerLimits = ServerLimits(),  # noqa: B008
     browser: bool = False,
+    names: Sequence[str] = (),
     log: Callable[[str], None] = print,
 ) -> None:
     """Serve the page until it is interrupted (Ctrl-C or SIGTERM).
 
-    One prediction runs at a time. The files of visitors are deleted when they close the page, after
-    `limits.keep_minutes`, and at the end.
+    `limits.workers` predictions run at a time. With CAMERAPOSE_PASSWORD in the environment,
+    visitors log in as `camerapose` with that password. The files of visitors are deleted when they
+    close the page, after `limits.keep_minutes`, and at the end.
 
     Args:
         options: options of all predictions, see `Jobs`.
@@ -44,6 +47,7 @@ def serve(
         port: TCP port.
         limits: of uploads.
         browser: open the page in the browser.
+        names: names under which visitors reach the server, for example through a reverse proxy.
         log: called with each line of the log.
 
     Raises:
@@ -54,12 +58,13 @@ def serve(
     # Report unusable weights and download models now instead of for the first visitor.
     Predictor(options.weights, device=options.device, threads=options.threads)
     load_detector(options, consecutive=True)
-    with open_page(host, port, options, limits, browser=browser) as address:
+    with open_page(host, port, options, limits, browser=browser, names=names) as address:
         log(f"serving camerapose at {address} (Ctrl-C to stop)")
         if host not in LOCAL:
             log(
-                f"no password or encryption: anyone who can reach {host} can use the page; use a "
-                "reverse proxy that adds both"
+                f"no encryption{'' if authentication() else ' or password'}: anyone who can reach "
+                f"{host} can {'try to ' if authentication() else ''}use the page; set {PASSWORD}, "
+                "and use a reverse proxy with encryption"
             )
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
@@ -72,30 +77,42 @@ def serve(
 
 @contextmanager
 def open_page(
-    host: str, port: int, options: PredictOptions, limits: ServerLimits, *, browser: bool = False
+    host: str,
+    port: int,
+    options: PredictOptions,
+    limits: ServerLimits,
+    *,
+    browser: bool = False,
+    names: Sequence[str] = (),
 ) -> Iterator[str]:
     """Serve the page during the context; yield its address.
 
     Args:
         options: options of all predictions, see `Jobs`.
+        names: names under which visitors reach the server, see `HostCheck`.
     """
     with tempfile.TemporaryDirectory(prefix="camerapose-") as folder, _upload_folder(folder):
         jobs = Jobs(Path(folder), options, limits)
         page = build(jobs)
-        page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+        page.queue(max_size=MAX_WAITING, default_concurrency_limit=limits.workers)
         expiry = threading.Thread(target=jobs.delete_expired_until_stopped, daemon=True)
         expiry.start()
         try:
-            yield _launch(page, host, port, browser, limits)
+            yield _launch(page, host, port, browser, limits, names)
         finally:
             page.close(verbose=False)
             jobs.stopped.set()
             expiry.join()
 
 
-def _launch(page: Any, host: str, port: int, browser: bool, limits: ServerLimits) -> str:
+def _launch(
+    page: Any, host: str, port: int, browser: bool, limits: ServerLimits, names: Sequence[str]
+) -> str:
     """Start the server; return the address of the page."""
     gradio = import_gradio()
+    from starlette.middleware import Middleware
+
+    middleware = [Middleware(HostCheck, names=[*names, host])]
     theme = gradio.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"],
                                   font_mono=["ui-monospace", "monospace"])  # fmt: skip
     try:
@@ -103,7 +120,7 @@ def _launch(page: Any, host: str, port: int, browser: bool, limits: ServerLimits
             server_name=host, server_port=port, inbrowser=browser, quiet=True, share=False,
             prevent_thread_lock=True, ssr_mode=False, run_history=False, footer_links=[],
             enable_monitoring=False, max_file_size=round(limits.max_megabytes * 1e6), css=CSS,
-            theme=theme,
+            theme=theme, auth=authentication(), app_kwargs={"middleware": middleware},
         )  # fmt: skip
     except OSError as error:
         raise OSError(

@@ -1,0 +1,83 @@
+"""Who may use the web page: names of the server, origins of requests, password."""
+
+import hmac
+import ipaddress
+import os
+import socket
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+#: Environment variable with the password of the page; no option, since others can see those.
+PASSWORD = "CAMERAPOSE_PASSWORD"
+USER = "camerapose"
+
+
+class HostCheck:
+    """ASGI middleware that refuses requests for other servers and from other pages.
+
+    A page of another server could otherwise use this one through its visitor's browser, directly
+    (foreign origin) or after it has directed its own name to this computer (DNS rebinding).
+
+    Args:
+        app: application that receives the other requests.
+        names: accepted names of this server, besides addresses and the computer's own name.
+    """
+
+    def __init__(self, app: Any, names: Collection[str] = ()):
+        self._app = app
+        own = {"localhost", socket.gethostname().lower(), socket.getfqdn().lower()}
+        self._names = own | {name.lower() for name in names}
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        """Pass a request on, or answer it with status 403."""
+        if scope["type"] not in ("http", "websocket") or self._is_allowed(scope["headers"]):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            text = [(b"content-type", b"text/plain")]
+            await send({"type": "http.response.start", "status": 403, "headers": text})
+            await send({"type": "http.response.body", "body": b"unknown host or foreign origin"})
+
+    def _is_allowed(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        values = [(name.lower(), value.decode("latin-1")) for name, value in headers]
+        hosts = [value for name, value in values if name == b"host"]
+        if len(hosts) != 1 or not self._is_own(hosts[0]):
+            return False
+        return all(_host(value) == _host(f"//{hosts[0]}")
+                   for name, value in values if name == b"origin")  # fmt: skip
+
+    def _is_own(self, host: str) -> bool:
+        name = _host(f"//{host}")
+        if name in self._names:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True  # an address cannot be redirected
+
+
+def _host(url: str) -> str:
+    """Return the name or address in a URL; empty if there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def authentication() -> Callable[[str, str], bool] | None:
+    """Return the check of user name and password; None without a password in the environment."""
+    password = os.environ.get(PASSWORD)
+    if not password:
+        return None
+    expected = password.encode()
+    return lambda user, given: (
+        user == USER and hmac.compare_digest(given.encode(errors="replace"), expected)
+    )
