@@ -82,7 +82,7 @@ def root(tmp_path, monkeypatch, renderer):
 def test_poses_have_detections_and_truth(root):
     poses = rendered.load(root, n=8)
     assert len(poses) == 8 and poses.skeleton == formats.BODY_46
-    assert set(poses.labels["clip"]) == {"cmu/01/01"}
+    assert set(poses.labels["subject"]) == {"cmu/01"} and set(poses.labels["action"]) == {"01"}
     body = [formats.BODY_46.index(j) for j in formats.COCO_17.joints]
     true = poses.camera.project(poses.pose3d)
     np.testing.assert_allclose(poses.pose2d[:, body], true[:, body], atol=1e-5)
@@ -96,6 +96,11 @@ def test_poses_have_detections_and_truth(root):
 def test_split_is_by_recording(root):
     assert set(rendered.read(root, n=4, split="test").clip) == {"cmu/09/02"}
     assert set(rendered.read(root, n=4, split="train").clip) == {"cmu/01/01"}
+
+
+def test_subjects_can_be_excluded(root):
+    assert len(rendered.load(root, n=4, excluded=("cmu/02",))) == 4
+    assert len(rendered.load(root, n=4, excluded=("cmu/01",))) == 0
 
 
 def test_run_resumes_and_images_are_shared(root, monkeypatch):

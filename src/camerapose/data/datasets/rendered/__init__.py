@@ -8,6 +8,7 @@ backgrounds and cameras (`camerapose.data.render`). Images, labels and detection
 `pip install camerapose[rendered]`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def load(
     out: str = "",
     backgrounds: str = "",
     workers: int = 1,
+    excluded: Sequence[str] = (),
 ) -> Poses:
     """Render images, run a detector, and return its detections with true 3D and cameras.
 
@@ -62,11 +64,13 @@ def load(
         out: folder of images and detections; empty: `root/rendered`.
         backgrounds: folder of photos to use as backgrounds; empty: procedural backgrounds.
         workers: number of processes.
+        excluded: "source/subject" to leave out of the result, such as "cmu/05".
 
     Returns:
-        Poses of the people who were detected, in `COCO_23`. `pose2d` and `confidence` are the
-        detections, `pose3d` and `camera` the ground truth, whose 2D is `camera.project(pose3d)`.
-        Labels: clip, image, visible (two bits per joint, `unpack_visible`).
+        Poses of the people who were detected, in `body_46`. `pose2d` and `confidence` are the
+        detections (confidence 0 for joints that the detector lacks), `pose3d` and `camera` the
+        ground truth, whose 2D is `camera.project(pose3d)`. Labels: subject and action of the
+        recording, image, visible (two bits for each of `COCO_23`, `unpack_visible`).
 
     Raises:
         FileNotFoundError: no `anny_pairs.npz`.
@@ -77,7 +81,8 @@ def load(
         root, detector=detector, model=model, n=n, split=split, seed=seed, out=out,
         backgrounds=backgrounds, workers=workers,
     )  # fmt: skip
-    return to_poses(raw)
+    poses = to_poses(raw)
+    return poses[~np.isin(poses.labels["subject"], list(excluded))] if excluded else poses
 
 
 def to_poses(raw: Rendered) -> Poses:
@@ -104,7 +109,8 @@ def to_poses(raw: Rendered) -> Poses:
         camera=camera,
         image_size=size,
         labels={
-            "clip": raw.clip[rows],
+            "subject": np.array([clip.rpartition("/")[0] for clip in raw.clip[rows].tolist()], str),
+            "action": np.array([clip.rpartition("/")[2] for clip in raw.clip[rows].tolist()], str),
             "image": rows.astype(np.int64),
             "visible": _pack_visible(raw.visible[rows]),
         },
