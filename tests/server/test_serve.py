@@ -176,7 +176,7 @@ def browser(tmp_path):
     driver.quit()
 
 
-def wait(condition, what, seconds=60):
+def wait(condition, what, seconds=180):
     """Return the value of `condition` once it is true."""
     until = time.monotonic() + seconds
     while not (value := condition()):
