@@ -168,6 +168,8 @@ def test_write_by_suffix(poses, tmp_path):
     assert "\nDataRate" in (tmp_path / "a.trc").read_text()
     two = Poses.cat([poses, replace(poses, labels=poses.labels | {"person": np.full(36, 4)})])
     assert [p.name for p in write(two, tmp_path / "b.bvh")] == ["b_0.bvh", "b_4.bvh"]
+    assert [p.name for p in write(two, tmp_path / "c.ik.xml")] == ["c_0.ik.xml", "c_4.ik.xml"]
+    assert (tmp_path / "c_4.trc").exists() and (tmp_path / "c_4.scale.xml").exists()
     with pytest.raises(ValueError, match=r"expected one of .*\.c3d"):
         write(poses, tmp_path / "a.fbx")
     with pytest.raises(ValueError, match="no 3D"):

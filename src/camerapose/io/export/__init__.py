@@ -74,7 +74,8 @@ def write(
         return [path]
     written = []
     for person, track in people.items():
-        file = path if len(people) == 1 else path.with_stem(f"{path.stem}_{person}")
+        base, end = path.name[: -len(suffix)], path.name[-len(suffix) :]
+        file = path if len(people) == 1 else path.with_name(f"{base}_{person}{end}")
         module.write(file, track)
         written.append(file)
     return written

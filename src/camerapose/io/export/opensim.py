@@ -55,7 +55,7 @@ def write(path: Path, track: Track) -> None:
     Raises:
         ValueError: the skeleton has no legs.
     """
-    base = path.name.removesuffix(EXTENSION)
+    base = path.name[: -len(EXTENSION)]
     motion = path.with_name(base + trc.EXTENSION)
     present = np.flatnonzero(track.present)
     times = track.times[[present[0], present[-1]]]
