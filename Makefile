@@ -4,8 +4,10 @@ BIN := .venv/bin
 DEMO := demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
+INTEROP := .interop
+MODEL := Model_Pose2Sim_simple.osim
 
-.PHONY: help demo setup lint test test-quick docs clean
+.PHONY: help demo setup lint test test-quick test-interop docs clean
 
 help:
 	@echo "make demo         predict 3D poses for a sample video, figures in $(DEMO)/"
@@ -13,6 +15,7 @@ help:
 	@echo "make lint         run the linter, the formatter check and the type checker"
 	@echo "make test-quick   run the fast tests"
 	@echo "make test         run the linter and all tests"
+	@echo "make test-interop open exported files in Blender, OpenSim and web viewers (installs 2 GB into .interop/)"
 	@echo "make docs         build the documentation into site/"
 
 demo: .venv/.use
@@ -30,6 +33,9 @@ test-quick: .venv/.dev
 
 test: lint
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+test-interop: .venv/.dev $(INTEROP)/.installed
+	INTEROP=$(abspath $(INTEROP)) $(BIN)/python -m pytest interop $(PYTEST_ARGS)
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
@@ -49,5 +55,17 @@ docs: .venv/.docs
 	$(PIP) -r requirements/docs.txt
 	@touch $@
 
+# Large programs, each in an environment of its own. bpy requires Python 3.11.
+$(INTEROP)/.installed: interop/package.json
+	for program in bpy==5.0.0 opensim==4.6; do \
+	  env=$(INTEROP)/$${program%%=*}; \
+	  python3.11 -m venv $$env && $$env/bin/python -m pip install --quiet --disable-pip-version-check $$program || exit 1; \
+	done
+	$(INTEROP)/opensim/bin/python -m pip install --quiet --disable-pip-version-check --no-deps pose2sim==0.10.49
+	cp $(INTEROP)/opensim/lib/python3.11/site-packages/Pose2Sim/OpenSim_Setup/$(MODEL) $(INTEROP)/
+	cp interop/package.json $(INTEROP)/
+	npm install --prefix $(INTEROP) --no-audit --no-fund --silent --legacy-peer-deps
+	@touch $@
+
 clean:
-	rm -rf .venv $(DEMO) site .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv $(INTEROP) $(DEMO) site .coverage .mypy_cache .pytest_cache .ruff_cache
