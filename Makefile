@@ -15,7 +15,7 @@ help:
 	@echo "make lint         run the linter, the formatter check and the type checker"
 	@echo "make test-quick   run the fast tests"
 	@echo "make test         run the linter and all tests"
-	@echo "make test-interop open exported files in Blender, OpenSim and web viewers (installs 2 GB into .interop/)"
+	@echo "make test-interop open exported files in Blender, OpenSim and web viewers (installs 1.5 GB into .interop/)"
 	@echo "make docs         build the documentation into site/"
 
 demo: .venv/.use
