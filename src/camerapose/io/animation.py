@@ -20,9 +20,22 @@ def is_animated(path: Path) -> bool:
     """Whether a file is an image with several frames in time."""
     try:
         with images.open_image(path) as image:
-            return image.format in FORMATS and getattr(image, "n_frames", 1) > 1
+            if image.format not in FORMATS:
+                return False
+            try:
+                return _count(path, image) > 1
+            except ValueError:  # reported when the frames are read
+                return True
     except ValueError:
         return False
+
+
+def _count(path: Path, image: Image.Image) -> int:
+    """Return the number of frames; raise ValueError if the file is damaged."""
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception as error:  # Pillow's readers raise any kind on damaged files
+        raise ValueError(f"{path} is damaged: its frames cannot be counted ({error})") from error
 
 
 def animation_frames(path: Path, wanted: range, limits: Limits) -> Iterator[Frame]:
@@ -34,7 +47,7 @@ def animation_frames(path: Path, wanted: range, limits: Limits) -> Iterator[Fram
     """
     with images.open_image(path) as image:
         limits.check_pixels(path, *image.size)
-        count = getattr(image, "n_frames", 1)
+        count = _count(path, image)
         limits.check_frames(path, len(range(count)[: wanted.stop]))
         if count <= wanted.start:
             raise ValueError(f"{path} has {count} frames; start {wanted.start} is beyond the last")
@@ -57,7 +70,7 @@ def animation_frames(path: Path, wanted: range, limits: Limits) -> Iterator[Fram
 def rate_and_count(path: Path) -> tuple[float | None, int | None]:
     """Return the mean frame rate of the first frames, and the number of frames."""
     with images.open_image(path) as image, warnings.catch_warnings():
-        count = getattr(image, "n_frames", 1)
+        count = _count(path, image)
         durations = []
         for index in range(min(count, 10)):
             try:

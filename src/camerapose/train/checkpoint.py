@@ -81,6 +81,7 @@ class Checkpoint:
         try:
             state = torch.load(saved, map_location=self.rng.device, weights_only=True)
             self._restore(state)
+            sizes = {str(name): int(size) for name, size in state["log_sizes"].items()}
         except PermissionError:
             raise
         except Exception as error:  # pickle, zipfile and torch raise many, OSError too
@@ -90,8 +91,8 @@ class Checkpoint:
                 "start the run again, or restore it from a copy"
             ) from error
         if distributed.is_main():
-            for name, size in state["log_sizes"].items():
-                _truncate(self.out / name, size)
+            for name in APPENDED:
+                _truncate(self.out / name, sizes.get(name, 0))
         return True
 
     def _restore(self, state: dict[str, Any]) -> None:

@@ -68,10 +68,13 @@ def read(content: Content) -> People:
 
 
 def _members(content: Content) -> tuple[np.ndarray, np.ndarray | None]:
-    with np.load(content.path, allow_pickle=False) as file:
-        name = next(name for name in POINTS if name in file.files)
-        scores = next((file[name] for name in SCORES if name in file.files), None)
-        return file[name], scores
+    try:
+        with np.load(content.path, allow_pickle=False) as file:
+            name = next(name for name in POINTS if name in file.files)
+            scores = next((file[name] for name in SCORES if name in file.files), None)
+            return file[name], scores
+    except Exception as error:  # zipfile, zlib and numpy each raise their own
+        raise ValueError(f"{content.path} is damaged: {error}") from error
 
 
 def _from_rows(content: Content) -> np.ndarray:

@@ -49,7 +49,7 @@ def read(content: Content) -> People:
         person=[whole(v) for v in _at(poses.take("person"), kept)],
         size=_sizes([sizes[i] if sizes[i] is not None else default for i in kept], kept, place),
         time=None if any(times[i] is None for i in kept) else [float(times[i]) for i in kept],
-        joints=document.get("joints"),
+        joints=_joint_names(document),
         skeleton=None if document.get("skeleton") is None else str(document["skeleton"]),
         unit="pixel",
     )
@@ -87,3 +87,13 @@ def _sizes(values: list, kept: np.ndarray, place: Any) -> np.ndarray:
             )
         sizes[row] = size
     return sizes
+
+
+def _joint_names(document: dict[str, Any]) -> list[str] | None:
+    """Return the names of the joints; None without them."""
+    names = document.get("joints")
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"joints is {describe(names)}, expected a list of names")
+    return names

@@ -1,0 +1,139 @@
+"""Mutated inputs of prediction and training: read, or refused in one line, quickly.
+
+Seeds are fixed; the message of a failure names the one that causes it. `CAMERAPOSE_MUTATIONS` in
+the environment sets the number of mutations per input.
+"""
+
+import json
+import os
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from helpers.fakes import PERSON, write_video
+from helpers.mutations import mutate_bytes, mutate_tree
+from helpers.paths import ROOT
+from PIL import Image
+
+from camerapose.core import formats
+from camerapose.core.poses import Poses
+from camerapose.infer.options import PredictOptions
+from camerapose.infer.pipeline import predict
+from camerapose.infer.predictor import Predictor
+from camerapose.io import keypoints
+from camerapose.io.source import Source
+from camerapose.models.checkpoint import load_model
+from camerapose.train import config_io
+from camerapose.train.checkpoint import Checkpoint, write_state
+from camerapose.train.config import Config
+from camerapose.train.monitor import AdversarialMonitor
+from camerapose.train.progress import Progress
+
+MUTATIONS = int(os.environ.get("CAMERAPOSE_MUTATIONS", 40))
+#: Seconds after which reading a small file counts as hanging.
+HANGING = 30
+SKELETON = """name = "x"
+joints = ["pelvis", "right_hip:pelvis", "left_hip:pelvis"]
+derived.c = {right_hip = 0.5, left_hip = 0.5}
+"""
+
+
+def read_keypoints(path):
+    return keypoints.read(path, image_size=(640, 480))
+
+
+def read_frames(path):
+    return list(Source.open(path).frames())
+
+
+def read_checkpoint(path):
+    monitor = AdversarialMonitor({}, {})
+    return Checkpoint(path.parent, Progress(), {}, {}, monitor, torch.Generator()).load()
+
+
+READERS = {
+    "coco.json": read_keypoints,
+    "poses.json": read_keypoints,
+    "poses.npz": read_keypoints,
+    "archive.npz": Poses.load,
+    "config.toml": config_io.read,
+    "skeleton.toml": lambda path: formats.get(str(path)),
+    "model.onnx": lambda path: Predictor(path, threads=1),
+    "model.safetensors": load_model,
+    "training.pt": read_checkpoint,
+    **{f"a.{suffix}": read_frames for suffix in ("png", "jpg", "tiff", "gif", "mp4")},
+}
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory, graph):
+    """Contents of undamaged files by name."""
+    folder = tmp_path_factory.mktemp("intact")
+    people = [
+        {"id": i, "image_id": 1, "category_id": 1,
+         "keypoints": np.c_[PERSON + i, np.full(17, 2)].ravel().tolist()}
+        for i in range(3)
+    ]  # fmt: skip
+    (folder / "coco.json").write_text(json.dumps({
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}],
+        "categories": [
+            {"id": 1, "name": "person", "keypoints": list(formats.get("coco_17").joints)}
+        ],
+        "annotations": people,
+    }))  # fmt: skip
+    options = PredictOptions(figure=False, weights=graph)
+    predict(ROOT / "src/camerapose/samples/demo_keypoints.npz", folder, options, progress=False)
+    (folder / "archive.npz").write_bytes((folder / "poses.npz").read_bytes())
+    (folder / "config.toml").write_text(config_io.to_toml(Config()))
+    (folder / "skeleton.toml").write_text(SKELETON)
+    (folder / "model.onnx").write_bytes(graph.read_bytes())
+    weights = ROOT / "src/camerapose/weights/camerapose.safetensors"
+    (folder / "model.safetensors").write_bytes(weights.read_bytes()[:1_000_000])
+    state = {
+        "progress": {"epoch": 1}, "networks": {}, "optimizers": {}, "log_sizes": {},
+        "monitor": AdversarialMonitor({}, {}).state_dict(),
+        "random": {
+            "rng": torch.Generator().get_state(), "torch": torch.get_rng_state(), "cuda": [],
+        },
+    }  # fmt: skip
+    write_state(state, folder / "training.pt")
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    image = Image.fromarray(noise)
+    for suffix in ("png", "jpg", "tiff"):
+        image.save(folder / f"a.{suffix}")
+    image.save(folder / "a.gif", save_all=True, append_images=[image.rotate(90)] * 3)
+    write_video(folder / "a.mp4", 8)
+    return {name: (folder / name).read_bytes() for name in READERS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+def test_mutations(name, intact, tmp_path):
+    refused = 0
+    random_state = torch.get_rng_state()
+    for seed in range(MUTATIONS):
+        rng = np.random.default_rng([seed, sum(map(ord, name))])
+        content, path = intact[name], tmp_path / name
+        if name.endswith(".json") and rng.random() < 0.6:
+            try:
+                content = json.dumps(mutate_tree(rng, json.loads(content))).encode()
+            except ValueError:  # a lone surrogate
+                content = mutate_bytes(rng, content)
+        else:
+            content = mutate_bytes(rng, content)
+        path.write_bytes(content)
+        began = time.monotonic()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                READERS[name](path)
+            except (ValueError, OSError) as error:
+                refused += 1
+                assert str(error) and "\n" not in str(error), f"seed {seed}: {error}"
+            except Exception as error:
+                raise AssertionError(f"seed {seed}: {error!r}") from error
+        assert time.monotonic() - began < HANGING, f"seed {seed} hangs"
+    torch.set_rng_state(random_state)
+    assert refused
