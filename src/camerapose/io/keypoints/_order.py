@@ -10,10 +10,9 @@ from camerapose.io.keypoints import _names
 from camerapose.io.keypoints._people import People
 from camerapose.io.keypoints._plausibility import (
     CLEAR,
-    FEW,
-    IMPLAUSIBLE,
     MAX_PEOPLE,
-    Evidence,
+    MIN_EXPECTED,
+    PLAUSIBLE,
     evidence,
 )
 
@@ -58,7 +57,7 @@ def resolve(
     rows = [found.skeleton.index(joint) for joint in present]
     seen[:, rows], points[:, rows] = visible[:, columns], sample[:, columns]
     fit = evidence(np.nan_to_num(points), seen, found.skeleton)
-    if fit.implausibility > IMPLAUSIBLE:
+    if fit.expected >= MIN_EXPECTED and fit.share < PLAUSIBLE / 2:
         messages.append(
             f"{path}: the people do not look human in the joint order {found.skeleton.name}; check "
             "the names and the order of the joints, and the units of the coordinates"
@@ -121,63 +120,31 @@ def _by_plausibility(
             f"{' or '.join(counts) or 'those of a known format'}; if the joints are in another "
             f"format, pass it as skeleton (known: {', '.join(formats.FORMATS)})"
         )
-    bodies = {name: formats.get(name) for name in names}
-    fits = _fits(sample, visible, bodies)
-    order = {name: _names.Order(b, np.arange(b.n_joints), ()) for name, b in bodies.items()}
-    if not any(fit.people for fit in fits.values()):
-        return order[_unverified(path, sample, visible, usual, bodies)], [
-            f"{path}: too few joints are visible to check their order; assuming {usual[0]}"
-        ]
-    ranked = sorted(names, key=lambda name: (fits[name].implausibility, name not in usual))
-    best, value = ranked[0], fits[ranked[0]].implausibility
-    limit = IMPLAUSIBLE + FEW / max(fit.people for fit in fits.values()) ** 0.5
-    if usual and fits[usual[0]].implausibility <= min(value + 1e-6, limit):
-        return order[usual[0]], []
-    second = fits[ranked[1]].implausibility if len(ranked) > 1 else float("inf")
-    if value > IMPLAUSIBLE - CLEAR:
+    seen = np.nan_to_num(sample)
+    fits, order = {}, {}
+    for name in names:
+        body = formats.get(name)
+        fits[name] = evidence(seen[:, : body.n_joints], visible[:, : body.n_joints], body)
+        order[name] = _names.Order(body, np.arange(body.n_joints), ())
+    ranked = sorted(names, key=lambda name: (-fits[name].score, name not in usual))
+    best = fits[ranked[0]]
+    second = max((fits[name].score for name in ranked[1:]), default=-np.inf)
+    is_clear = best.score - second >= CLEAR
+    if max(fit.expected for fit in fits.values()) < MIN_EXPECTED:
+        if usual and best.score - fits[usual[0]].score < CLEAR:
+            return order[usual[0]], [
+                f"{path}: too few joints are visible to check their order; assuming {usual[0]}"
+            ]
+        reason = "too few joints are visible to determine their order"
+        raise ValueError(_ask(path, joints, ranked, reason))
+    if best.share < PLAUSIBLE:
         raise ValueError(_ask(path, joints, names, "the joint order could not be determined"))
-    if second - value < CLEAR:
+    if not is_clear:
         raise ValueError(_ask(path, joints, ranked, "several joint orders are plausible"))
-    return order[best], [f"{path}: the {joints} joints have no names; they look like {best}"]
-
-
-def _fits(
-    sample: np.ndarray, visible: np.ndarray, bodies: dict[str, Skeleton]
-) -> dict[str, Evidence]:
-    """Return the evidence for each format from people whose limbs are visible in all of them."""
-    limbs = [
-        [body.index(f"{side}_{limb}") for side in ("left", "right") for limb in _names.LIMBS]
-        for body in bodies.values()
-    ]
-    complete = visible[:, sorted({i for indices in limbs for i in indices})].all(axis=1)
-    points = np.nan_to_num(sample[complete])
-    return {
-        name: evidence(points[:, : body.n_joints], visible[complete, : body.n_joints], body)
-        for name, body in bodies.items()
-    }
-
-
-def _unverified(
-    path: Path,
-    sample: np.ndarray,
-    visible: np.ndarray,
-    usual: list[str],
-    bodies: dict[str, Skeleton],
-) -> str:
-    """Return the usual format of people who are partly hidden, if it fits best."""
-    fits = {
-        name: evidence(np.nan_to_num(sample[:, : body.n_joints]), visible[:, : body.n_joints], body)
-        for name, body in bodies.items()
-    }
-    if usual and not any(fit.people for fit in fits.values()):
-        return usual[0]
-    if usual and fits[usual[0]].people:
-        own = fits[usual[0]]
-        best = min(fit.implausibility for fit in fits.values() if fit.people)
-        if own.implausibility <= min(best, IMPLAUSIBLE + FEW / own.people**0.5):
-            return usual[0]
-    reason = "too few joints are visible to tell their order"
-    raise ValueError(_ask(path, sample.shape[1], list(bodies), reason))
+    if usual and ranked[0] == usual[0]:
+        return order[ranked[0]], []
+    message = f"{path}: the {joints} joints have no names; they look like {ranked[0]}"
+    return order[ranked[0]], [message]
 
 
 def _ask(path: Path, joints: int, names: list[str], reason: str) -> str:
