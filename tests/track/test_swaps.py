@@ -65,3 +65,20 @@ def test_correct_detections_are_not_changed(walk):
     rotated[20:] = rotated[20:, list(formats.COCO_17.mirror)]
     assert fix(rotated, confidence, time)[2] == 0  # no return: either side may be correct
     assert fix(points[:1], confidence[:1], time[:1])[2] == 0
+
+
+def test_legs_close_together_are_swapped_with_the_arms(walk):
+    """Their displacement is too small to be a jump of its own."""
+    points, confidence, time = walk
+    legs = slice(11, 17)
+    centre = points[:, legs].reshape(40, 3, 2, 2).mean(2, keepdims=True)
+    close = centre + 0.2 * (points[:, legs].reshape(40, 3, 2, 2) - centre)
+    points[:, legs] = close.reshape(40, 6, 2)
+    wrong, body = points.copy(), slice(5, 17)
+    wrong[20:23, body] = wrong[20:23][:, list(formats.COCO_17.mirror)][:, body]
+    fixed, _, count = fix(wrong, confidence, time)
+    np.testing.assert_array_equal(fixed, points)
+    assert count == 3
+    arms = points.copy()
+    arms[20:23, 5:11] = arms[20:23][:, list(formats.COCO_17.mirror)][:, 5:11]
+    np.testing.assert_array_equal(fix(arms, confidence, time)[0], points)

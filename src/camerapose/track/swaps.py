@@ -12,6 +12,8 @@ LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 MIN_JUMP = 0.1
 #: It is a swap if the displacement with sides exchanged is below this share of that displacement.
 MAX_SWAPPED_SHARE = 0.3
+#: The same for a limb pair while another one is swapped.
+MAX_COUPLED_SHARE = 0.7
 #: Longest duration of a swap, seconds: longer ones may be a real turn.
 MAX_DURATION = 1.0
 #: Longest time between two frames that are compared, seconds.
@@ -28,8 +30,10 @@ def fix_left_right_swaps(
     """Undo temporary swaps of left and right in the detections of a video.
 
     Detectors sometimes confuse a person's front and back for a few frames: left and right limbs
-    jump onto each other, and back soon after. Arms and legs are corrected independently. A jump
-    without a return within `MAX_DURATION` is not changed, since either side of it may be correct.
+    jump onto each other, and back soon after. A jump without a return within `MAX_DURATION` is not
+    changed, since either side of it may be correct. Detectors mostly swap the whole body: while the
+    arms are swapped, legs are exchanged too if that clearly makes both transitions smoother, even
+    if they are too close to each other to jump, and vice versa.
 
     Args:
         keypoints: any unit.
@@ -43,26 +47,37 @@ def fix_left_right_swaps(
     """
     keypoints, confidence = keypoints.copy(), confidence.copy()
     size = np.linalg.norm(np.ptp(keypoints, axis=1), axis=-1)
-    corrected = np.zeros(len(keypoints), bool)
-    for names in LIMBS:
-        left, right = ([f"{side}_{name}" for name in names] for side in ("left", "right"))
-        if not set(left + right) <= set(skeleton.joints):
-            continue
-        own = [skeleton.index(joint) for joint in left + right]
-        other = [skeleton.index(joint) for joint in right + left]
-        swapped = np.zeros(len(keypoints), bool)
-        for number in np.unique(person):
-            rows = np.flatnonzero(person == number)
-            rows = rows[np.argsort(time[rows], kind="stable")]
-            points, visible = keypoints[rows], (confidence[rows][:, own] > 0).all(1)
-            swapped[rows] = _swapped_frames(
-                points[:, own], points[:, other], visible, size[rows], time[rows]
-            )
-        where = np.flatnonzero(swapped)[:, None]
+    pairs = _limb_columns(skeleton)
+    swapped = np.zeros((len(pairs), len(keypoints)), bool)
+    for number in np.unique(person):
+        rows = np.flatnonzero(person == number)
+        rows = rows[np.argsort(time[rows], kind="stable")]
+        points, visible = keypoints[rows], confidence[rows] > 0
+        limbs = [(points[:, own], points[:, other], visible[:, own].all(1)) for own, other in pairs]
+        found = [_swapped_frames(*limb, size[rows], time[rows]) for limb in limbs]
+        for i, limb in enumerate(limbs):
+            elsewhere = np.any([one for j, one in enumerate(found) if j != i], axis=0)
+            swapped[i, rows] = found[i] | _swapped_together(*limb, found[i], elsewhere)
+    for (own, other), one in zip(pairs, swapped, strict=True):
+        where = np.flatnonzero(one)[:, None]
         for column in (keypoints, confidence):
             column[where, own] = column[where, other]
-        corrected |= swapped
-    return keypoints, confidence, int(corrected.sum())
+    return keypoints, confidence, int(swapped.any(axis=0).sum())
+
+
+def _limb_columns(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
+    """Return the columns of each pair of limbs, and those with sides exchanged."""
+    pairs = []
+    for names in LIMBS:
+        left, right = ([f"{side}_{name}" for name in names] for side in ("left", "right"))
+        if set(left + right) <= set(skeleton.joints):
+            pairs.append(
+                (
+                    [skeleton.index(joint) for joint in left + right],
+                    [skeleton.index(joint) for joint in right + left],
+                )
+            )
+    return pairs
 
 
 def _swapped_frames(
@@ -96,4 +111,34 @@ def _swapped_frames(
             jumps = jumps[2:]
         else:
             jumps = jumps[1:]
+    return swapped
+
+
+def _swapped_together(
+    own: Float[np.ndarray, "t j 2"],
+    other: Float[np.ndarray, "t j 2"],
+    visible: Bool[np.ndarray, " t"],
+    found: Bool[np.ndarray, " t"],
+    elsewhere: Bool[np.ndarray, " t"],
+) -> Bool[np.ndarray, " t"]:
+    """Return frames in which a limb pair is swapped because the others are.
+
+    Args:
+        own: joints of both sides.
+        other: the same joints with sides exchanged.
+        visible: whether all of these joints are visible.
+        found: frames in which this pair is known to be swapped.
+        elsewhere: frames in which another pair is.
+    """
+    points = np.where(found[:, None, None], other, own)
+    exchanged = np.where(found[:, None, None], own, other)
+    swapped = np.zeros(len(own), bool)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], elsewhere & ~found, [False]])))
+    for start, end in edges.reshape(-1, 2).tolist():
+        if start == 0 or end == len(own) or not visible[start - 1 : end + 1].all():
+            continue
+        outside, inside = points[[start - 1, end]], [start, end - 1]
+        same = np.linalg.norm(points[inside] - outside, axis=-1).mean()
+        changed = np.linalg.norm(exchanged[inside] - outside, axis=-1).mean()
+        swapped[start:end] = changed < MAX_COUPLED_SHARE * same
     return swapped
