@@ -38,4 +38,4 @@ class ScriptedDetector(Detector):
 
     def __call__(self, image, *, track=False):
         self.frame += 1
-        return list(self.people[self.frame])
+        return list(self.people[self.frame]) if self.frame < len(self.people) else []

@@ -7,6 +7,7 @@ from helpers.keypoint_writers import SIZE
 
 from camerapose.infer.keypoint_input import read_keypoints
 from camerapose.infer.options import PredictOptions
+from camerapose.infer.pipeline import predict
 from camerapose.io.source import Source
 
 
@@ -70,3 +71,13 @@ def test_messages_are_logged_and_times_set(tmp_path):
     detections, lines = read(path, fps=10.0)
     assert "converted to pixels" in lines[0]
     assert detections.labels["time"].tolist() == [0, 0.1, 0.2]
+
+
+def test_slow_motion_divides_times(tmp_path):
+    path = writers.alphapose(writers.clip("coco_17"), tmp_path)
+    poses = predict(path, options=PredictOptions(image_size=SIZE, fps=30.0, slowmo=8.0))
+    np.testing.assert_allclose(poses.labels["time"], np.arange(3) / 240)
+    with pytest.raises(ValueError, match="slowmo requires times"):
+        read(path, slowmo=8.0)
+    with pytest.raises(ValueError, match="slowmo is -1"):
+        PredictOptions(slowmo=-1.0)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from camerapose.core import plugins
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer.options import PredictOptions
+from camerapose.infer.search import search
 from camerapose.io.frames import Frame
 from camerapose.io.resize import shrink
 from camerapose.track.swaps import fix_left_right_swaps
@@ -50,6 +51,7 @@ class Detections:
         frames: number and time in seconds of every frame that was read, with or without people.
         from_images: False if the keypoints were read from a file.
         swapped: number of rows in which left and right were exchanged.
+        notes: messages about how people were detected.
         error: exception that ended reading before the end of the source.
     """
 
@@ -61,6 +63,7 @@ class Detections:
     frames: tuple[np.ndarray, np.ndarray]
     from_images: bool = True
     swapped: int = 0
+    notes: tuple[str, ...] = ()
     error: BaseException | None = None
 
     def __len__(self) -> int:
@@ -82,7 +85,7 @@ class Detections:
 
 
 def detect(
-    frames: Iterator[Frame], detector: Any, consecutive: bool
+    frames: Iterator[Frame], detector: Any, consecutive: bool, notes: list[str] | None = None
 ) -> Iterator[tuple[Frame, list[Person]]]:
     """Detect people in each frame.
 
@@ -90,12 +93,19 @@ def detect(
         detector: see `camerapose.detect`.
         consecutive: the frames are those of one video, so that the detector may use the previous
             frame.
+        notes: receives a message about each image whose people were only detected in rotated
+            copies or in parts; None: these are not searched.
     """
     for frame in frames:
         image = shrink(frame.image, MAX_DETECTOR_SIDE)
         scale = np.float32(frame.image.shape[1] / image.shape[1])
         people = []
-        for place, individual in enumerate(detector(image, track=consecutive)):
+        detected = detector(image, track=consecutive)
+        if not len(detected) and notes is not None and (result := search(detector, image)):
+            view, detected = result
+            detected = detected[: getattr(detector, "max_people", None)]
+            notes.append(f"{frame.name or 'image'}: people were only detected {view}")
+        for place, individual in enumerate(detected):
             box = getattr(individual, "box", None)
             people.append(
                 Person(
@@ -175,6 +185,15 @@ def correct_swaps(detections: Detections) -> Detections:
         detections.skeleton,
     )
     return replace(detections, keypoints=keypoints, confidence=confidence, swapped=swapped)
+
+
+def without_slow_motion(detections: Detections, factor: float) -> Detections:
+    """Divide all times by the slow-motion factor of the recording."""
+    labels = dict(detections.labels)
+    if "time" in labels:
+        labels["time"] = labels["time"] / factor
+    numbers, times = detections.frames
+    return replace(detections, labels=labels, frames=(numbers, times / factor))
 
 
 def load_detector(options: PredictOptions, consecutive: bool) -> Any:

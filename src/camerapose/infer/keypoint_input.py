@@ -45,6 +45,8 @@ def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detecti
             "pass image_size=(WIDTH, HEIGHT) or --image-size WIDTH HEIGHT"
         )
     poses, frames = _select(_labelled(poses), recording.frames, options, source.title)
+    if options.slowmo != 1 and "time" not in poses.labels:
+        raise ValueError(f"slowmo requires times, {source.title} has none; pass fps or --fps")
     size = np.asarray(poses.image_size)
     points = denormalize(poses.pose2d, size)
     labels = dict(poses.labels)

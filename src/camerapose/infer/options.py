@@ -22,7 +22,7 @@ CANDIDATES = 8
 #: Accepted values of numbers, inclusive.
 RANGES = {
     "threads": (1, 1024), "max_people": (1, 1000), "min_frames": (1, 1_000_000_000),
-    "smooth": (0, 1000), "fill_gaps": (0, 3600),
+    "smooth": (0, 1000), "slowmo": (0.01, 1000), "fill_gaps": (0, 3600),
     "start": (0, 1_000_000_000), "end": (1, 1_000_000_000), "stride": (1, 1_000_000_000),
 }  # fmt: skip
 #: Largest frame rate; largest focal length and side of an image in pixels.
@@ -83,6 +83,8 @@ class PredictOptions:
     "image size in pixels of a keypoint file that does not contain it"
     fps: MaybeFloat = None
     "frames per second of a keypoint file; sets the time of each frame"
+    slowmo: Annotated[float, arg(metavar="FACTOR")] = 1.0
+    "slow-motion factor of a recording, such as 8 for 240 frames/s played at 30; divides times"
     height: MaybeFloat = None
     (
         "body height in metres, which makes sizes and distances metric; 0 keeps the network's "

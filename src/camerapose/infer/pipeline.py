@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -18,6 +19,7 @@ from camerapose.infer.detection import (
     detect,
     load_detector,
     track,
+    without_slow_motion,
 )
 from camerapose.infer.figures import FrameSampler
 from camerapose.infer.interrupts import delayed_interrupt
@@ -29,6 +31,7 @@ from camerapose.infer.people import select_people
 from camerapose.infer.predictor import Predictor
 from camerapose.infer.processing import process
 from camerapose.infer.request import check_request
+from camerapose.infer.search import ViewDetector, find_view
 from camerapose.infer.summary import summarize
 from camerapose.io import files
 from camerapose.io.frames import Frame, SourceInfo
@@ -101,6 +104,8 @@ def _run(
             consecutive=source.is_video or source.kind == "keypoints",
             renumber=source.kind == "video",
         )  # fmt: skip
+        if options.slowmo != 1:
+            detections = without_slow_motion(detections, options.slowmo)
         lifted = lift(detections, predictor)
         seconds = time.monotonic() - began
         poses = process(lifted.poses, source, detections.frames, options, log)
@@ -130,16 +135,29 @@ def _detect_all(
     """Read all frames; detect and track their people."""
     video = source.is_video
     detector = load_detector(options, consecutive=video)
+    notes: list[str] = []
     rate = info.fps / options.stride if info and info.fps else None
     tracker = create_tracker(options.people_per_frame, rate) if video else None
-    frames = source.frames(options.start, options.end, options.stride)
-    shown = _with_progress(frames, _frame_count(info, options), progress)
-    detections = collect(
-        track(detect(shown, detector, consecutive=video), tracker),
-        formats.get(detector.skeleton),
-        timed=video,
-        observers=observers if video else [],
-    )
+
+    def detect_with(detector: Any) -> Detections:
+        frames = source.frames(options.start, options.end, options.stride)
+        shown = _with_progress(frames, _frame_count(info, options), progress)
+        people = detect(shown, detector, consecutive=video, notes=None if video else notes)
+        return collect(
+            track(people, tracker),
+            formats.get(detector.skeleton),
+            timed=video,
+            observers=observers if video else [],
+        )
+
+    detections = detect_with(detector)
+    if source.kind == "video" and not len(detections) and detections.error is None:
+        view = find_view(detector, source, options, len(detections.frames[0]))
+        if view is not None:
+            detector.reset()
+            detections = detect_with(ViewDetector(detector, view))
+            notes.append(f"people were only detected {view}")
+    detections = replace(detections, notes=tuple(notes))
     if source.kind == "webcam" and isinstance(detections.error, KeyboardInterrupt):
         return replace(detections, error=None)  # how a webcam is ended
     return correct_swaps(detections) if source.kind == "video" else detections

@@ -20,6 +20,8 @@ def check_request(source: Source, out: Path | None, options: PredictOptions) -> 
     """
     if options.overlay and source.kind != "video":
         raise ValueError(f"overlay requires video input, got {source.title}")
+    if options.slowmo != 1 and source.kind not in ("video", "keypoints"):
+        raise ValueError(f"slowmo requires video or keypoints, got {source.title}")
     if out is not None:
         check_folder(out)
     for name in ("export", "overlay", "report"):

@@ -4,12 +4,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.infer.keypoint_checks import MIN_JOINTS
 from camerapose.infer.lift import Lifted
 
 #: Mean displacement (pixels) below which no joint counts as refined.
 MIN_DISPLACEMENT = 1e-2
+
+#: Joints of lower confidence, or outside the image, are not visible.
+MIN_VISIBLE = 0.2
+MISSED = (
+    ", also not in rotated copies and parts of the image; try --detector rtmlib, or --model heavy "
+    "for video"
+)
 
 
 def summarize(lifted: Lifted, poses: Poses, seconds: float) -> Iterator[str]:
@@ -25,6 +33,7 @@ def summarize(lifted: Lifted, poses: Poses, seconds: float) -> Iterator[str]:
         f"{_count(frames, 'frame')} in {seconds:.1f} s ({frames / seconds:.1f} frames/s), "
         f"{lifted.frames_with_people} with people: {_count(len(poses), 'pose')}"
     )
+    yield from detections.notes
     if detections.swapped:
         yield f"corrected left-right swaps in {_count(detections.swapped, 'detection')}"
     if lifted.skipped:
@@ -41,10 +50,25 @@ def summarize(lifted: Lifted, poses: Poses, seconds: float) -> Iterator[str]:
         filled = int(poses.labels["filled"].sum())
         yield f"interpolated {_count(filled, 'pose')} in gaps"
     if len(poses):
+        yield from _hidden_joints(poses)
         yield _refinement(poses)
         yield f"mean reprojection error {poses.reprojection_error.mean():.1f} px"
     else:
-        yield "no person detected"
+        yield "no person detected" + (MISSED if detections.from_images else "")
+
+
+def _hidden_joints(poses: Poses) -> Iterator[str]:
+    """Yield a line about joints that are not visible in most poses."""
+    size = np.asarray(poses.image_size)[:, None]
+    points = denormalize(poses.pose2d, np.asarray(poses.image_size))
+    hidden = ((points < 0) | (points > size)).any(-1) | (poses.confidence < MIN_VISIBLE)
+    names = [
+        name for name, share in zip(poses.skeleton.joints, hidden.mean(axis=0), strict=True)
+        if share > 0.5
+    ]  # fmt: skip
+    if names:
+        where = "" if len(poses) == 1 else " in most poses"
+        yield f"not visible{where}, so their 3D is a guess: {', '.join(names)}"
 
 
 def _refinement(poses: Poses) -> str:

@@ -18,7 +18,7 @@ from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import AtomicFile
 from camerapose.io.source import Source
-from camerapose.view.style import LEFT, PEOPLE, RIGHT
+from camerapose.view.style import HIDDEN, LEFT, PEOPLE, RIGHT
 
 #: Maximum of the longer side, pixels; larger videos are shrunk.
 MAX_SIDE = 1280
@@ -143,8 +143,10 @@ def _draw_person(
     width = max(1, thickness // 3) if filled else thickness
     for line in lines:  # outlines first, which separate bones from any image
         draw.line(line, fill=OUTLINE, width=width + 2)
-    for line, color in zip(lines, colors, strict=True):
-        draw.line(line, fill=color, width=width)
+    hidden = poses.confidence[row] < HIDDEN  # drawn thinly: these joints are guesses
+    for (child, parent), line, color in zip(poses.skeleton.bones, lines, colors, strict=True):
+        is_guess = hidden[child] or hidden[parent]
+        draw.line(line, fill=color, width=max(1, thickness // 3) if is_guess else width)
     radius = thickness + 1
     for x, y in joints[poses.confidence[row] > 0]:
         draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=DETECTED)

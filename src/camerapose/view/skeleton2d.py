@@ -17,6 +17,7 @@ from camerapose.view.style import (
     CONFIDENCE,
     FLOOR,
     GROUND_TRUTH,
+    HIDDEN,
     TEXT,
     bone_colors,
     joint_colors,
@@ -43,7 +44,7 @@ def draw_reprojected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> No
         colors,
         strict=True,
     ):
-        draw_skeleton(ax, points, np.ones_like(confidence), poses.skeleton, color)
+        draw_skeleton(ax, points, np.where(confidence < HIDDEN, 0.1, 1.0), poses.skeleton, color)
         visible = detected[confidence > 0]
         for rim, width, z in (("white", 2.6, 9), (TEXT, 1.0, 10)):
             ax.scatter(
