@@ -102,6 +102,11 @@ def _run(arguments: list[str]) -> int:
         if first == "--version" and chosen is COMMANDS:
             print(f"camerapose {camerapose.__version__}")
             return 0
+        if first == "--licences" and chosen is COMMANDS:
+            from camerapose.cli.licences import overview
+
+            print(overview())
+            return 0
         if first not in chosen.commands:
             kind = "option" if first.startswith("-") else "command"
             raise ValueError(
@@ -120,7 +125,9 @@ def _overview(name: str, group: Group) -> str:
         lines.append(f"  {command:10}{text}")
     lines += ["", f"'{name} COMMAND --help' describes the options of a command."]
     if group is COMMANDS:
-        lines.append(f"'{name} --version' prints the version.")
+        lines.append(
+            f"'{name} --version' and '{name} --licences' print the version and all licences."
+        )
     return "\n".join([*lines, "", group.notes])
 
 

@@ -1,0 +1,50 @@
+"""The option `camerapose --licences`: packages and downloaded files with their licences."""
+
+import re
+from importlib import metadata
+from typing import Any
+
+from camerapose.io.assets import ASSETS
+
+
+def overview() -> str:
+    """Return a table of the installed dependencies, direct and indirect, and of downloads."""
+    rows = [
+        (f"{item.metadata['Name']} {item.version}", _licence(item.metadata))
+        for item in dependencies()
+    ]
+    downloads = {asset.package for asset in ASSETS.values()}
+    rows += [
+        (f"{package.spec} ({package.tool}, {package.size} MB, on first use)", package.licence)
+        for package in sorted(downloads)
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:{width}}  {licence}" for name, licence in rows)
+
+
+def dependencies() -> list[metadata.Distribution]:
+    """Return this package and all installed packages that it requires, extras included."""
+    found: dict[str, metadata.Distribution] = {}
+    names = ["camerapose"]
+    while names:
+        key = re.sub(r"[-_.]+", "-", names.pop()).lower()
+        if key in found:
+            continue
+        try:
+            item = metadata.distribution(key)
+        except metadata.PackageNotFoundError:  # an extra that is not installed
+            continue
+        found[key] = item
+        names += [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in item.requires or ()]
+    return [found[key] for key in sorted(found)]
+
+
+def _licence(fields: Any) -> str:
+    """Return the licence of a package: expression, short text or classifiers."""
+    for name in ("License-Expression", "License"):
+        text = fields.get(name, "").strip()
+        if text and "\n" not in text and len(text) < 80:
+            return text
+    classifiers = fields.get_all("Classifier") or []
+    named = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License ::")]
+    return ", ".join(named) or "see its files"
