@@ -2,33 +2,17 @@
 
 import numpy as np
 import pytest
+from helpers.anny import write_files
 
 from camerapose.core.attachment import ATTACHED
 from camerapose.core.formats import BODY_46, H36M_17
 from camerapose.data.datasets import anny, cmu_dance
 from camerapose.data.retarget import retarget, smallest_rotation
 
-CLIPS = ("cmu/01/01", "cmu/05/02", "cmu/09/03")
-
 
 @pytest.fixture
 def folder(tmp_path):
-    rng, n = np.random.default_rng(0), 12
-    h36m = rng.normal(size=(n, 17, 3))
-    h36m[:, 0] = 0
-    np.savez(
-        tmp_path / anny.FILE,
-        h36m17=h36m.astype(np.float16),
-        coco23=rng.normal(size=(n, 23, 3)).astype(np.float16),
-        bones=rng.normal(size=(n, 6, 3)).astype(np.float16),
-        bone_names=list(anny.CENTRES.values()),
-        clip=np.arange(n) % 3,
-        clips=CLIPS,
-        frame=np.arange(n),
-    )
-    motion = {"salsa": {"01": rng.normal(size=(6, 17, 3))}}
-    np.savez(tmp_path / cmu_dance.FILE, positions_3d=np.array(motion, dtype=object))
-    return tmp_path
+    return write_files(tmp_path)
 
 
 def test_joints_keep_their_definition_and_axes(folder):

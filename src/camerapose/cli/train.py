@@ -45,12 +45,27 @@ def train(
             raise ValueError(f"--{name} is {value}; require 1 or more")
     assignments = [_assignment(item) for item in set]
     from camerapose.train import config_io
+
+    if config_io.recipe(config) == "simulated":
+        return _train_simulated(config, out, assignments)
     from camerapose.train.trainer import train as run
 
     chosen = config_io.read(config)
     for assignment in assignments:
         chosen = config_io.update(chosen, assignment, "--set")
     run(chosen, out, devices=devices, nodes=nodes)
+    return 0
+
+
+def _train_simulated(config: Path, out: Path, assignments: list[dict[str, Any]]) -> int:
+    """Train on simulated detections, on one device."""
+    from camerapose.train import config_io
+    from camerapose.train.simulated import trainer
+
+    chosen = trainer.read(config)
+    for assignment in assignments:
+        chosen = config_io.update(chosen, assignment, "--set")
+    trainer.train(chosen, out)
     return 0
 
 

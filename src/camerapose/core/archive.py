@@ -66,7 +66,8 @@ def _checked(
     n, joints = len(columns["confidence"]) if columns["confidence"].ndim else 0, skeleton.n_joints
     shapes = {
         "pose2d": (n, joints, 2), "confidence": (n, joints), "pose3d": (n, joints, 3),
-        "refined2d": (n, joints, 2), "image_size": (n, 2), "camera_focal": (n, 2),
+        "refined2d": (n, joints, 2), "pose3d_std": (n, joints), "image_size": (n, 2),
+        "camera_focal": (n, 2),
         "camera_center": (n, 2), "camera_translation": (n, 3), "camera_rotation": (n, 3, 3),
         "camera_distortion": (n, 5),
     }  # fmt: skip

@@ -163,3 +163,24 @@ def convert(
             used = xp.stack([confidence[..., source.index(j)] for j in weights], axis=-1)
             scores.append(xp.min(used, axis=-1) * DERIVED_CONFIDENCE)
     return xp.stack(columns, axis=-2), xp.stack(scores, axis=-1)
+
+
+def convert_std(
+    std: Float[Any, "*batch joints"], source: Skeleton, target: Skeleton
+) -> Float[Any, "*batch target"]:
+    """Convert standard deviations from one joint format to another.
+
+    A derived joint has the largest value of the joints that it is derived from; a joint that
+    cannot be derived has infinity.
+    """
+    if source == target:
+        return std
+    xp = array_namespace(std)
+    columns = []
+    for weights in joint_weights(source, target):
+        if weights is None:
+            columns.append(xp.full_like(std[..., 0], float("inf")))
+        else:
+            used = xp.stack([std[..., source.index(joint)] for joint in weights], axis=-1)
+            columns.append(xp.max(used, axis=-1))
+    return xp.stack(columns, axis=-1)

@@ -23,6 +23,7 @@ _SHAPES: dict[str, tuple[int | str, ...]] = {
     "pose3d": ("joints", 3),
     "image_size": (2,),
     "refined2d": ("joints", 2),
+    "pose3d_std": ("joints",),
 }
 
 
@@ -44,6 +45,8 @@ class Poses:
         image_size: width and height, pixels; None if unknown.
         refined2d: output of the refinement network; None if it did not run.
         labels: further columns (numpy), one value per pose: subject, action, frame, person, ...
+        pose3d_std: predicted standard deviation per coordinate of the root-relative position,
+            metres; None if the model does not predict it.
 
     Raises:
         ValueError: columns whose shapes do not fit the skeleton or each other.
@@ -64,6 +67,7 @@ class Poses:
     image_size: Float[Any, "n 2"] | None = None
     refined2d: Float[Any, "n joints 2"] | None = None
     labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pose3d_std: Float[Any, "n joints"] | None = None
 
     def __post_init__(self) -> None:
         joints, shape = self.skeleton.n_joints, tuple(self.pose2d.shape)
@@ -180,6 +184,8 @@ class Poses:
                 columns[name], columns["confidence"] = conversion.convert(
                     getattr(self, name), self.confidence, self.skeleton, target
                 )
+        if self.pose3d_std is not None:
+            columns["pose3d_std"] = conversion.convert_std(self.pose3d_std, self.skeleton, target)
         return replace(self, skeleton=target, **columns)
 
     def mirror(self) -> "Poses":
@@ -203,6 +209,8 @@ class Poses:
             for name in ("pose2d", "pose3d", "refined2d")
             if getattr(self, name) is not None
         }
+        if self.pose3d_std is not None:
+            columns["pose3d_std"] = swapped(self.pose3d_std)
         camera = self.camera
         if camera is not None:
             distortion = camera.distortion
@@ -350,7 +358,7 @@ class Poses:
 
 
 def mean(a: Poses, b: Poses) -> Poses:
-    """Return the mean of two predictions for the same poses: 3D, refined 2D and cameras.
+    """Return the mean of two predictions for the same poses: 3D, its std, refined 2D and cameras.
 
     Other columns are those of `a`. With `b` predicted from the mirrored input and mirrored back,
     this is flip averaging.
@@ -364,4 +372,7 @@ def mean(a: Poses, b: Poses) -> Poses:
     pose3d, refined2d = (
         (a._required(name) + b._required(name)) / 2 for name in ("pose3d", "refined2d")
     )
-    return replace(a, pose3d=pose3d, refined2d=refined2d, camera=camera)
+    std = None
+    if a.pose3d_std is not None and b.pose3d_std is not None:
+        std = (a.pose3d_std + b.pose3d_std) / 2
+    return replace(a, pose3d=pose3d, refined2d=refined2d, camera=camera, pose3d_std=std)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from camerapose.core.camera import Camera, normalize
 from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer import clip, rotated_views
+from camerapose.infer.clip.camera import normalised_intrinsics
 from camerapose.infer.keypoint_checks import (
     check_image_sizes,
     check_keypoints,
@@ -28,6 +30,11 @@ from camerapose.io.weights import find_weights
 OUTPUTS = {
     "refined2d": (-1, 2), "pose3d": (-1, 3), "focal": (2,), "center": (2,), "translation": (3,),
 }  # fmt: skip
+#: Output of graphs that predict standard deviations.
+STD = "pose3d_std"
+#: Input of graphs that accept known quantities, NaN where unknown, and its number of values: focal
+#: length and principal point (normalised units), body height and four limb lengths (metres).
+KNOWN, N_KNOWN = "known", 8
 #: Number of poses in one call of the graph.
 CHUNK = 4096
 
@@ -75,6 +82,8 @@ class Predictor:
         self._session = onnx_session(self.path, device=device, threads=threads)
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.skeleton: Skeleton = _graph_skeleton(self._session, self.path)
+        self._accepts_known = KNOWN in {node.name for node in self._session.get_inputs()}
+        self._predicts_std = STD in {node.name for node in self._session.get_outputs()}
         self._check_outputs()
 
     def __call__(
@@ -86,6 +95,7 @@ class Predictor:
         skeleton: str | Skeleton = "coco_17",
         focal: Any = None,
         center: Any = None,
+        height: Any = None,
     ) -> Poses:
         """Lift people, each independently of the others.
 
@@ -102,12 +112,14 @@ class Predictor:
             focal: focal length in pixels of a calibrated camera: a number, (x, y), or one row per
                 person; poses are rotated and translated to fit it. None: estimated.
             center: principal point in pixels; requires `focal`. None: the image centre.
+            height: body height in metres, a number or one per person, for weights that accept it;
+                others ignore it. To scale poses of any weights, use `infer.clip.set_height`.
 
         Returns:
             Numpy columns in the network's skeleton: `pose2d` as given, `refined2d`, `confidence`,
             `pose3d` (camera frame, metres, absolute), `camera` (focal length and principal point
             in normalised units; `poses.camera.in_pixels(poses.image_size)` converts them),
-            `image_size`.
+            `image_size`, and `pose3d_std` of weights that predict it.
 
         Raises:
             ValueError: shapes, joint count, skeleton, confidences, image sizes or the camera do
@@ -121,10 +133,8 @@ class Predictor:
         warn_of_positions(points, size)
         pose2d = normalize(points, size).astype(np.float32)
         poses = Poses(self.skeleton, pose2d, scores, image_size=size)
-        if self.rotated_views:
-            poses = rotated_views.lift(self._lift, poses)
-        else:
-            poses = self._lift(poses)
+        predict = partial(self._lift, known=_known(poses, focal, center, height))
+        poses = rotated_views.lift(predict, poses) if self.rotated_views else predict(poses)
         wrong = ~np.isfinite(np.asarray(poses.pose3d)).all((1, 2))
         if wrong.any():
             raise ValueError(
@@ -158,7 +168,8 @@ class Predictor:
         """Run the graph once; raise ValueError if an output has another shape or type."""
         joints = self.skeleton.n_joints
         declared = {node.name: node for node in self._session.get_outputs()}
-        inputs = {"pose2d": (2, joints, 2), "confidence": (2, joints)}
+        inputs = {"pose2d": (2, joints, 2), "confidence": (2, joints), KNOWN: (2, N_KNOWN)}
+        expected = OUTPUTS | ({STD: (-1,)} if self._predicts_std else {})
         try:
             wrong = [
                 f"input {node.name} {node.type} {node.shape}"
@@ -166,10 +177,11 @@ class Predictor:
                 if node.type != "tensor(float)" or not _same(node.shape, inputs.get(node.name, ()))
             ]
             if not wrong:
-                columns = self.run(*(np.zeros(s, np.float32) for s in inputs.values()))
+                given = (np.zeros(shape, np.float32) for shape in inputs.values())
+                columns = self.run(*given, std=self._predicts_std)
                 wrong = [
                     f"output {name} {declared[name].type} {columns[name].shape}"
-                    for name, shape in OUTPUTS.items()
+                    for name, shape in expected.items()
                     if columns[name].shape != (2, *(joints if n == -1 else n for n in shape))
                     or columns[name].dtype != np.float32
                 ]
@@ -181,46 +193,77 @@ class Predictor:
                 "`camerapose export` wrote"
             )
 
-    def _lift(self, poses: Poses) -> Poses:
+    def _lift(self, poses: Poses, known: Float[np.ndarray, "n known"]) -> Poses:
         """Return the poses with the outputs of the graph."""
         n = len(poses)
         given = Poses.cat([poses, poses.mirror()]) if self.flip_averaging else poses
-        columns = self.run(given.pose2d, given.confidence)
+        if self.flip_averaging:
+            flipped = known * np.float32([1, -1, 1, 1, 1, 1, 1, 1])
+            known = np.concatenate([known, flipped])
+        columns = self.run(given.pose2d, given.confidence, known, std=self._predicts_std)
         lifted = replace(
             given,
             pose3d=columns["pose3d"],
             refined2d=columns["refined2d"],
             camera=Camera(columns["focal"], columns["center"], columns["translation"]),
+            pose3d_std=columns.get(STD),
         )
         return mean(lifted[:n], lifted[n:].mirror()) if self.flip_averaging else lifted
 
     def run(
-        self, pose2d: Float[np.ndarray, "n joints 2"], confidence: Float[np.ndarray, "n joints"]
+        self,
+        pose2d: Float[np.ndarray, "n joints 2"],
+        confidence: Float[np.ndarray, "n joints"],
+        known: Float[np.ndarray, "n known"] | None = None,
+        *,
+        std: bool = False,
     ) -> dict[str, np.ndarray]:
         """Run the graph.
 
         Args:
             pose2d: normalised image coordinates, in the network's skeleton.
             confidence: 0 to 1.
+            known: known quantities (`KNOWN`); None: nothing is known. Ignored by graphs without
+                this input.
+            std: whether to return `pose3d_std` as well.
 
         Returns:
             The arrays `OUTPUTS`, one row per pose.
         """
+        shapes = OUTPUTS | ({STD: (-1,)} if std else {})
         if not len(pose2d):
             joints = self.skeleton.n_joints
             return {
                 name: np.zeros((0, *(joints if n == -1 else n for n in shape)), np.float32)
-                for name, shape in OUTPUTS.items()
+                for name, shape in shapes.items()
             }
+        feed = {"pose2d": pose2d, "confidence": confidence}
+        if self._accepts_known:
+            nothing = np.full((len(pose2d), N_KNOWN), np.nan, np.float32)
+            feed[KNOWN] = nothing if known is None else known
         chunks = [
-            self._session.run(
-                list(OUTPUTS),
-                {"pose2d": pose2d[i : i + CHUNK], "confidence": confidence[i : i + CHUNK]},
-            )
+            self._session.run(list(shapes), {k: v[i : i + CHUNK] for k, v in feed.items()})
             for i in range(0, len(pose2d), CHUNK)
         ]
         parts = zip(*chunks, strict=True)
-        return {name: np.concatenate(part) for name, part in zip(OUTPUTS, parts, strict=True)}
+        return {name: np.concatenate(part) for name, part in zip(shapes, parts, strict=True)}
+
+
+def _known(poses: Poses, focal: Any, center: Any, height: Any) -> Float[np.ndarray, "n known"]:
+    """Return the values of `KNOWN` in normalised units, NaN where unknown.
+
+    Args:
+        poses: 2D poses with image sizes.
+        focal, center: pixels, as given to the predictor.
+        height: metres.
+    """
+    known = np.full((len(poses), N_KNOWN), np.nan, np.float32)
+    if focal is not None:
+        focals, known[:, 1:3] = normalised_intrinsics(poses, focal, center)
+        known[:, 0] = focals.mean(axis=1)
+    if height is not None:
+        known[:, 3] = height
+    return known
 
 
 def _same(shape: Any, expected: tuple[int, ...]) -> bool:

@@ -20,7 +20,8 @@ BATCH = 64
 UNITS = {
     "keypoints": "pixel", "refined": "pixel", "reprojection": "pixel",
     "reprojection_error": "pixel", "refinement": "pixel", "focal": "pixel",
-    "center": "pixel", "pose3d": "metre", "translation": "metre", "time": "second",
+    "center": "pixel", "pose3d": "metre", "pose3d_std": "metre",
+    "translation": "metre", "time": "second",
 }  # fmt: skip
 
 
@@ -35,12 +36,13 @@ def to_dict(poses: Poses) -> dict[str, Any]:
          "units": {...}, "poses": [{
             "frame", "time", "person", "image", "image_size": [width, height],
             "keypoints": [[x, y] or None], "refined": [[x, y]], "confidence": [...],
-            "pose3d": [[x, y, z]],
+            "pose3d": [[x, y, z]], "pose3d_std": [...] or None,
             "camera": {"focal": [fx, fy], "center": [cx, cy], "translation": [x, y, z]},
             "reprojection": [[x, y]], "reprojection_error", "refinement"}]}
 
     `pose3d` is absolute in the camera frame (x right, y down, z forward), `translation` is the
-    position of the root joint, and `refinement` is the mean over the visible joints.
+    position of the root joint, and `refinement` is the mean over the visible joints. `pose3d_std`
+    is the predicted standard deviation per coordinate of the root-relative position.
     """
     return _header(poses) | {"poses": list(rows(poses))}
 
@@ -123,6 +125,7 @@ def _batch_rows(poses: Poses) -> Iterator[dict[str, Any]]:
     cameras = {"focal": _rounded(camera.focal, 2), "center": _rounded(camera.center, 2),
                "translation": _rounded(camera.translation, 4)}  # fmt: skip
     confidence, pose3d = _rounded(poses.confidence, 3), _rounded(poses.pose3d, 4)
+    std = None if poses.pose3d_std is None else _rounded(poses.pose3d_std, 4)
     error, moved = _rounded(poses.reprojection_error, 2), _rounded(poses.refinement, 2)
     for i in range(len(poses)):
         row: dict[str, Any] = {"frame": None, "time": None, "person": None, "image": None}
@@ -136,6 +139,7 @@ def _batch_rows(poses: Poses) -> Iterator[dict[str, Any]]:
             "refined": pixels["refined"][i],
             "confidence": confidence[i],
             "pose3d": pose3d[i],
+            "pose3d_std": None if std is None else [v if v < np.inf else None for v in std[i]],
             "camera": {name: column[i] for name, column in cameras.items()},
             "reprojection": pixels["reprojection"][i],
             "reprojection_error": error[i],

@@ -20,8 +20,12 @@ EXTENDS = "extends"
 TEST_SUBJECTS = {"S9", "S11"}
 
 
-def read(path: Path | str) -> Config:
+def read(path: Path | str, defaults: Any = None) -> Any:
     """Read a configuration file, including the files that it extends.
+
+    Args:
+        path: TOML file.
+        defaults: settings of another recipe; None: `Config()`.
 
     Tables are merged key by key. A setting with a table as its value (`model.lifter_arguments`,
     `data.pairs`, `data.unlabelled`) is one value: it replaces the inherited one.
@@ -31,10 +35,15 @@ def read(path: Path | str) -> Config:
         ValueError: not TOML, an unknown key, a value of another type or out of range, or files
             that extend each other.
     """
-    config = Config()
+    config = Config() if defaults is None else defaults
     for file, differences in _chain(Path(path)):
         config = update(config, differences, str(file))
     return config
+
+
+def recipe(path: Path | str) -> str:
+    """Return the setting `recipe` of a file or the files it extends; "stages" if there is none."""
+    return next((d["recipe"] for _, d in reversed(_chain(Path(path))) if "recipe" in d), "stages")
 
 
 def read_differences(path: Path | str) -> dict[str, Any]:
@@ -204,7 +213,7 @@ def as_dict(config: Any) -> dict[str, Any]:
     return plain
 
 
-def to_toml(config: Config) -> str:
+def to_toml(config: Any) -> str:
     """Return the complete configuration as TOML that `read` accepts."""
     lines, tables = [], []
     for key, entry in as_dict(config).items():

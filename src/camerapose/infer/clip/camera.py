@@ -28,9 +28,24 @@ def set_focal_length(poses: Poses, focal: Any, center: Any = None) -> Poses:
         ValueError: wrong shapes, a focal length that is not positive and finite, or missing
             columns.
     """
+    check_poses(poses, "pose3d", "camera")
+    return replace_camera(poses, *normalised_intrinsics(poses, focal, center))
+
+
+def normalised_intrinsics(
+    poses: Poses, focal: Any, center: Any = None
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
+    """Return focal lengths and principal points in normalised units.
+
+    Args:
+        poses: with image sizes.
+        focal, center: pixels, as for `set_focal_length`.
+
+    Raises:
+        ValueError: wrong shapes, no image sizes, or a focal length that is not positive and finite.
+    """
     if poses.image_size is None:
         raise ValueError("poses have no image_size; a focal length in pixels needs it")
-    check_poses(poses, "pose3d", "camera")
     size = poses.image_size
     focal = _one_row_each("focal", focal, len(poses))
     if not (np.isfinite(focal) & (focal > 0)).all():
@@ -39,7 +54,7 @@ def set_focal_length(poses: Poses, focal: Any, center: Any = None) -> Poses:
     if not np.isfinite(center).all():
         raise ValueError(f"center is {center[:1].tolist()}; give finite pixel coordinates")
     width = size[:, :1]
-    return replace_camera(poses, focal * 2 / width, (2 * center - size) / width)
+    return focal * 2 / width, (2 * center - size) / width
 
 
 def _one_row_each(name: str, values: Any, n: int) -> Float[np.ndarray, "n 2"]:

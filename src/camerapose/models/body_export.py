@@ -1,0 +1,66 @@
+"""Export a `BodyModel` as the ONNX graph that `camerapose.Predictor` runs."""
+
+import copy
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import camerapose
+from camerapose.core.formats import BODY_46
+from camerapose.io.files import write_bytes
+from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
+from camerapose.models.onnx_export import UNITS, _quiet, _strip
+
+OUTPUTS = ["refined2d", "pose3d", "focal", "center", "translation", "pose3d_std"]
+
+
+def export_body_model(
+    model: BodyModel, path: Path | str, card: dict[str, Any] | None = None, license: str = ""
+) -> None:
+    """Write the graph: `pose2d`, `confidence`, `known` to `OUTPUTS`, for any number of poses.
+
+    Args:
+        model: the model; batch norm is folded into the products before it.
+        path: file, replaced atomically.
+        card: description of the weights, stored in the metadata.
+        license: licence of the weights.
+    """
+    import onnx
+
+    absolute = AbsoluteBodyModel(fold(copy.deepcopy(model).eval().cpu())).eval()
+    joints = BODY_46.n_joints
+    example = (torch.randn(2, joints, 2), torch.rand(2, joints), torch.rand(2, N_KNOWN))
+    batch = torch.export.Dim("n", min=1)
+    with _quiet():
+        program = torch.onnx.export(
+            absolute, example, input_names=["pose2d", "confidence", "known"], output_names=OUTPUTS,
+            dynamic_shapes=({0: batch}, {0: batch}, {0: batch}), dynamo=True, optimize=True,
+            verbose=False,
+        )  # fmt: skip
+    buffer = io.BytesIO()
+    program.save(buffer)
+    graph = onnx.load_from_string(buffer.getvalue())
+    _strip(graph)
+    metadata = {
+        "camerapose_version": camerapose.__version__,
+        "skeleton": BODY_46.name,
+        "units": UNITS,
+        "license": license,
+        "card": json.dumps(card or {}),
+    }
+    for key, value in metadata.items():
+        entry = graph.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.checker.check_model(graph)
+    write_bytes(path, graph.SerializeToString())
+
+
+def fold(model: BodyModel) -> BodyModel:
+    """Fold batch norm into the preceding linear layers, in place; for evaluation."""
+    for layer in [model.first, *(layer for block in model.blocks for layer in block)]:
+        layer[0] = torch.nn.utils.fuse_linear_bn_eval(layer[0], layer[1])
+        layer[1] = torch.nn.Identity()
+    return model

@@ -1,0 +1,1 @@
+"""Training of `BodyModel` on simulated detections (`data.augment.engine`)."""

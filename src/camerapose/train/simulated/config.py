@@ -1,0 +1,93 @@
+"""Settings of the training on simulated detections: the recipe "simulated"."""
+
+from dataclasses import dataclass, field
+
+from camerapose.data.augment.engine import EngineOptions
+from camerapose.train.config import Schedule
+
+
+@dataclass
+class SimulatedData:
+    """Data sets; false: not used."""
+
+    anny: str | None = "data/open"
+    """Folder of anny_pairs.npz."""
+    cmu_dance: str | None = None
+    """Folder of cmu_dance_martial.npz and anny_pairs.npz."""
+    human36m: str | None = None
+    """Folder of data_3d_h36m.npz: research weights only. Its joints alone are supervised."""
+    human36m_subjects: tuple[str, ...] = ("S1", "S5", "S6", "S7", "S8")
+    """Human3.6M subjects for training."""
+    human36m_share: float = field(default=0.4, metadata={"min": 0.0, "max": 1.0})
+    """Share of Human3.6M's poses in a batch."""
+    mpii: str | None = None
+    """Folder of MPII's annotations: 2D only."""
+    coco: str | None = None
+    """Folder of COCO's annotations: 2D only."""
+    held_out: tuple[str, ...] = ("cmu/05", "cmu/14")
+    """Subjects of `anny` for validation and calibration; empty for the final training."""
+    balance: float = field(default=0.5, metadata={"min": 0.0, "max": 1.0})
+    """The probability of a clip is its number of frames to the power of 1 - balance."""
+
+
+@dataclass
+class Network:
+    """Sizes of the network (`models.body_model.BodyModel`)."""
+
+    width: int = field(default=512, metadata={"min": 8})
+    """Width of the hidden layers."""
+    blocks: int = field(default=3, metadata={"min": 1})
+    """Number of residual blocks."""
+    dropout: float = field(default=0.0, metadata={"min": 0.0, "max": 0.9})
+    """Dropout probability."""
+
+
+@dataclass
+class SimulatedWeights:
+    """Weights of the losses."""
+
+    pose: float = 1.0
+    """Mean distance of the joints, root-relative, metres."""
+    likelihood: float = 0.01
+    """Negative Gaussian log-likelihood of the errors per coordinate."""
+    focal: float = 0.05
+    """Mean absolute difference of the logarithms of focal lengths."""
+    reprojection: float = 0.05
+    """Mean reprojection error of 2D-only poses relative to the person's spread."""
+    prior: float = 0.02
+    """Plausible bone lengths of 2D-only poses (`losses.bone_prior_loss`)."""
+
+
+@dataclass
+class SimulatedConfig:
+    """A training run on simulated detections."""
+
+    recipe: str = "simulated"
+    """Distinguishes these files from those of the three stages."""
+    seed: int = 0
+    """Seed of all random numbers."""
+    device: str = "auto"
+    """cpu, cuda or auto."""
+    iterations: int = field(default=4000, metadata={"min": 1})
+    """Number of updates."""
+    batch: int = field(default=1024, metadata={"min": 2})
+    """Simulated poses per update."""
+    unlabelled_batch: int = field(default=0, metadata={"min": 0})
+    """2D-only poses per update."""
+    lr: float = field(default=2e-3, metadata={"above": 0.0})
+    """Highest learning rate of a one-cycle schedule."""
+    weight_decay: float = field(default=1e-2, metadata={"min": 0.0})
+    """Weight decay of AdamW."""
+    clip: float = field(default=1.0, metadata={"above": 0.0})
+    """Largest norm of the gradient."""
+    validate_every: int = field(default=500, metadata={"min": 1})
+    """Iterations between validations and checkpoints."""
+    data: SimulatedData = field(default_factory=SimulatedData)
+    network: Network = field(default_factory=Network)
+    weights: SimulatedWeights = field(default_factory=SimulatedWeights)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Learning rate schedule."""
+        return Schedule(epochs=1, batch=self.batch, lr=self.lr, decay="one_cycle")

@@ -1,0 +1,135 @@
+"""Training data on the device: poses in world axes, and 2D-only poses."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from camerapose.core.anatomy import body_height
+from camerapose.core.attachment import ATTACHED
+from camerapose.core.formats import BODY_46, H36M_17
+from camerapose.core.poses import Poses
+from camerapose.data.augment import detector_errors
+from camerapose.data.augment.detector_errors import DetectorOptions
+from camerapose.data.cache import cached
+from camerapose.data.datasets import anny, cmu_dance, coco, mpii
+from camerapose.data.retarget import retarget
+from camerapose.train.simulated.config import SimulatedData
+
+#: Fewest annotated joints of 2D-only people.
+MIN_ANNOTATED = 8
+#: Human3.6M: every n-th frame (5 Hz), and its joints in `BODY_46`.
+HUMAN36M_STEP = 10
+HUMAN36M_JOINTS = [BODY_46.index(f"{joint}_h36m") for joint in H36M_17.joints]
+
+
+class World(NamedTuple):
+    """Poses in world axes, and their probabilities."""
+
+    joints: Float[Tensor, "n 46 3"]
+    probability: Float[Tensor, " n"]
+
+    def draw(self, n: int, generator: torch.Generator) -> Float[Tensor, "batch 46 3"]:
+        """Return random poses."""
+        rows = torch.multinomial(self.probability, n, replacement=True, generator=generator)
+        return self.joints[rows]
+
+
+class SimulatedTrainingData(NamedTuple):
+    """Data of a run."""
+
+    train: World
+    held_out: World | None
+    human36m: World | None
+    unlabelled: Poses | None  # `BODY_46`, torch columns
+
+
+def load(config: SimulatedData, device: torch.device) -> SimulatedTrainingData:
+    """Load all data sets of the configuration.
+
+    Raises:
+        FileNotFoundError: files are missing.
+    """
+    parts, held_out = [], None
+    if config.anny is not None:
+        excluded = (*anny.BENCHMARK, *config.held_out)
+        parts.append(cached(anny.load, config.anny, excluded=excluded))
+        if config.held_out:
+            held_out = cached(anny.load, config.anny, subjects=config.held_out)
+    if config.cmu_dance is not None:
+        parts.append(cached(cmu_dance.load, config.cmu_dance))
+    if not parts:
+        raise ValueError("no data to train on; set data.anny or data.cmu_dance to a folder")
+    return SimulatedTrainingData(
+        _world(Poses.cat(parts), config.balance, device),
+        None if held_out is None else _world(held_out, config.balance, device),
+        None if config.human36m is None else _human36m(config, device),
+        _unlabelled(config, device),
+    )
+
+
+def _world(poses: Poses, balance: float, device: torch.device) -> World:
+    joints = torch.as_tensor(anny.to_world(poses), dtype=torch.float32, device=device)
+    clip = np.char.add(np.char.add(poses.labels["subject"], "/"), poses.labels["action"])
+    _, which, counts = np.unique(clip, return_inverse=True, return_counts=True)
+    weight = counts[which] ** -float(balance)
+    return World(joints, torch.as_tensor(weight / weight.sum(), dtype=torch.float32).to(device))
+
+
+def _human36m(config: SimulatedData, device: torch.device) -> World:
+    """Return Human3.6M's poses in `BODY_46`.
+
+    The joints that it lacks are those of random `anny` bodies in the same posture and of the same
+    height (`data.retarget`); they are not ground truth.
+    """
+    from camerapose.data.datasets import human36m
+    from camerapose.data.datasets.human36m.calibration import cameras
+
+    poses = cached(
+        human36m.load, config.human36m, subjects=config.human36m_subjects,
+        frame_step=HUMAN36M_STEP, skeleton="h36m_17",
+    )  # fmt: skip
+    poses = poses[poses.labels["camera"] == 0]
+    relative = poses.pose3d - poses.root_position[:, None]
+    world = np.empty(relative.shape, np.float32)
+    for subject in np.unique(poses.labels["subject"]):
+        rows = poses.labels["subject"] == subject
+        world[rows] = relative[rows] @ cameras(str(subject))[0].rotation[0]
+    bodies = anny.to_world(cached(anny.load, config.anny, excluded=anny.BENCHMARK))
+    bodies = bodies[np.random.default_rng(0).integers(0, len(bodies), len(world))]
+    size = body_height(world, H36M_17) / body_height(bodies[:, HUMAN36M_JOINTS], H36M_17)
+    joints = retarget(world, bodies * size[:, None, None], ATTACHED.parents)
+    joints[:, HUMAN36M_JOINTS] = world
+    weight = torch.full((len(world),), 1 / len(world), device=device)
+    return World(torch.as_tensor(joints, dtype=torch.float32, device=device), weight)
+
+
+def _unlabelled(config: SimulatedData, device: torch.device) -> Poses | None:
+    parts = []
+    if config.mpii is not None:
+        parts.append(cached(mpii.load, config.mpii).to(BODY_46))
+    if config.coco is not None:
+        parts.append(cached(coco.load, config.coco).to(BODY_46))
+    if not parts:
+        return None
+    poses = Poses.cat([Poses(BODY_46, p.pose2d, p.confidence) for p in parts])
+    enough = (poses.confidence > 0).sum(axis=1) >= MIN_ANNOTATED
+    return poses[enough].to_torch(device)
+
+
+def draw_unlabelled(
+    poses: Poses, n: int, options: DetectorOptions, generator: torch.Generator
+) -> tuple[Poses, Float[Tensor, "n joints 2"], Float[Tensor, "n joints"]]:
+    """Return random 2D-only poses, half of them mirrored, and simulated detections of them."""
+    device = poses.pose2d.device
+    rows = torch.randint(len(poses), (n,), generator=generator, device=device)
+    drawn = poses[rows]
+    half = n // 2
+    drawn = Poses.cat([drawn[:half], drawn[half:].mirror()])
+    given = drawn.confidence > 0
+    pose2d, confidence = detector_errors.detect(
+        drawn.pose2d, given, torch.ones_like(given), options, generator
+    )
+    return drawn, pose2d, confidence

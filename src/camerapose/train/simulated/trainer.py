@@ -1,0 +1,200 @@
+"""Train `BodyModel` on simulated detections, resumable at every validation.
+
+RUN/config.toml    complete configuration
+RUN/training.pt    checkpoint to resume from
+RUN/metrics.jsonl  losses and validations
+RUN/checkpoint/    model.pt (weights) and model.onnx (prediction)
+"""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from camerapose.data.augment.engine import Sample, simulate
+from camerapose.io.files import AtomicFile, make_folder, write_text
+from camerapose.models.body_export import export_body_model
+from camerapose.models.body_model import BodyModel
+from camerapose.train import config_io
+from camerapose.train.schedule import learning_rate
+from camerapose.train.simulated import data, validation
+from camerapose.train.simulated.config import SimulatedConfig
+from camerapose.train.simulated.losses import supervised_terms, unlabelled_terms
+from camerapose.train.trainer import select_device
+
+FILE = "training.pt"
+
+
+def train(config: SimulatedConfig, out: Path | str) -> Path:
+    """Train; called again after an interruption, resume from the last validation.
+
+    Args:
+        config: settings.
+        out: run folder.
+
+    Returns:
+        The folder `checkpoint` of the finished run.
+
+    Raises:
+        FileNotFoundError: a data set is missing.
+        ValueError: a run with other settings in the folder.
+    """
+    out = Path(out)
+    _prepare(config, out)
+    device = select_device(config.device)
+    torch.manual_seed(config.seed)
+    generator = torch.Generator(device).manual_seed(config.seed)
+    model = BodyModel(**vars(config.network)).to(device)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), config.lr, weight_decay=config.weight_decay, foreach=True
+    )
+    start = _resume(out / FILE, model, optimizer, generator)
+    sources = data.load(config.data, device)
+    sample = validation.fixed_sample(sources.held_out or sources.train, config.engine)
+    sums: dict[str, float] = {}
+    for iteration in tqdm(range(start, config.iterations), initial=start, total=config.iterations):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config.schedule, iteration / config.iterations)
+        for name, value in _update(model, optimizer, sources, config, generator).items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+        done = iteration + 1
+        if done % config.validate_every == 0 or done == config.iterations:
+            losses = {name: value / config.validate_every for name, value in sums.items()}
+            sums = {}
+            _log(out, done, losses, validation.validate(model, sample))
+            _save(out / FILE, done, model, optimizer, generator)
+    return _finish(model, sample, config, out)
+
+
+def _update(
+    model: BodyModel,
+    optimizer: torch.optim.Optimizer,
+    sources: data.SimulatedTrainingData,
+    config: SimulatedConfig,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """Update the weights with one batch; return the weighted losses.
+
+    Simulated and 2D-only poses pass through the network together, so that both contribute to the
+    statistics of batch norm.
+    """
+    sample = simulate(sources.train.draw(config.batch, generator), config.engine, generator)
+    if sources.human36m is not None:
+        sample = _with_human36m(sample, sources.human36m, config, generator)
+    pose2d, confidence, known = sample.pose2d, sample.confidence, sample.known
+    if sources.unlabelled is not None and config.unlabelled_batch:
+        annotated, detected, scores = data.draw_unlabelled(
+            sources.unlabelled, config.unlabelled_batch, config.engine.detector, generator
+        )
+        unknown = known.new_full((len(detected), known.shape[1]), torch.nan)
+        pose2d, confidence = torch.cat([pose2d, detected]), torch.cat([confidence, scores])
+        known = torch.cat([known, unknown])
+    model.train()
+    predicted = model(pose2d, confidence, known)
+    n = len(sample.pose2d)
+    terms = supervised_terms(predicted.rows(slice(0, n)), sample, config.weights)
+    if len(pose2d) > n:
+        others = predicted.rows(slice(n, None))
+        terms |= unlabelled_terms(others, annotated, detected, scores, config.weights)
+    optimizer.zero_grad(set_to_none=True)
+    sum(terms.values()).backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip, foreach=True)
+    if norm.isfinite():
+        optimizer.step()
+    return {name: value.detach() for name, value in terms.items()}
+
+
+def _with_human36m(
+    sample: Sample, human36m: data.World, config: SimulatedConfig, generator: torch.Generator
+) -> Sample:
+    """Return the sample with its first rows replaced by poses of Human3.6M, in its formats."""
+    n = round(config.data.human36m_share * config.batch)
+    if n == 0:
+        return sample
+    options = replace(config.engine, formats={"h36m_16": 0.7, "h36m_17": 0.3})
+    other = simulate(human36m.draw(n, generator), options, generator)
+    pose3d = torch.full_like(other.pose3d, torch.nan)
+    pose3d[:, data.HUMAN36M_JOINTS] = other.pose3d[:, data.HUMAN36M_JOINTS]
+    other = other._replace(pose3d=pose3d)
+    return Sample(*(torch.cat([a, b[n:]]) for a, b in zip(other, sample, strict=True)))
+
+
+def _prepare(config: SimulatedConfig, out: Path) -> None:
+    make_folder(out)
+    path = out / "config.toml"
+    if path.exists() and (out / FILE).exists():
+        old = config_io.as_dict(read(path))
+        new = config_io.as_dict(config)
+        differing = [key for key in new if new[key] != old[key]]
+        if differing:
+            raise ValueError(
+                f"{out} contains a run with other settings of {', '.join(differing)}; resume it "
+                f"with {path} or choose another --out"
+            )
+    write_text(path, config_io.to_toml(config))
+
+
+def read(path: Path | str) -> SimulatedConfig:
+    """Read a configuration file of this recipe."""
+    return config_io.read(path, SimulatedConfig())
+
+
+def _resume(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
+) -> int:
+    """Restore the state, if there is any, and return the number of completed iterations."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location=generator.device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    generator.set_state(state["generator"].cpu())
+    torch.set_rng_state(state["torch"].cpu())
+    return state["iteration"]
+
+
+def _save(
+    path: Path,
+    iteration: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> None:
+    state = {
+        "iteration": iteration,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "generator": generator.get_state(),
+        "torch": torch.get_rng_state(),
+    }
+    with AtomicFile(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _log(out: Path, iteration: int, losses: dict[str, float], values: dict[str, float]) -> None:
+    entry: dict[str, Any] = {"iteration": iteration, "time": time.time()}
+    entry |= {"loss": losses, "validation": values}
+    with open(out / "metrics.jsonl", "a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+    text = ", ".join(f"{name} {value:.4g}" for name, value in (losses | values).items())
+    tqdm.write(f"iteration {iteration}: {text}")
+
+
+def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path) -> Path:
+    """Calibrate and export the model; return its folder."""
+    if config.data.held_out:  # otherwise the errors would be those of training poses
+        validation.calibrate(model, sample)
+    values = validation.validate(model, sample)
+    folder = make_folder(out / "checkpoint")
+    with AtomicFile(folder / "model.pt") as temporary:
+        torch.save({"network": vars(config.network), "state": model.state_dict()}, temporary)
+    settings = config_io.as_dict(config)
+    settings["data"] = {k: v if k == "held_out" else bool(v) for k, v in settings["data"].items()}
+    export_body_model(model, folder / "model.onnx", {"config": settings, "validation": values})
+    tqdm.write(f"finished: {folder}, {values}")
+    return folder

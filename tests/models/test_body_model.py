@@ -1,0 +1,100 @@
+"""The lifter of several joint definitions, and its graph."""
+
+import numpy as np
+import pytest
+import torch
+
+from camerapose.core.formats import BODY_46
+from camerapose.infer.predictor import Predictor
+from camerapose.models.body_export import export_body_model
+from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    model = BodyModel(width=64, blocks=1)
+    torch.nn.init.normal_(model.last.weight, std=0.05)
+    pose2d, confidence, known = inputs(256)
+    model.train()
+    model(pose2d, confidence, known)  # statistics of batch norm
+    return model.eval()
+
+
+def inputs(n=8):
+    generator = torch.Generator().manual_seed(1)
+    pose2d = 0.3 * torch.randn(n, 46, 2, generator=generator)
+    confidence = torch.rand(n, 46, generator=generator)
+    confidence = torch.where(torch.rand(n, 46, generator=generator) < 0.4, 0.0, confidence)
+    return pose2d, confidence, torch.full((n, N_KNOWN), torch.nan)
+
+
+def test_the_root_is_at_the_origin_and_missing_joints_are_ignored(model):
+    pose2d, confidence, known = inputs()
+    predicted = model(pose2d, confidence, known)
+    assert (predicted.facing[:, BODY_46.root_index] == 0).all()
+    moved = torch.where(confidence[..., None] == 0, 7.0, pose2d)
+    torch.testing.assert_close(model(moved, confidence, known).facing, predicted.facing)
+
+
+def test_known_focal_length_and_principal_point_are_used(model):
+    pose2d, confidence, known = inputs()
+    known[:, 0], known[:, 1], known[:, 2] = 2.5, 0.1, -0.2
+    predicted = model(pose2d, confidence, known)
+    torch.testing.assert_close(predicted.focal, torch.full_like(predicted.focal, 2.5))
+    torch.testing.assert_close(predicted.center, known[:, 1:3])
+    unknown = model(pose2d, confidence)
+    assert (unknown.center == 0).all()
+    assert not torch.allclose(unknown.facing, predicted.facing)
+
+
+def test_body_height_is_an_input(model):
+    pose2d, confidence, known = inputs()
+    tall = known.clone()
+    tall[:, 3] = 1.9
+    assert not torch.allclose(
+        model(pose2d, confidence, tall).facing, model(pose2d, confidence).facing
+    )
+
+
+def test_pose_of_a_person_does_not_depend_on_other_rows(model):
+    pose2d, confidence, known = inputs()
+    alone = model(pose2d[:1], confidence[:1], known[:1])
+    torch.testing.assert_close(alone.facing, model(pose2d, confidence, known).facing[:1])
+
+
+def test_standard_deviations_are_positive_and_scaled_by_the_calibration(model):
+    absolute = AbsoluteBodyModel(model)
+    std = absolute(*inputs()).pose3d_std
+    assert (std > 0).all()
+    model.calibration.fill_(2.0)
+    torch.testing.assert_close(absolute(*inputs()).pose3d_std, 2 * std)
+    model.calibration.fill_(1.0)
+
+
+def test_the_graph_equals_the_model(model, tmp_path):
+    import onnxruntime
+
+    export_body_model(model, tmp_path / "model.onnx", {"a": 1})
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    for n in (1, 5):
+        pose2d, confidence, known = inputs(n)
+        known[:, 3] = 1.7
+        expected = AbsoluteBodyModel(model)(pose2d, confidence, known)
+        feed = {"pose2d": pose2d, "confidence": confidence, "known": known}
+        result = session.run(list(expected._fields), {k: v.numpy() for k, v in feed.items()})
+        for name, a, b in zip(expected._fields, result, expected, strict=True):
+            np.testing.assert_allclose(a, b.detach().numpy(), atol=2e-4, rtol=2e-3, err_msg=name)
+
+
+def test_the_predictor_runs_the_graph(model, tmp_path):
+    export_body_model(model, tmp_path / "model.onnx")
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(100, 600, (3, 17, 2))
+    poses = Predictor(tmp_path / "model.onnx")(keypoints, image_size=(1280, 720))
+    assert poses.skeleton == BODY_46
+    assert poses.pose3d_std.shape == (3, 46) and (poses.pose3d_std > 0).all()
+    assert poses.to("coco_17").pose3d.shape == (3, 17, 3)
+    assert poses.to("h36m_16").pose3d_std.shape == (3, 16)
+    limbs = poses.to("coco_17")
+    np.testing.assert_allclose(limbs.confidence, 1)

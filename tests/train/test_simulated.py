@@ -1,0 +1,105 @@
+"""Training on simulated detections."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from helpers.anny import write_files
+
+from camerapose.core.formats import BODY_46
+from camerapose.data.augment.engine import EngineOptions, simulate
+from camerapose.infer.predictor import Predictor
+from camerapose.models.body_model import BodyModel
+from camerapose.train import config_io
+from camerapose.train.simulated import trainer, validation
+from camerapose.train.simulated.config import SimulatedConfig, SimulatedWeights
+from camerapose.train.simulated.data import World
+from camerapose.train.simulated.losses import supervised_terms
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAMERAPOSE_CACHE", str(tmp_path / "cache"))
+    folder = str(write_files(tmp_path))
+    settings = {
+        "iterations": 4, "batch": 16, "validate_every": 2, "device": "cpu",
+        "network": {"width": 16, "blocks": 1}, "data": {"anny": folder, "cmu_dance": folder},
+    }  # fmt: skip
+    return config_io.update(SimulatedConfig(), settings, "test")
+
+
+def weights(folder):
+    return torch.load(folder / "model.pt", weights_only=True)["state"]
+
+
+def test_training_writes_a_graph_and_metrics(config, tmp_path):
+    folder = trainer.train(config, tmp_path / "run")
+    poses = Predictor(folder)(
+        np.random.default_rng(0).uniform(0, 500, (2, 17, 2)), image_size=(640, 480)
+    )
+    assert poses.skeleton == BODY_46 and poses.pose3d_std.shape == (2, 46)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["iteration"] for line in lines] == [2, 4]
+    assert trainer.read(tmp_path / "run" / "config.toml") == config
+
+
+def test_an_interrupted_run_resumes_with_the_same_result(config, tmp_path, monkeypatch):
+    whole = trainer.train(config, tmp_path / "whole")
+    log = trainer._log
+
+    def interrupt(out, iteration, *values):
+        log(out, iteration, *values)
+        if iteration == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_log", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(config, tmp_path / "parts")
+    monkeypatch.setattr(trainer, "_log", log)
+    parts = trainer.train(config, tmp_path / "parts")
+    for name, value in weights(whole).items():
+        torch.testing.assert_close(weights(parts)[name], value, rtol=0, atol=0)
+
+
+def test_other_settings_in_the_folder(config, tmp_path):
+    trainer.train(config, tmp_path / "run")
+    other = config_io.update(config, {"batch": 8}, "test")
+    with pytest.raises(ValueError, match="batch"):
+        trainer.train(other, tmp_path / "run")
+
+
+def test_shipped_configurations():
+    from helpers.paths import ROOT
+
+    for name in ("open", "open-short", "research"):
+        path = ROOT / "configs" / f"{name}.toml"
+        assert config_io.recipe(path) == "simulated"
+        trainer.read(path)
+    assert config_io.recipe(ROOT / "configs" / "quick.toml") == "stages"
+
+
+def sample(n=64):
+    world = 0.4 * torch.randn(n, 46, 3, generator=torch.Generator().manual_seed(0))
+    return simulate(world, EngineOptions(), torch.Generator().manual_seed(1))
+
+
+def test_joints_without_ground_truth_do_not_count():
+    model, pairs = BodyModel(16, 1), sample()
+    predicted = model(pairs.pose2d, pairs.confidence, pairs.known)
+    partial = pairs.pose3d.clone()
+    partial[:, 5] = torch.nan
+    terms = supervised_terms(predicted, pairs._replace(pose3d=partial), SimulatedWeights())
+    sum(terms.values()).backward()
+    joints = model.last.weight.grad[:138].unflatten(0, (46, 3)).abs().sum((1, 2))
+    assert joints[5] == 0 and (joints > 0).sum() >= 44
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_calibrated_standard_deviations_contain_two_thirds_of_the_errors():
+    model = BodyModel(16, 1)
+    pairs = validation.fixed_sample(
+        World(0.4 * torch.randn(50, 46, 3), torch.ones(50)), EngineOptions()
+    )
+    validation.calibrate(model, pairs)
+    assert validation.validate(model, pairs)["within_1"] == pytest.approx(68.27, abs=0.1)
