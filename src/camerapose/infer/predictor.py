@@ -198,7 +198,7 @@ class Predictor:
         n = len(poses)
         given = Poses.cat([poses, poses.mirror()]) if self.flip_averaging else poses
         if self.flip_averaging:
-            flipped = known * np.float32([1, -1, 1, 1, 1, 1, 1, 1])
+            flipped = known * np.array([1, -1, 1, 1, 1, 1, 1, 1], np.float32)
             known = np.concatenate([known, flipped])
         columns = self.run(given.pose2d, given.confidence, known, std=self._predicts_std)
         lifted = replace(
