@@ -60,7 +60,10 @@ def export_body_model(
 
 def fold(model: BodyModel) -> BodyModel:
     """Fold batch norm into the preceding linear layers, in place; for evaluation."""
-    for layer in [model.first, *(layer for block in model.blocks for layer in block)]:
+    layers: list[Any] = [model.first]
+    for block in model.blocks:
+        layers += block.children()
+    for layer in layers:
         layer[0] = torch.nn.utils.fuse_linear_bn_eval(layer[0], layer[1])
         layer[1] = torch.nn.Identity()
     return model

@@ -35,8 +35,10 @@ class Prediction(NamedTuple):
 
     def rows(self, which: slice) -> "Prediction":
         """Return the predictions of some rows."""
-        *columns, view = self
-        return Prediction(*(c[which] for c in columns), VirtualCamera(*(c[which] for c in view)))
+        return Prediction(
+            self.facing[which], self.log_std[which], self.focal[which], self.center[which],
+            VirtualCamera(*(column[which] for column in self.view)),
+        )  # fmt: skip
 
 
 class Absolute(NamedTuple):

@@ -74,8 +74,8 @@ def write(
         return [path]
     written = []
     for person, track in people.items():
-        base, end = path.name[: -len(suffix)], path.name[-len(suffix) :]
-        file = path if len(people) == 1 else path.with_name(f"{base}_{person}{end}")
+        stem, ending = path.name[: -len(suffix)], path.name[-len(suffix) :]
+        file = path if len(people) == 1 else path.with_name(f"{stem}_{person}{ending}")
         module.write(file, track)
         written.append(file)
     return written
