@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from camerapose.core.camera import Camera
-from camerapose.core.formats import BODY_46, COCO_17
+from camerapose.core.joint_formats import BODY_46, COCO_17
 from camerapose.core.poses import Poses
 from camerapose.data.augment.engine import EngineOptions, simulate
 from camerapose.data.augment.joint_definitions import LIMBS

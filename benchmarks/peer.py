@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 
 BONES = H36M_16.bones
 PARTS = [list(bones) for bones in H36M_16.parts.values()]

@@ -27,7 +27,7 @@ import torch
 from tqdm import tqdm
 
 from camerapose.core.camera import Camera, normalize
-from camerapose.core.formats import BLAZEPOSE_33
+from camerapose.core.joint_formats import BLAZEPOSE_33
 from camerapose.detect.blazepose import Detector
 from camerapose.evaluate import metrics
 from camerapose.infer.predictor import Predictor

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from camerapose.core.formats import COCO_17
+from camerapose.core.joint_formats import COCO_17
 from camerapose.data.datasets import rendered
 from camerapose.data.datasets.rendered import errors
 from camerapose.data.datasets.rendered.content import COCO_23, LIMBS, Rendered

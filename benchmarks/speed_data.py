@@ -13,7 +13,7 @@ import torch
 from clock import Row, race
 
 from camerapose.core.camera import Camera
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 
 #: Peak memory of a process in megabytes; getrusage would include that of its parent.

@@ -12,7 +12,7 @@ import peer
 import torch
 from clock import Row, race, ratio
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.evaluate import metrics
 from camerapose.models.camerapose import build
 from camerapose.models.onnx_export import export_model

@@ -11,7 +11,7 @@ import peer
 import torch
 from clock import Calls, Row, bare_products, calls_of, race, ratio, report
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.models.crop import VirtualCamera
 from camerapose.train import config_io, trainer

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from camerapose.core import plugins
 from camerapose.core.conversion import RECIPES
-from camerapose.core.formats import FORMATS
+from camerapose.core.joint_formats import FORMATS
 from camerapose.core.skeleton import Skeleton
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"

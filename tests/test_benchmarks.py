@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from camerapose.core import plugins
-from camerapose.core.formats import BLAZEPOSE_33, H36M_16
+from camerapose.core.joint_formats import BLAZEPOSE_33, H36M_16
 from camerapose.evaluate import metrics
 from camerapose.models.lifters.parts import RowPartLinear
 from camerapose.train import config_io

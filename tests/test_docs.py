@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from camerapose.cli.main import main
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.train.config import LossWeights
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def hooks():
     return module
 
 
-@pytest.mark.parametrize("skeleton", formats.FORMATS.values(), ids=lambda s: s.name)
+@pytest.mark.parametrize("skeleton", joint_formats.FORMATS.values(), ids=lambda s: s.name)
 def test_every_joint_format_is_documented(skeleton, hooks):
     assert f"| `{skeleton.name}` |" in FORMATS_PAGE
     page = hooks.on_page_markdown(FORMATS_PAGE)
@@ -48,7 +48,7 @@ def test_all_markers_are_used_and_filled(hooks):
 
 
 def test_the_custom_format_of_the_documentation_can_be_read():
-    custom = formats.get(FORMATS_PAGE.split("```toml\n")[1].split("```")[0])
+    custom = joint_formats.get(FORMATS_PAGE.split("```toml\n")[1].split("```")[0])
     assert custom.name == "markers" and custom.n_joints == 8
 
 

@@ -17,7 +17,7 @@ from helpers.lifters import check_batch_sizes, check_dropout, check_shape_and_ro
 from camerapose.cli.main import main
 from camerapose.cli.train import _assignment
 from camerapose.core import plugins
-from camerapose.core.formats import COCO_17, H36M_16
+from camerapose.core.joint_formats import COCO_17, H36M_16
 from camerapose.data.check import check_poses
 from camerapose.train.config import Config, DataConfig
 

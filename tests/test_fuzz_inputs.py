@@ -17,7 +17,7 @@ from helpers.mutations import mutate_bytes, mutate_tree
 from helpers.paths import ROOT
 from PIL import Image
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.poses import Poses
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
@@ -59,7 +59,7 @@ READERS = {
     "poses.npz": read_keypoints,
     "archive.npz": Poses.load,
     "config.toml": config_io.read,
-    "skeleton.toml": lambda path: formats.get(str(path)),
+    "skeleton.toml": lambda path: joint_formats.get(str(path)),
     "model.onnx": lambda path: Predictor(path, threads=1),
     "model.safetensors": load_model,
     "training.pt": read_checkpoint,
@@ -79,7 +79,7 @@ def intact(tmp_path_factory, graph):
     (folder / "coco.json").write_text(json.dumps({
         "images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}],
         "categories": [
-            {"id": 1, "name": "person", "keypoints": list(formats.get("coco_17").joints)}
+            {"id": 1, "name": "person", "keypoints": list(joint_formats.get("coco_17").joints)}
         ],
         "annotations": people,
     }))  # fmt: skip

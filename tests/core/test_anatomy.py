@@ -6,7 +6,7 @@ import torch
 from helpers.paths import HUMAN36M, needs_human36m
 
 from camerapose.core.anatomy import BONE_PROPORTIONS, body_height, has_limbs
-from camerapose.core.formats import FORMATS, H36M_16
+from camerapose.core.joint_formats import FORMATS, H36M_16
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets import human36m, synthetic
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from camerapose.core import angles, mass
-from camerapose.core.formats import BLAZEPOSE_33, COCO_17, H36M_16
+from camerapose.core.joint_formats import BLAZEPOSE_33, COCO_17, H36M_16
 
 #: Offsets of a body that faces +x (ISB: x forward, y up, z right), metres.
 OFFSETS = {

@@ -7,7 +7,7 @@ from helpers.joint_formats import points_of
 
 from camerapose.core import geometry
 from camerapose.core.bones import bone_lengths, bone_vectors, pose_from_bones, unit
-from camerapose.core.formats import FORMATS, H36M_16
+from camerapose.core.joint_formats import FORMATS, H36M_16
 
 
 @pytest.mark.parametrize("skeleton", FORMATS.values(), ids=FORMATS.keys())

@@ -5,9 +5,9 @@ import pytest
 import torch
 from helpers.joint_formats import CUSTOM, points_of
 
-from camerapose.core import conversion, formats
+from camerapose.core import conversion, joint_formats
 from camerapose.core.conversion import DERIVED_CONFIDENCE
-from camerapose.core.formats import (
+from camerapose.core.joint_formats import (
     BODY_25,
     COCO_17,
     H36M_16,
@@ -22,14 +22,14 @@ from camerapose.core.formats import (
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 
-EVERY = pytest.mark.parametrize("skeleton", formats.FORMATS.values(), ids=lambda s: s.name)
+EVERY = pytest.mark.parametrize("skeleton", joint_formats.FORMATS.values(), ids=lambda s: s.name)
 
 
 @pytest.fixture
 def custom(tmp_path):
     path = tmp_path / "custom.toml"
     path.write_text(CUSTOM)
-    return formats.get(str(path))
+    return joint_formats.get(str(path))
 
 
 @EVERY
@@ -46,7 +46,7 @@ def test_conversion_commutes_with_mirroring(skeleton):
     points, confidence = points_of(skeleton, n=2, d=3)
     confidence *= np.linspace(0.1, 1, skeleton.n_joints)
     poses = Poses(skeleton, points[..., :2], confidence, pose3d=points)
-    for target in formats.FORMATS.values():
+    for target in joint_formats.FORMATS.values():
         first, after = poses.mirror().to(target), poses.to(target).mirror()
         np.testing.assert_allclose(first.pose2d, after.pose2d, atol=1e-12)
         np.testing.assert_allclose(first.pose3d, after.pose3d, atol=1e-12)
@@ -58,7 +58,7 @@ def test_conversion_commutes_with_mirroring(skeleton):
 def test_round_trip_keeps_shared_joints_bit_for_bit(skeleton, dtype):
     points, confidence = (column.astype(dtype) for column in points_of(skeleton, n=2, d=3))
     confidence *= np.linspace(0.1, 1, skeleton.n_joints).astype(dtype)
-    for target in formats.FORMATS.values():
+    for target in joint_formats.FORMATS.values():
         there = conversion.convert(points, confidence, skeleton, target)
         back, score = conversion.convert(*there, target, skeleton)
         shared = [skeleton.index(joint) for joint in skeleton.joints if joint in target.joints]
@@ -79,7 +79,7 @@ def test_conversion_commutes_with_translation(skeleton):
 @EVERY
 def test_shared_joints_are_copied_and_others_have_lower_confidence(skeleton):
     points, confidence = points_of(skeleton, n=2)
-    for target in formats.FORMATS.values():
+    for target in joint_formats.FORMATS.values():
         new, score = conversion.convert(points, confidence, skeleton, target)
         for i, joint in enumerate(target.joints):
             if joint in skeleton.joints:
@@ -160,11 +160,11 @@ def limbs(*places):
         (MPII_16, limbs(2, 3, 1, 4, 0, 5, 12, 13, 11, 14, 10, 15)),
         (LSP_14, limbs(2, 3, 1, 4, 0, 5, 8, 9, 7, 10, 6, 11)),
         (COCO_17, limbs(12, 11, 14, 13, 16, 15, 6, 5, 8, 7, 10, 9)),
-        (formats.BLAZEPOSE_33, limbs(24, 23, 26, 25, 28, 27, 12, 11, 14, 13, 16, 15)),
+        (joint_formats.BLAZEPOSE_33, limbs(24, 23, 26, 25, 28, 27, 12, 11, 14, 13, 16, 15)),
         (BODY_25, limbs(9, 12, 10, 13, 11, 14, 2, 5, 3, 6, 4, 7)),
-        (formats.OPENPOSE_18, limbs(8, 11, 9, 12, 10, 13, 2, 5, 3, 6, 4, 7)),
+        (joint_formats.OPENPOSE_18, limbs(8, 11, 9, 12, 10, 13, 2, 5, 3, 6, 4, 7)),
         (HALPE_26, limbs(12, 11, 14, 13, 16, 15, 6, 5, 8, 7, 10, 9)),
-        (formats.HUMANEVA_15, limbs(11, 8, 12, 9, 13, 10, 5, 2, 6, 3, 7, 4)),
+        (joint_formats.HUMANEVA_15, limbs(11, 8, 12, 9, 13, 10, 5, 2, 6, 3, 7, 4)),
         (MPI_INF_3DHP_28, limbs(23, 18, 24, 19, 25, 20, 14, 9, 15, 10, 16, 11)),
         (MPI_INF_3DHP_17, limbs(8, 11, 9, 12, 10, 13, 2, 5, 3, 6, 4, 7)),
         (SMPL_24, limbs(2, 1, 5, 4, 8, 7, 17, 16, 19, 18, 21, 20)),
@@ -179,7 +179,7 @@ def test_limb_indices_of_each_format(source, places):
 def test_trunk_and_head_indices_of_each_format():
     assert_copied(BODY_25, H36M_17, {"thorax": 1, "pelvis": 8})
     assert_copied(HALPE_26, H36M_17, {"thorax": 18, "pelvis": 19})
-    assert_copied(formats.HUMANEVA_15, H36M_17, {"pelvis": 0, "thorax": 1, "head": 14})
+    assert_copied(joint_formats.HUMANEVA_15, H36M_17, {"pelvis": 0, "thorax": 1, "head": 14})
     assert_copied(SMPL_24, H36M_17, {"pelvis": 0, "thorax": 12, "neck_nose": 15})
     assert_copied(LSP_14, MPII_16, {"upper_neck": 12, "head_top": 13})
     trunk = {"pelvis": 4, "spine": 3, "thorax": 5, "neck_nose": 6}

@@ -5,7 +5,7 @@ import torch
 from scipy.spatial import procrustes as scipy_procrustes
 
 from camerapose.core import geometry
-from camerapose.core.formats import FORMATS, H36M_16
+from camerapose.core.joint_formats import FORMATS, H36M_16
 from camerapose.core.skeleton import Skeleton
 
 ALL = pytest.mark.parametrize("body", FORMATS.values(), ids=FORMATS.keys())

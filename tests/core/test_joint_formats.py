@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers.joint_formats import CUSTOM, points_of
 
-from camerapose.core import formats
-from camerapose.core.formats import (
+from camerapose.core import joint_formats
+from camerapose.core.joint_formats import (
     H36M_16,
     MPI_INF_3DHP_28,
     SMPL_24,
@@ -37,22 +37,22 @@ def test_kinematic_trees_as_published(skeleton, parents):
 
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"known are h36m_16.*did you mean 'coco_17'"):
-        formats.get("coco17")
+        joint_formats.get("coco17")
 
 
 @pytest.fixture
 def custom(tmp_path):
     path = tmp_path / "custom.toml"
     path.write_text(CUSTOM)
-    return formats.get(str(path))
+    return joint_formats.get(str(path))
 
 
 def test_custom_format_is_saved_with_the_poses(custom, tmp_path):
     points, confidence = (np.float32(column) for column in points_of(custom))
     Poses(custom, points, confidence).save(tmp_path / "poses.npz")
     assert Poses.load(tmp_path / "poses.npz").skeleton == custom
-    assert formats.get(formats.definition(custom)) == custom
-    assert formats.definition(H36M_16) == "h36m_16"
+    assert joint_formats.get(joint_formats.definition(custom)) == custom
+    assert joint_formats.definition(H36M_16) == "h36m_16"
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_invalid_custom_formats(old, new, message, tmp_path):
     assert old in CUSTOM
     path.write_text(CUSTOM.replace(old, new))
     with pytest.raises(ValueError, match=message) as caught:
-        formats.get(str(path))
+        joint_formats.get(str(path))
     assert str(path) in str(caught.value)
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file .*custom.toml"):
-        formats.get(str(tmp_path / "custom.toml"))
+        joint_formats.get(str(tmp_path / "custom.toml"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from camerapose.core.camera import Camera, denormalize
-from camerapose.core.formats import COCO_17, H36M_16, H36M_17, MPII_16
+from camerapose.core.joint_formats import COCO_17, H36M_16, H36M_17, MPII_16
 from camerapose.core.poses import Poses
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from camerapose.core import formats
-from camerapose.core.formats import (
+from camerapose.core import joint_formats
+from camerapose.core.joint_formats import (
     H36M_16,
 )
 from camerapose.core.skeleton import Skeleton
 
-EVERY = pytest.mark.parametrize("skeleton", formats.FORMATS.values(), ids=lambda s: s.name)
+EVERY = pytest.mark.parametrize("skeleton", joint_formats.FORMATS.values(), ids=lambda s: s.name)
 
 
 @EVERY

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.conversion import convert, has_definitions, joint_weights
-from camerapose.core.formats import BLAZEPOSE_33, BODY_46, COCO_17, FORMATS, H36M_16, MPII_16
+from camerapose.core.joint_formats import BLAZEPOSE_33, BODY_46, COCO_17, FORMATS, H36M_16, MPII_16
 
 EVERY = pytest.mark.parametrize("skeleton", FORMATS.values(), ids=lambda s: s.name)
 
@@ -18,8 +18,8 @@ def poses(skeleton, n=5):
 def test_only_the_superset_has_definitions():
     assert has_definitions(BODY_46)
     assert not any(map(has_definitions, FORMATS.values()))
-    assert formats.get("body_46") is BODY_46
-    assert formats.definition(BODY_46) == "body_46"
+    assert joint_formats.get("body_46") is BODY_46
+    assert joint_formats.definition(BODY_46) == "body_46"
 
 
 @EVERY
@@ -62,9 +62,10 @@ def test_joints_are_selected_by_definition():
         np.testing.assert_array_equal(
             hips[:, target.index("left_hip")], points[:, BODY_46.index(f"left_hip{ending}")]
         )
-    smpl, _ = convert(points, confidence, BODY_46, formats.SMPL_24)
+    smpl, _ = convert(points, confidence, BODY_46, joint_formats.SMPL_24)
     np.testing.assert_array_equal(
-        smpl[:, formats.SMPL_24.index("left_hip")], points[:, BODY_46.index("left_hip_centre")]
+        smpl[:, joint_formats.SMPL_24.index("left_hip")],
+        points[:, BODY_46.index("left_hip_centre")],
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from helpers.anny import write_files
 
 from camerapose.core.attachment import ATTACHED
-from camerapose.core.formats import BODY_46, H36M_17
+from camerapose.core.joint_formats import BODY_46, H36M_17
 from camerapose.data.datasets import anny, cmu_dance
 from camerapose.data.retarget import retarget, smallest_rotation
 

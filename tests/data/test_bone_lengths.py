@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from camerapose.core.formats import H36M_16
 from camerapose.core.geometry import bone_lengths, bone_vectors, unit
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.augment.bone_lengths import WHOLE_BODY, vary_bone_lengths
 from camerapose.data.datasets import synthetic

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data import store
 from camerapose.data.cache import cached, prepared_folder

@@ -8,7 +8,7 @@ from helpers.coco import person
 from helpers.paths import COCO, needs_coco
 
 from camerapose.core.camera import denormalize
-from camerapose.core.formats import COCO_17, H36M_16
+from camerapose.core.joint_formats import COCO_17, H36M_16
 from camerapose.data.check import check_poses
 from camerapose.data.datasets import coco
 

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from camerapose.core.camera import Camera, denormalize
 from camerapose.core.conversion import DERIVED_CONFIDENCE
-from camerapose.core.formats import COCO_17, H36M_16, H36M_17, MPII_16
+from camerapose.core.joint_formats import COCO_17, H36M_16, H36M_17, MPII_16
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m
 from camerapose.data.datasets.human36m import detections, layouts

@@ -5,7 +5,7 @@ import pytest
 from helpers.human36m_official import FRAMES, annotations, world, write_cdf, write_h5
 
 from camerapose.core.camera import denormalize
-from camerapose.core.formats import H36M_17
+from camerapose.core.joint_formats import H36M_17
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m
 from camerapose.data.datasets.human36m.calibration import cameras

@@ -5,7 +5,7 @@ import pytest
 from helpers.mocap import BODY, BONES, amc_text, amc_values, asf_text, bvh_text
 from scipy.spatial.transform import Rotation
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.data.cache import cached
 from camerapose.data.check import check_poses
 from camerapose.data.datasets import mocap

@@ -13,7 +13,7 @@ from helpers.miniatures import (
     mpi_train,
 )
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import mpi_inf_3dhp
@@ -124,7 +124,7 @@ def test_in_human36m_joints(root, split, name):
     options = dict(subjects=("S1",)) if split == "train" else {}
     poses = load(root, split=split, skeleton=name, **options)
     own = load(root, split=split, **options)
-    assert poses.skeleton == formats.get(name)
+    assert poses.skeleton == joint_formats.get(name)
     called = {"thorax": "neck", "head": "head_top", "neck_nose": "head"}
     for joint in poses.skeleton.joints:
         place = JOINTS_17.index(called.get(joint, joint))

@@ -9,7 +9,7 @@ from helpers.paths import MPII, needs_mpii
 from PIL import Image
 
 from camerapose.core.camera import denormalize
-from camerapose.core.formats import H36M_16, MPII_16
+from camerapose.core.joint_formats import H36M_16, MPII_16
 from camerapose.data.datasets import mpii
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from helpers.miniatures import JOINTS_24, PHONE, bodies, pw3d, pw3d_sequence, save_python2_pickle
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.camera import denormalize
-from camerapose.core.formats import OPENPOSE_18
+from camerapose.core.joint_formats import OPENPOSE_18
 from camerapose.data.datasets import pw3d as pw3d_data
 from camerapose.data.datasets.pw3d import files, load
 
@@ -71,7 +71,7 @@ def test_openpose_detections(root):
 def test_in_human36m_joints(root):
     """As in the literature: SMPL's neck is the thorax, its second spine joint the spine."""
     poses, own = load(root, skeleton="h36m_16"), load(root)
-    assert poses.skeleton == formats.get("h36m_16")
+    assert poses.skeleton == joint_formats.get("h36m_16")
     called = {"thorax": "neck", "spine": "spine2"}
     for i, joint in enumerate(poses.skeleton.joints):
         place = JOINTS_24.index(called.get(joint, joint))

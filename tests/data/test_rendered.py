@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import bodies
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.data import cache
 from camerapose.data.datasets import rendered
 from camerapose.data.datasets.rendered import content, production
@@ -60,7 +60,7 @@ class Simulated:
         focal, size = shard["focal"][:, None, None], shard["size"][:, None]
         pixels = content.project(shard["coco"][first], focal, size)[:, :17] + self.offset
         if self.swap:
-            pixels = pixels[:, list(formats.COCO_17.mirror)]
+            pixels = pixels[:, list(joint_formats.COCO_17.mirror)]
         return {
             "detected": np.concatenate([pixels, np.full_like(pixels[..., :1], 0.9)], -1),
             "skeleton": np.array("coco_17"),
@@ -81,9 +81,9 @@ def root(tmp_path, monkeypatch, renderer):
 
 def test_poses_have_detections_and_truth(root):
     poses = rendered.load(root, n=8)
-    assert len(poses) == 8 and poses.skeleton == formats.BODY_46
+    assert len(poses) == 8 and poses.skeleton == joint_formats.BODY_46
     assert set(poses.labels["subject"]) == {"cmu/01"} and set(poses.labels["action"]) == {"01"}
-    body = [formats.BODY_46.index(j) for j in formats.COCO_17.joints]
+    body = [joint_formats.BODY_46.index(j) for j in joint_formats.COCO_17.joints]
     true = poses.camera.project(poses.pose3d)
     np.testing.assert_allclose(poses.pose2d[:, body], true[:, body], atol=1e-5)
     assert (poses.confidence[:, body] == np.float32(0.9)).all()
@@ -191,7 +191,7 @@ def test_superset_keeps_surface_points_and_places_joints():
     coco, bones = random.normal(size=(5, 23, 3)), random.normal(size=(5, len(BONES), 3))
     joints = superset(coco, bones)
     np.testing.assert_allclose(joints[:, :23], coco, atol=1e-6)
-    at = {joint: joints[:, i] for i, joint in enumerate(formats.BODY_46.joints)}
+    at = {joint: joints[:, i] for i, joint in enumerate(joint_formats.BODY_46.joints)}
     hips = [bones[:, BONES.index(f"upperleg01.{side}")] for side in "LR"]
     np.testing.assert_allclose(at["pelvis_h36m"], (hips[0] + hips[1]) / 2, atol=1e-6)
     wide = at["left_hip_h36m"] - at["right_hip_h36m"]

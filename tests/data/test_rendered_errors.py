@@ -3,7 +3,7 @@
 import pytest
 from helpers.rendered import simulated
 
-from camerapose.core.formats import COCO_17
+from camerapose.core.joint_formats import COCO_17
 from camerapose.data.datasets.rendered import errors
 from camerapose.data.datasets.rendered.content import COCO_23, Rendered
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from camerapose.core.formats import H36M_16, H36M_17
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.data.datasets import synthetic
 from camerapose.data.datasets.synthetic import FAMILIES, FRACTIONS, LIMITS
 

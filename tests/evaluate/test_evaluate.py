@@ -14,7 +14,7 @@ from torch import nn
 
 from camerapose.cli.main import main
 from camerapose.core.anatomy import body_height
-from camerapose.core.formats import H36M_16, SMPL_24
+from camerapose.core.joint_formats import H36M_16, SMPL_24
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import human36m, synthetic
 from camerapose.evaluate import protocols

@@ -3,8 +3,8 @@ import pytest
 import roma
 import torch
 
-from camerapose.core.formats import H36M_16
 from camerapose.core.geometry import procrustes_align
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.evaluate import metrics
 

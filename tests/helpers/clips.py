@@ -6,7 +6,7 @@ import numpy as np
 
 from camerapose.core.bones import bone_vectors, pose_from_bones
 from camerapose.core.camera import Camera
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
 

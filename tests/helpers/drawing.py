@@ -5,7 +5,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from camerapose import Camera, Poses
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.view.layout import save_figure
 
 #: A standing person in the joints of h36m_16, metres relative to the pelvis.
@@ -27,7 +27,7 @@ def people(n=1, places=None, size=SIZE):
     camera = Camera(np.full((n, 2), 2, np.float32), np.zeros((n, 2), np.float32), roots)
     pose2d = camera.project(pose3d)
     return Poses(
-        formats.H36M_16, pose2d, np.ones((n, 16), np.float32), pose3d, camera,
+        joint_formats.H36M_16, pose2d, np.ones((n, 16), np.float32), pose3d, camera,
         np.tile(np.float32([size]), (n, 1)), pose2d, {"person": np.arange(n)},
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from camerapose.core.formats import COCO_17
+from camerapose.core.joint_formats import COCO_17
 
 #: A standing person who faces the camera, in pixels, by the names of joints on the left and in the
 #: middle; the right side is the mirror image. The person's left is at larger x.

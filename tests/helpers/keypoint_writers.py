@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from camerapose.core.formats import FORMATS
+from camerapose.core.joint_formats import FORMATS
 from helpers.keypoint_files import person
 
 SIZE = (640, 480)

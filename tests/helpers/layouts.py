@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.data.datasets import (
     anny,
     cmu_dance,
@@ -194,7 +194,9 @@ def _coco():
     return {
         "images": [{"id": i, "file_name": f"{i:012}.jpg"} | sizes for i in (42, 7)],
         "annotations": people,
-        "categories": [{"id": 1, "name": "person", "keypoints": list(formats.COCO_17.joints)}],
+        "categories": [
+            {"id": 1, "name": "person", "keypoints": list(joint_formats.COCO_17.joints)}
+        ],
     }
 
 
@@ -207,7 +209,7 @@ def _keypoints():
         "own coco": {
             "images": [{"id": 3, "file_name": "a_12.jpg", "width": 640, "height": 480}],
             "annotations": [{"id": 1, "image_id": 3, "keypoints": flat(score=2)}],
-            "categories": [{"id": 1, "keypoints": list(formats.COCO_17.joints)}],
+            "categories": [{"id": 1, "keypoints": list(joint_formats.COCO_17.joints)}],
         },
         "own json": {
             "format": "camerapose", "skeleton": "coco_17", "image_size": [640, 480],
@@ -217,7 +219,7 @@ def _keypoints():
     }  # fmt: skip
     openpose = {
         "version": 1.3,
-        "people": [{"pose_keypoints_2d": flat(formats.BODY_25)}],
+        "people": [{"pose_keypoints_2d": flat(joint_formats.BODY_25)}],
     }
     columns = {"skeleton": own.skeleton.name} | own.columns()
     return {

@@ -4,7 +4,7 @@ import importlib
 
 import torch
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 
 
 def lifter(name: str, skeleton=H36M_16, **settings) -> torch.nn.Module:

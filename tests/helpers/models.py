@@ -3,8 +3,8 @@
 import torch
 
 from camerapose.core.camera import Camera
-from camerapose.core.formats import H36M_16
 from camerapose.core.geometry import root_relative
+from camerapose.core.joint_formats import H36M_16
 from camerapose.models.config import ModelConfig
 
 SIZES = ModelConfig("mlp", {"width": 32, "dropout": 0.5}, 16, 16, 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from camerapose.core.formats import COCO_17
+from camerapose.core.joint_formats import COCO_17
 from camerapose.data.datasets.rendered.content import COCO_23, LIMBS, Rendered
 
 

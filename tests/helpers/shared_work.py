@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.plugins import available
 from camerapose.models.camerapose import build
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D

@@ -14,7 +14,7 @@ from helpers.fakes import PERSON, SIZE, Deadly
 from camerapose import Poses
 from camerapose.cli.main import main
 from camerapose.core.camera import normalize
-from camerapose.core.formats import COCO_17
+from camerapose.core.joint_formats import COCO_17
 from camerapose.infer import batch_engines, batch_task
 from camerapose.infer.batch import predict_each
 from camerapose.infer.batch_task import DONE

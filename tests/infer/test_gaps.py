@@ -7,7 +7,7 @@ import pytest
 from helpers.clips import walk
 
 from camerapose.core.bones import bone_lengths
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
 

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from camerapose.core.anatomy import ANKLE_HEIGHT, body_height
 from camerapose.core.camera import Camera
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer import clip

@@ -12,7 +12,7 @@ from helpers.prediction import NoisyDetector, run
 from PIL import Image
 
 from camerapose import Poses, Predictor
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.anatomy import DEFAULT_HEIGHT, body_height
 from camerapose.io import results
 from camerapose.io.frames import IncompleteInput
@@ -270,7 +270,7 @@ class TestInvalidInput:
                 run(tmp_path / name, tmp_path / "out", graph)
 
     def test_keypoints_without_image_size(self, graph, tmp_path):
-        poses = Poses(formats.COCO_17, PERSON[None] / 320 - 1, np.ones((1, 17)))
+        poses = Poses(joint_formats.COCO_17, PERSON[None] / 320 - 1, np.ones((1, 17)))
         poses.save(tmp_path / "a.npz")
         with pytest.raises(ValueError, match="image.size"):
             run(tmp_path / "a.npz", tmp_path / "out", graph)

@@ -10,7 +10,7 @@ import pytest
 from helpers.fakes import PERSON, SIZE
 
 from camerapose import Predictor
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.camera import denormalize
 from camerapose.infer.keypoint_checks import PoseWarning
 from camerapose.io.runtime import DEVICES
@@ -25,7 +25,7 @@ def predictor(graph):
 class TestPredictor:
     def test_columns(self, predictor):
         poses = predictor(PERSON[None], image_size=SIZE)
-        assert poses.skeleton == formats.H36M_16
+        assert poses.skeleton == joint_formats.H36M_16
         assert poses.pose3d.shape == (1, 16, 3) and poses.pose3d.dtype == np.float32
         assert poses.camera.in_pixels(poses.image_size).focal == pytest.approx(np.full((1, 2), 640))
         np.testing.assert_allclose(poses.root_position, poses.camera.translation)
@@ -37,7 +37,7 @@ class TestPredictor:
         for joint in ("left_wrist", "right_knee"):
             np.testing.assert_allclose(
                 given[poses.skeleton.index(joint)],
-                PERSON[formats.COCO_17.index(joint)],
+                PERSON[joint_formats.COCO_17.index(joint)],
                 atol=1e-3,
             )
 
@@ -55,7 +55,7 @@ class TestPredictor:
 
     def test_flip_averaging_is_symmetric(self):
         given = np.random.default_rng(0).uniform((0, 0), SIZE, (3, 17, 2))
-        flipped = given[:, list(formats.COCO_17.mirror)] * (-1, 1) + (SIZE[0], 0)
+        flipped = given[:, list(joint_formats.COCO_17.mirror)] * (-1, 1) + (SIZE[0], 0)
         for flip in (True, False):  # the weights are not symmetric
             predictor = Predictor(threads=1, flip_averaging=flip)
             original = predictor(given, image_size=SIZE)
@@ -125,7 +125,7 @@ class TestPredictor:
     @pytest.mark.parametrize("missing", ["nan", "confidence 0", "confidence nan"])
     def test_missing_joints_are_ignored(self, predictor, missing):
         keypoints, confidence = PERSON[None].copy(), np.ones((1, 17))
-        wrist = formats.COCO_17.index("left_wrist")
+        wrist = joint_formats.COCO_17.index("left_wrist")
         if missing == "nan":
             keypoints[0, wrist] = np.nan
         else:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.detect._base import Detection
 from camerapose.infer.detection import detect
 from camerapose.infer.search import View, ViewDetector, search, views
@@ -74,4 +74,4 @@ def test_views_cover_the_image():
         x0, y0, x1, y1 = view.part
         covered[y0:y1, x0:x1] = True
     assert covered.all() and len(list(views(300, 200))) == 1
-    assert formats.get(ViewDetector(Fake(), View(2)).skeleton)
+    assert joint_formats.get(ViewDetector(Fake(), View(2)).skeleton)

@@ -8,11 +8,11 @@ from helpers.clips import acceleration, three_people, walk
 
 from camerapose.core.bones import bone_lengths
 from camerapose.core.camera import denormalize
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
-from camerapose.infer.clip.rts import rts_smooth
-from camerapose.infer.live import LiveSmoother
+from camerapose.infer.clip.rts_smoother import rts_smooth
+from camerapose.infer.live_smoothing import LiveSmoother
 from camerapose.infer.predictor import Predictor
 
 

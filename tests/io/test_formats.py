@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from camerapose.core import plugins
 from camerapose.core.angles import joint_angles
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.mass import center_of_mass
 from camerapose.core.poses import Poses
 from camerapose.infer import clip

@@ -9,7 +9,7 @@ from helpers import keypoint_writers as writers
 from helpers.keypoint_files import flat
 from helpers.keypoint_writers import ONE_PERSON, ORDERED, SIZE, WITHOUT_IDENTITIES, WITHOUT_SCORES
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.core.camera import denormalize
 from camerapose.io import keypoints
 from camerapose.io.keypoints._content import Content
@@ -28,7 +28,7 @@ def check(recording, clip, scores=True):
     assert len(poses) == len(clip.points)
     order = np.lexsort((poses.labels["person"], poses.labels["frame"]))
     pixels = denormalize(poses.pose2d, poses.image_size)[order]
-    source = formats.get(clip.skeleton)
+    source = joint_formats.get(clip.skeleton)
     for joint in LIMBS:
         ours = poses.skeleton.index(joint)
         theirs = source.index(joint)
@@ -91,7 +91,7 @@ def draw(random):
     writer = list(WRITERS)[random.integers(len(WRITERS))]
     people = 1 if writer in ONE_PERSON else int(random.integers(1, 3))
     named = writer in writers.NAMED
-    names = list(formats.FORMATS) if named else list(ORDERED[writer])
+    names = list(joint_formats.FORMATS) if named else list(ORDERED[writer])
     skeleton = names[random.integers(len(names))]
     clip = writers.clip(skeleton, frames=2, people=people, seed=int(random.integers(1 << 30)))
     shown = clip.joints, clip.points, clip.scores
@@ -144,11 +144,11 @@ def rescale(path, random):
 # --- joint order --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize("name", joint_formats.FORMATS)
 def test_names_of_our_formats_are_known(name):
     from camerapose.io.keypoints._names import order
 
-    joints = formats.get(name).joints
+    joints = joint_formats.get(name).joints
     found = order(joints)
     assert found.skeleton.name == name and found.columns.tolist() == list(range(len(joints)))
 

@@ -10,7 +10,7 @@ from helpers.keypoint_files import flat
 from helpers.paths import COCO, needs_coco
 
 from camerapose.core.camera import denormalize
-from camerapose.core.formats import BODY_25, COCO_17, FORMATS, H36M_16, HALPE_26, OPENPOSE_18
+from camerapose.core.joint_formats import BODY_25, COCO_17, FORMATS, H36M_16, HALPE_26, OPENPOSE_18
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
 from camerapose.io import keypoints, results

@@ -10,7 +10,7 @@ import pytest
 from helpers.videos import asymmetric_image, write_moving
 from PIL import Image, features
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.poses import Poses
 from camerapose.io import keypoints
 from camerapose.io.limits import Limits, check_archive
@@ -188,7 +188,7 @@ class TestDeepImages:
 @pytest.mark.parametrize("read", [Poses.load, keypoints.read])
 def test_archive_with_a_huge_member_is_refused(tmp_path, read):
     """The size that the archive declares is checked before anything is decompressed."""
-    poses = Poses(formats.COCO_17, np.zeros((1, 17, 2)), np.ones((1, 17)))
+    poses = Poses(joint_formats.COCO_17, np.zeros((1, 17, 2)), np.ones((1, 17)))
     poses.save(tmp_path / "a.npz")
     with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
         archive.writestr("label_x.npy", b"")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 from camerapose.infer.predictor import Predictor
 from camerapose.models.body_export import export_body_model
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel

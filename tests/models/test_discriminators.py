@@ -2,8 +2,8 @@ import pytest
 import roma
 import torch
 
-from camerapose.core.formats import FORMATS, H36M_16
 from camerapose.core.geometry import kcs
+from camerapose.core.joint_formats import FORMATS, H36M_16
 from camerapose.models._layers import PartLinear
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.losses import discriminator_loss

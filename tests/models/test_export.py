@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 import camerapose
 from camerapose import Predictor
 from camerapose.cli.main import main
-from camerapose.core.formats import H36M_16, H36M_17
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.data.datasets import synthetic
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose, build

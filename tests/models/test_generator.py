@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from camerapose.core.formats import H36M_16, H36M_17
 from camerapose.core.geometry import bone_lengths, bone_vectors, unit
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.data.augment.detector_noise import LIMBS, detect
 from camerapose.data.datasets import synthetic
 from camerapose.models.generator import FOCAL, MAX_LENGTH_CHANGE, PITCH, RIGID, Generator, in_view

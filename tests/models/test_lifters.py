@@ -10,7 +10,7 @@ from helpers.lifters import (
     lifter,
 )
 
-from camerapose.core.formats import COCO_17, FORMATS, H36M_16
+from camerapose.core.joint_formats import COCO_17, FORMATS, H36M_16
 from camerapose.core.plugins import available
 from camerapose.models.lifters._base import Dropout, parts_of_joints
 from camerapose.models.lifters.semgcn import SemGraphConv

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from camerapose.core import anatomy
-from camerapose.core.formats import FORMATS, H36M_16, MPII_16
 from camerapose.core.geometry import pose_from_bones
+from camerapose.core.joint_formats import FORMATS, H36M_16, MPII_16
 from camerapose.core.skeleton import Skeleton
 from camerapose.models import losses
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from camerapose.core.formats import FORMATS, H36M_16
+from camerapose.core.joint_formats import FORMATS, H36M_16
 from camerapose.models.losses import refinement_loss
 from camerapose.models.refiner import Refiner
 

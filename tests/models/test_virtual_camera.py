@@ -4,8 +4,8 @@ import torch
 from helpers.models import bodies
 
 from camerapose.core.camera import Camera
-from camerapose.core.formats import H36M_16
 from camerapose.core.geometry import root_relative
+from camerapose.core.joint_formats import H36M_16
 from camerapose.models.camera_branch import CameraBranch
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.crop import VirtualCamera

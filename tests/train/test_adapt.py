@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from camerapose import Predictor
 from camerapose.cli.main import main
 from camerapose.core.camera import denormalize
-from camerapose.core.formats import COCO_17, H36M_16
+from camerapose.core.joint_formats import COCO_17, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
 from camerapose.models.camerapose import build
 from camerapose.models.checkpoint import read_header, save_model
 from camerapose.train import finetune as module
 from camerapose.train.finetune import adapt, measure, tune
-from camerapose.train.losses import pair_terms
+from camerapose.train.loss_terms import pair_terms
 from camerapose.train.replay import split, synthetic_replay
 
 

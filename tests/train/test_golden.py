@@ -15,8 +15,8 @@ import torch
 from helpers.golden import LIFTERS, losses, settings, start
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from camerapose.train.joint import joint
 from camerapose.train.loop import Batch
+from camerapose.train.stages.joint import joint
 
 GOLDEN = Path(__file__).parent / "golden_losses.json"
 

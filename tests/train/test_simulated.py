@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers.anny import write_files
 
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment.engine import EngineOptions, simulate
 from camerapose.infer.predictor import Predictor
 from camerapose.models.body_model import BodyModel

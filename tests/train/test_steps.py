@@ -10,8 +10,8 @@ from torch import nn
 
 from camerapose.core.camera import Camera
 from camerapose.core.conversion import DERIVED_CONFIDENCE
-from camerapose.core.formats import H36M_16, MPII_16
 from camerapose.core.geometry import root_relative
+from camerapose.core.joint_formats import H36M_16, MPII_16
 from camerapose.core.poses import Poses
 from camerapose.models import losses
 from camerapose.models.camerapose import Lifted, build
@@ -19,7 +19,7 @@ from camerapose.models.crop import VirtualCamera
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generated, Generator
 from camerapose.train import config_io, data
-from camerapose.train.adversarial import AdversarialTraining, reprojected
+from camerapose.train.adversarial_step import AdversarialTraining, reprojected
 from camerapose.train.augmentation import (
     generated_pairs,
     mirror_half,
@@ -27,7 +27,7 @@ from camerapose.train.augmentation import (
     with_lifted_sources,
 )
 from camerapose.train.config import AdversarialConfig, Config, LossWeights, NoiseConfig
-from camerapose.train.losses import ground_truth_weight, pair_terms, unlabelled_terms
+from camerapose.train.loss_terms import ground_truth_weight, pair_terms, unlabelled_terms
 from camerapose.train.monitor import AdversarialMonitor
 from camerapose.train.steps import evaluation_mode, update
 

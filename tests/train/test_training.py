@@ -20,10 +20,10 @@ from camerapose import Predictor
 from camerapose.io.locks import FolderInUse, lock_folder
 from camerapose.models.checkpoint import load_model
 from camerapose.train import config_io, data
-from camerapose.train import joint as joint_module
 from camerapose.train.checkpoint import Checkpoint
 from camerapose.train.config import Config
 from camerapose.train.logging import TrainingLog
+from camerapose.train.stages import joint as joint_module
 from camerapose.train.trainer import stages, start, train, without_paths
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.drawing import SIZE, grey_image, has_color, panel_texts, people, render
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.view import style
 from camerapose.view.frames import draw_frames, draw_samples
 from camerapose.view.image_panel import crop_window, to_pixels
@@ -89,7 +89,7 @@ def test_unusual_poses_are_drawn(change, tmp_path):
     elif change == "no size":
         poses, image = replace(poses, image_size=None), None
     else:
-        poses = poses.to(formats.COCO_17)
+        poses = poses.to(joint_formats.COCO_17)
     assert render(one(image, poses), tmp_path).std() > 1
 
 

@@ -5,7 +5,7 @@ import pytest
 from helpers.drawing import BODY
 from matplotlib.figure import Figure
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.view.skeleton3d import Stage
 
 
@@ -23,7 +23,7 @@ def test_view_directions(stage):
 
 def test_views_preserve_lengths(stage):
     points = stage((37.0, 12.0)).project(BODY)
-    for child, parent in formats.H36M_16.bones:
+    for child, parent in joint_formats.H36M_16.bones:
         assert np.linalg.norm(points[child] - points[parent]) == pytest.approx(
             np.linalg.norm(BODY[child] - BODY[parent]), rel=1e-5
         )

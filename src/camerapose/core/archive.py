@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.plugins import load_function
 from camerapose.core.skeleton import Skeleton
 
@@ -23,7 +23,7 @@ def write(
     """
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(column) for name, column in columns.items()}
-    np.savez_compressed(buffer, skeleton=formats.definition(skeleton), **arrays, **extra)
+    np.savez_compressed(buffer, skeleton=joint_formats.definition(skeleton), **arrays, **extra)
     load_function("io.files", "write_bytes")(path, buffer.getvalue())
 
 
@@ -53,7 +53,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Skeleton, dict[str, np.ndarray]]
             f"{', '.join(sorted(columns)) or 'nothing'}; give a file written by Poses.save"
         )
     try:
-        skeleton = formats.get(str(columns.pop("skeleton")))
+        skeleton = joint_formats.get(str(columns.pop("skeleton")))
     except (ValueError, FileNotFoundError) as error:
         raise ValueError(f"{path}: {error}") from error
     return skeleton, _checked(path, skeleton, columns)

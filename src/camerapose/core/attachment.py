@@ -1,6 +1,6 @@
 """The joint centre that each joint of `body_46` moves with."""
 
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 from camerapose.core.skeleton import Skeleton
 
 #: Parents that are not those of `BODY_46` but the joint that a point of the body surface moves

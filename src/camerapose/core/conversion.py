@@ -6,7 +6,7 @@ from typing import Any
 from array_api_compat import array_namespace
 from jaxtyping import Float
 
-from camerapose.core.formats import FORMATS
+from camerapose.core.joint_formats import FORMATS
 from camerapose.core.skeleton import Skeleton
 
 #: Confidence of a joint derived from other joints, relative to the smallest of their confidences.

@@ -10,7 +10,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
 from jaxtyping import Float
 
-from camerapose.core import archive, conversion, formats
+from camerapose.core import archive, conversion, joint_formats
 from camerapose.core.camera import Camera, denormalize
 from camerapose.core.plugins import load_function
 from camerapose.core.skeleton import Skeleton
@@ -52,7 +52,7 @@ class Poses:
         ValueError: columns whose shapes do not fit the skeleton or each other.
 
     Examples:
-        >>> poses = Poses(formats.COCO_17, np.zeros((3, 17, 2)), np.ones((3, 17)))
+        >>> poses = Poses(joint_formats.COCO_17, np.zeros((3, 17, 2)), np.ones((3, 17)))
         >>> len(poses), len(poses[0]), len(poses[1:]), poses[0] == poses[-1]
         (3, 1, 2, True)
         >>> poses.to("h36m_16")
@@ -74,7 +74,7 @@ class Poses:
         if len(shape) == 3 and shape[1] != joints:
             raise ValueError(
                 f"pose2d has {shape[1]} joints but {self.skeleton.name} has {joints}; give the "
-                f"skeleton of the poses (known: {', '.join(formats.FORMATS)})"
+                f"skeleton of the poses (known: {', '.join(joint_formats.FORMATS)})"
             )
         n = shape[0] if shape else 0
         for name in self._arrays():
@@ -172,12 +172,12 @@ class Poses:
         """Return the poses in another joint format (`camerapose.core.conversion.convert`).
 
         Args:
-            skeleton: a format, its name, or a .toml file (`camerapose.core.formats.get`).
+            skeleton: a format, its name, or a .toml file (`camerapose.core.joint_formats.get`).
 
         Raises:
             ValueError: unknown name.
         """
-        target = formats.get(skeleton) if isinstance(skeleton, str) else skeleton
+        target = joint_formats.get(skeleton) if isinstance(skeleton, str) else skeleton
         columns: dict[str, Any] = {}
         for name in ("pose2d", "pose3d", "refined2d"):
             if getattr(self, name) is not None:

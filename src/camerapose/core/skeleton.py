@@ -36,7 +36,7 @@ class Skeleton:
         ValueError: the parents do not form a tree, or left and right differ.
 
     Examples:
-        >>> from camerapose.core.formats import H36M_16
+        >>> from camerapose.core.joint_formats import H36M_16
         >>> H36M_16.n_joints, H36M_16.root
         (16, 'pelvis')
         >>> H36M_16.joints[H36M_16.mirror[H36M_16.index("left_knee")]]

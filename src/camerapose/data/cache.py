@@ -16,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 import camerapose
-from camerapose.core import camera, conversion, formats, poses, skeleton
+from camerapose.core import camera, conversion, joint_formats, poses, skeleton
 from camerapose.core.poses import Poses
 from camerapose.data import store
 from camerapose.io.assets import cache_dir as cache_folder
@@ -162,7 +162,7 @@ def _name(load: Callable) -> str:
 def _key(load: Callable, root: str | Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Return everything that the result depends on."""
     adapter = sys.modules[load.__module__]
-    core = [_path(module) for module in (camera, conversion, formats, poses, skeleton)]
+    core = [_path(module) for module in (camera, conversion, joint_formats, poses, skeleton)]
     return {
         "adapter": load.__module__,
         "version": camerapose.__version__,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from camerapose.core.formats import BODY_46, H36M_17
+from camerapose.core.joint_formats import BODY_46, H36M_17
 
 #: Joints of `BODY_46` that move with each segment of the body.
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import flush_folder, write_text
@@ -77,7 +77,7 @@ def read(folder: Path) -> Poses:
         if [str(column.dtype), list(column.shape)] != [dtype, shape]:
             raise ValueError(f"{path.name} is {column.dtype} {column.shape}, not {dtype} {shape}")
         columns[name] = column
-    return Poses.from_columns(formats.get(contents["skeleton"]), columns)
+    return Poses.from_columns(joint_formats.get(contents["skeleton"]), columns)
 
 
 def is_complete(folder: Path) -> bool:
@@ -97,7 +97,7 @@ def _write_folder(
     try:
         part.mkdir(parents=True)
         contents = {
-            "skeleton": formats.definition(skeleton),
+            "skeleton": joint_formats.definition(skeleton),
             "columns": save(part),
             "made_by": key,
         }

@@ -41,7 +41,7 @@ class Detector(Protocol):
     `device` (a key of `camerapose.io.runtime.DEVICES`).
 
     Attributes:
-        skeleton: joint format of the keypoints, see `camerapose.core.formats.get`.
+        skeleton: joint format of the keypoints, see `camerapose.core.joint_formats.get`.
     """
 
     skeleton: str

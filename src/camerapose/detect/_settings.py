@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TypeVar
 
-from camerapose.core import formats, toml
+from camerapose.core import joint_formats, toml
 
 Settings = TypeVar("Settings", bound=tuple)
 
@@ -28,7 +28,7 @@ def read_settings(model: Path, kind: type[Settings]) -> Settings:
             raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
         settings = kind(**values)
         if skeleton := getattr(settings, "skeleton", ""):
-            formats.get(skeleton)
+            joint_formats.get(skeleton)
         std = getattr(settings, "std", (1, 1, 1))
         if len(getattr(settings, "mean", std)) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError("expected three numbers as mean and three above 0 as std")

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.detect import _base
 from camerapose.detect._base import Detection
 from camerapose.detect._settings import read_settings
@@ -77,7 +77,7 @@ class Detector:
         self.settings = read_settings(path, Settings)
         self.skeleton = self.settings.skeleton
         self._session = onnx_session(path, device=device, threads=threads)
-        self.size = _input_size(self._session, path, formats.get(self.skeleton).n_joints)
+        self.size = _input_size(self._session, path, joint_formats.get(self.skeleton).n_joints)
         self._person_detector = person_detector or plugins.load("detectors", "blazepose").Detector(
             "full", max_people=max_people, threads=threads
         )

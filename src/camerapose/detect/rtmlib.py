@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.detect import _base
 from camerapose.detect._base import Detection
 from camerapose.detect._settings import read_settings
@@ -215,7 +215,7 @@ def _joint_format(path: Path, settings: Settings, joints: Any) -> str:
     hint = f'write skeleton = "..." to {path.with_suffix(".toml").name}'
     if not name:
         raise ValueError(f"{path} returns {joints} joints of an unknown format; {hint}")
-    expected = formats.get(name).n_joints
+    expected = joint_formats.get(name).n_joints
     if isinstance(joints, int) and expected != joints:
         raise ValueError(f"{path} returns {joints} joints, but {name} has {expected}; {hint}")
     return name

@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from camerapose.core import formats
-from camerapose.core.formats import H36M_16
+from camerapose.core import joint_formats
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m, humaneva, mpi_inf_3dhp, mpii, pw3d, ski_pose
@@ -129,7 +129,7 @@ def _humaneva(request: _Request) -> TestSet:
 
 
 def _mpii(request: _Request) -> TestSet:
-    poses = cached(mpii.load, request.root, split="valid").to(formats.get(request.skeleton))
+    poses = cached(mpii.load, request.root, split="valid").to(joint_formats.get(request.skeleton))
     poses = poses[(poses.confidence > 0).all(1)][:: request.frame_step]
     return TestSet(
         poses, None, "annotation", "MPII valid, people with all joints annotated; 2D only"

@@ -14,7 +14,7 @@ from camerapose.infer.options import PredictOptions
 from camerapose.infer.search import search
 from camerapose.io.frames import Frame
 from camerapose.io.resize import shrink
-from camerapose.track.swaps import fix_left_right_swaps
+from camerapose.track.left_right import fix_left_right_swaps
 
 #: Longer side in pixels of the largest image that a detector receives without downscaling.
 MAX_DETECTOR_SIDE = 4096

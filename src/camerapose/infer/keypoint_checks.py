@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.skeleton import Skeleton
 
 #: Minimum number of visible joints of the network's skeleton.
@@ -75,12 +75,12 @@ def _check_shape(points: np.ndarray, skeleton: Skeleton) -> None:
     count = points.shape[1]
     if count == skeleton.n_joints:
         return
-    fitting = [s.name for s in formats.FORMATS.values() if s.n_joints == count]
+    fitting = [s.name for s in joint_formats.FORMATS.values() if s.n_joints == count]
     hint = (
         f"pass skeleton={fitting[0]!r} (formats with {count} joints: {', '.join(fitting)})"
         if fitting
         else "convert them to one of the known formats: "
-        + ", ".join(f"{s.name} ({s.n_joints})" for s in formats.FORMATS.values())
+        + ", ".join(f"{s.name} ({s.n_joints})" for s in joint_formats.FORMATS.values())
     )
     raise ValueError(
         f"keypoints have {count} joints, but {skeleton.name} has {skeleton.n_joints}; {hint}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.infer import clip
 from camerapose.io.runtime import check_device
 from camerapose.io.weights import find_weights
@@ -176,6 +176,6 @@ def _check_names(options: PredictOptions) -> None:
         for name in names:
             plugins.load(kind, name)
     if options.skeleton is not None:
-        formats.get(options.skeleton)
+        joint_formats.get(options.skeleton)
     if options.ground and not options.export:
         raise ValueError("ground requires export, since it only affects exported files")

@@ -12,7 +12,7 @@ from camerapose.core.poses import Poses
 from camerapose.infer import clip
 from camerapose.infer.detection import Detections, Person
 from camerapose.infer.lift import Lifted, lift
-from camerapose.infer.live import LiveSmoother
+from camerapose.infer.live_smoothing import LiveSmoother
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.predictor import Predictor
 from camerapose.io import export, files, results

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.poses import Poses
 from camerapose.infer.detection import (
     Detections,
@@ -28,8 +28,8 @@ from camerapose.infer.lift import lift
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.outputs import LiveWriter, write_outputs, write_poses
 from camerapose.infer.people import select_people
+from camerapose.infer.postprocess import process
 from camerapose.infer.predictor import Predictor
-from camerapose.infer.processing import process
 from camerapose.infer.request import check_request
 from camerapose.infer.search import ViewDetector, find_view
 from camerapose.infer.summary import summarize
@@ -145,7 +145,7 @@ def _detect_all(
         people = detect(shown, detector, consecutive=video, notes=None if video else notes)
         return collect(
             track(people, tracker),
-            formats.get(detector.skeleton),
+            joint_formats.get(detector.skeleton),
             timed=video,
             observers=observers if video else [],
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from camerapose.core import conversion, formats
+from camerapose.core import conversion, joint_formats
 from camerapose.core.camera import Camera, normalize
 from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
@@ -108,7 +108,7 @@ class Predictor:
                 (joints, 2) is one person.
             confidence: (n, joints), 0 (missing) to 1 (certain); None: all joints are certain.
             image_size: (width, height) of all images, or one row per person.
-            skeleton: joint format of `keypoints`; see `camerapose.core.formats.FORMATS`.
+            skeleton: joint format of `keypoints`; see `camerapose.core.joint_formats.FORMATS`.
             focal: focal length in pixels of a calibrated camera: a number, (x, y), or one row per
                 person; poses are rotated and translated to fit it. None: estimated.
             center: principal point in pixels; requires `focal`. None: the image centre.
@@ -150,7 +150,7 @@ class Predictor:
 
         Missing joints are at the centroid of the visible ones.
         """
-        source = formats.get(skeleton) if isinstance(skeleton, str) else skeleton
+        source = joint_formats.get(skeleton) if isinstance(skeleton, str) else skeleton
         points, scores = check_keypoints(keypoints, confidence, source)
         points, scores = conversion.convert(points, scores, source, self.skeleton)
         visible = (scores > 0)[..., None]
@@ -285,7 +285,7 @@ def _graph_skeleton(session: Any, path: Path) -> Skeleton:
             f"{path} is not a graph of camerapose: it lacks {lacks}; give a file that "
             "`camerapose export` wrote"
         )
-    skeleton = formats.get(named)
+    skeleton = joint_formats.get(named)
     joints = inputs["pose2d"][1] if len(inputs["pose2d"]) == 3 else None
     if joints != skeleton.n_joints:
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import camerapose
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 from camerapose.io.files import write_bytes
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
 from camerapose.models.onnx_export import UNITS, _quiet, _strip

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.core.camera import MIN_DEPTH
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import root_relative
+from camerapose.core.joint_formats import BODY_46
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.translation import solve_translation
 from camerapose.models.crop import VirtualCamera

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from camerapose.core.formats import H36M_16
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.translation import solve_translation
 from camerapose.models._layers import Residual

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 import camerapose
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.io.files import write_bytes
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose, build
@@ -46,7 +46,7 @@ def save_model(
     metadata = {
         "format": "camerapose",
         "camerapose_version": camerapose.__version__,
-        "skeleton": formats.definition(model.skeleton),
+        "skeleton": joint_formats.definition(model.skeleton),
         "model": json.dumps(dataclasses.asdict(config)),
         "license": license,
         "card": json.dumps(card or {}),
@@ -68,7 +68,7 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
     path = find_weights(path, (".safetensors",))
     try:
         metadata, state = _read(path)
-        stored = formats.get(metadata["skeleton"])
+        stored = joint_formats.get(metadata["skeleton"])
         config = ModelConfig.from_json(metadata["model"])
         model = build(stored, **dataclasses.asdict(config))
         model.load_state_dict(

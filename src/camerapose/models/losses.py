@@ -1,4 +1,4 @@
-"""Loss functions: each returns one scalar; weights are applied in `train.losses`.
+"""Loss functions: each returns one scalar; weights are applied in `train.loss_terms`.
 
 Equations are those of CameraPose (Yang et al., WACV 2023) unless another source is named.
 """

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import camerapose
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.io.files import write_bytes
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
@@ -111,7 +111,7 @@ def export_model(
     _strip(graph)
     metadata = {
         "camerapose_version": camerapose.__version__,
-        "skeleton": formats.definition(model.skeleton),
+        "skeleton": joint_formats.definition(model.skeleton),
         "units": UNITS,
         "license": license,
         "card": json.dumps(card or {}),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.core.camera import Camera
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
@@ -49,7 +49,7 @@ def load(config: Config, device: torch.device) -> TrainingData:
         FileNotFoundError: a data set is missing.
         ValueError: no 2D-3D pairs, or options that exclude each other.
     """
-    target = formats.get(config.data.skeleton)
+    target = joint_formats.get(config.data.skeleton)
     pairs, detected, validation = _load_pairs(config.data, target, config.seed)
     unlabelled, unlabelled_validation = _load_unlabelled(config, target)
     complete = None

@@ -28,7 +28,7 @@ from camerapose.models.checkpoint import load_model, read_header, save_model
 from camerapose.models.onnx_export import export_model
 from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import LossWeights, NoiseConfig, Schedule
-from camerapose.train.losses import ground_truth_weight, pair_terms, unlabelled_terms
+from camerapose.train.loss_terms import ground_truth_weight, pair_terms, unlabelled_terms
 from camerapose.train.replay import human36m_replay, split, synthetic_replay
 from camerapose.train.schedule import learning_rate
 from camerapose.train.steps import update

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 from torch import nn
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.models.camerapose import build
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generator
@@ -18,7 +18,7 @@ def build_networks(config: Config, device: torch.device) -> dict[str, nn.Module]
 
     With several processes, each sends its share of a batch through them.
     """
-    skeleton = formats.get(config.data.skeleton)
+    skeleton = joint_formats.get(config.data.skeleton)
     settings = config.adversarial
     networks: dict[str, nn.Module] = {
         "model": build(skeleton, **dataclasses.asdict(config.model)),

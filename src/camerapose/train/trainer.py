@@ -28,20 +28,20 @@ from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import save_model
 from camerapose.models.onnx_export import export_model
 from camerapose.train import config_io, distributed
-from camerapose.train.adversarial import AdversarialTraining
+from camerapose.train.adversarial_step import AdversarialTraining
 from camerapose.train.checkpoint import Checkpoint, prepare_folder
 from camerapose.train.config import Config
 from camerapose.train.data import TrainingData, load
-from camerapose.train.joint import joint
 from camerapose.train.logging import TrainingLog
 from camerapose.train.loop import TrainingLoop
 from camerapose.train.monitor import AdversarialMonitor
 from camerapose.train.networks import build_networks, build_optimizers
 from camerapose.train.parallel import in_one_process
 from camerapose.train.progress import Progress
-from camerapose.train.refine import refine
+from camerapose.train.stages.joint import joint
+from camerapose.train.stages.refine import refine
+from camerapose.train.stages.warmup import warmup
 from camerapose.train.validation import draw, validate
-from camerapose.train.warmup import warmup
 
 #: torch's names for the precision of matrix products.
 PRECISION = {"float32": "highest", "bfloat16": "medium"}

@@ -9,7 +9,7 @@ from camerapose.evaluate import metrics
 from camerapose.evaluate.measure import lift, measure
 from camerapose.models.camerapose import CameraPose
 from camerapose.train.data import TrainingData
-from camerapose.train.losses import ground_truth_weight
+from camerapose.train.loss_terms import ground_truth_weight
 
 
 def validate(model: CameraPose, data: TrainingData) -> dict[str, float]:

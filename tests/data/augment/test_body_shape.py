@@ -3,8 +3,8 @@
 import torch
 
 from camerapose.core.attachment import ATTACHED
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import bone_lengths, bone_vectors, unit
+from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment.body_shape import deviations, vary_bone_lengths
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment.detector_errors import DetectorOptions, correlated_normal, detect
 from camerapose.data.augment.joint_definitions import draw_formats, provided
 

@@ -4,8 +4,8 @@ import torch
 
 from camerapose.core.anatomy import body_height
 from camerapose.core.attachment import ATTACHED
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import bone_lengths
+from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment.detector_errors import DetectorOptions
 from camerapose.data.augment.engine import EngineOptions, hide, known_quantities, simulate
 

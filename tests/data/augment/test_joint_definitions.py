@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import bone_lengths
+from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment.joint_definitions import (
     DISPLACEMENTS,
     FORMATS,

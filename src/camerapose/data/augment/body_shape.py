@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from camerapose.core.attachment import ATTACHED
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import constant
+from camerapose.core.joint_formats import BODY_46
 from camerapose.core.skeleton import Skeleton
 
 #: Standard deviation of the logarithm of each bone length, by the bone's outer joint without side;

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import constant
+from camerapose.core.joint_formats import BODY_46
 
 #: Joints that are occluded together.
 OCCLUDED = (

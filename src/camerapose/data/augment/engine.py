@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from camerapose.core.anatomy import body_height
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment import body_shape, cameras, detector_errors, joint_definitions
 from camerapose.data.augment.cameras import CameraOptions
 from camerapose.data.augment.detector_errors import DetectorOptions

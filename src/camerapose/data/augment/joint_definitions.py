@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.conversion import joint_weights
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import constant
+from camerapose.core.joint_formats import BODY_46
 
 #: Joints that all formats have.
 LIMBS = tuple(
@@ -53,7 +53,7 @@ def provided(name: str) -> list[bool]:
     """
     if name == "limbs":
         return [joint in LIMBS for joint in BODY_46.joints]
-    return [weights is not None for weights in joint_weights(formats.get(name), BODY_46)]
+    return [weights is not None for weights in joint_weights(joint_formats.get(name), BODY_46)]
 
 
 def draw_formats(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from camerapose.core.camera import Camera
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 from camerapose.core.poses import Poses
 from camerapose.io.arrays import check_rows, read_arrays
 

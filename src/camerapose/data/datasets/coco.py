@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from camerapose.core.camera import normalize
-from camerapose.core.formats import COCO_17
+from camerapose.core.joint_formats import COCO_17
 from camerapose.core.poses import Poses
 from camerapose.io.keypoints.coco import VISIBILITY
 

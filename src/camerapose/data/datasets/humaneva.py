@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from camerapose.core.camera import Camera, normalize
-from camerapose.core.formats import HUMANEVA_15
+from camerapose.core.joint_formats import HUMANEVA_15
 from camerapose.core.poses import Poses
 from camerapose.io.pickles import numbers, read_pickled
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import conversion, formats
-from camerapose.core.formats import H36M_16, H36M_17
+from camerapose.core import conversion, joint_formats
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets import synthetic
@@ -187,7 +187,7 @@ def _clip(
     points = points * _unit(points, source, unit, path)
     if up == "z":
         points = points[..., [0, 2, 1]] * [1.0, 1.0, -1.0]
-    target = formats.get(skeleton)
+    target = joint_formats.get(skeleton)
     body, _ = conversion.convert(points, np.ones(points.shape[:2]), source, target)
     n = len(body)
     name = path.relative_to(root).as_posix() if path != root else path.name

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from camerapose.core.camera import normalize
-from camerapose.core.formats import MPII_16
+from camerapose.core.joint_formats import MPII_16
 from camerapose.core.poses import Poses
 from camerapose.data.readers.matlab import read_mat
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from camerapose.core import conversion, formats
+from camerapose.core import conversion, joint_formats
 from camerapose.core.camera import Camera, normalize
-from camerapose.core.formats import OPENPOSE_18
+from camerapose.core.joint_formats import OPENPOSE_18
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.pickles import read_pickle
@@ -104,7 +104,7 @@ def load(
     if frame_step < 1:
         raise ValueError(f"frame_step is {frame_step}; give 1 (every frame) or more")
     paths = files(root, split=split, sequences=sequences)
-    target, order = formats.get(skeleton), _ORDERS[skeleton]
+    target, order = joint_formats.get(skeleton), _ORDERS[skeleton]
     people = [p for path in paths for p in _people(path, target, order, keypoints, frame_step)]
     if not any(len(poses) for poses in people):
         raise ValueError(

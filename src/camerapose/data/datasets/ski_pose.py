@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.camera import Camera, normalize
-from camerapose.core.formats import H36M_16, H36M_17
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
 from camerapose.data.readers.matlab import open_hdf5
 
@@ -65,7 +65,7 @@ def load(
         raise ValueError(f"frame_step is {frame_step}; give 1 (every image) or more")
     path = files(root, split=split)[0]
     columns = {name: values[::frame_step] for name, values in _read(path).items()}
-    n, target = len(columns["seq"]), formats.get(skeleton)
+    n, target = len(columns["seq"]), joint_formats.get(skeleton)
     relative = columns["3D"].reshape(n, 17, 3)
     pose2d = normalize(columns["2D"].reshape(n, 17, 2) * IMAGE_SIZE, IMAGE_SIZE)
     focal, center = _intrinsics(columns["cam_intrinsic"].reshape(n, 3, 3), path)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camerapose.core.camera import Camera, normalize
-from camerapose.core.formats import H36M_16, H36M_17
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 

@@ -26,7 +26,7 @@ from camerapose.infer.clip.rows import (
     row_times,
     rows_by_person,
 )
-from camerapose.infer.clip.rts import rts_smooth
+from camerapose.infer.clip.rts_smoother import rts_smooth
 
 #: Cutoff frequencies (hertz) of bone directions, position in the image, depth, and camera.
 CUTOFF_BODY, CUTOFF_POSITION, CUTOFF_DEPTH, CUTOFF_CAMERA = 5.0, 8.0, 1.0, 0.3

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.keypoints._assemble import Recording, assemble, checked_size
@@ -74,7 +74,7 @@ def read_recording(
     """Read keypoints like `read`, with messages instead of warnings, and the empty frames."""
     path = Path(path).expanduser()
     given = None if image_size is None else checked_size(image_size)
-    wanted = None if skeleton is None else formats.get(skeleton)
+    wanted = None if skeleton is None else joint_formats.get(skeleton)
     if not path.exists():
         raise FileNotFoundError(f"no such file or folder: {path}; pass a file with keypoints")
     name, result = _read(path)

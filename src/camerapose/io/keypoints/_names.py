@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.skeleton import Skeleton
 
 #: A named order needs at least this many joints of arms and legs.
@@ -83,7 +83,7 @@ def order(names: Sequence[str], wanted: Skeleton | None = None) -> Order | None:
         None if too few names are known.
     """
     meanings = [meaning(name) for name in names]
-    candidates = [wanted] if wanted else list(formats.FORMATS.values())
+    candidates = [wanted] if wanted else list(joint_formats.FORMATS.values())
     best = max((_assigned(meanings, s) for s in candidates), key=lambda pair: pair[0])
     _, skeleton, columns = best
     limbs = {f"{side}_{limb}" for side in ("left", "right") for limb in LIMBS}
@@ -143,7 +143,7 @@ def meaning(name: str) -> tuple[str, ...]:
     return tuple(f"{side}_{joint}" for joint in _SIDED[part])
 
 
-_ALL_JOINTS = {joint for skeleton in formats.FORMATS.values() for joint in skeleton.joints}
+_ALL_JOINTS = {joint for skeleton in joint_formats.FORMATS.values() for joint in skeleton.joints}
 
 
 def _words(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.keypoints import _names
 from camerapose.io.keypoints._people import People
@@ -70,7 +70,7 @@ def _declared(people: People, path: Path) -> Skeleton | None:
     if people.skeleton is None:
         return None
     try:
-        return formats.get(people.skeleton)
+        return joint_formats.get(people.skeleton)
     except (ValueError, FileNotFoundError) as error:
         if people.joints is not None and _names.order(people.joints) is not None:
             return None
@@ -87,8 +87,9 @@ def _by_name(people: People, wanted: Skeleton | None, path: Path) -> _names.Orde
     if found is None and wanted is None:
         raise ValueError(
             f"{path}: unknown joint names {_few(names)}; rename them to those of a known format, "
-            f"such as {_few(formats.get('coco_17').joints[:6])}, or pass skeleton if their order "
-            f"is that of one (known: {', '.join(formats.FORMATS)})"
+            f"such as {_few(joint_formats.get('coco_17').joints[:6])}, or pass skeleton if their "
+            "order "
+            f"is that of one (known: {', '.join(joint_formats.FORMATS)})"
         )
     return found
 
@@ -100,7 +101,7 @@ def _positional(people: People, skeleton: Skeleton | None, path: Path) -> _names
         raise ValueError(
             f"{people.place(0)}: got {joints} joints, expected {skeleton.n_joints} "
             f"({skeleton.name}); if the joints are in another format, pass it as skeleton "
-            f"(known: {', '.join(formats.FORMATS)})"
+            f"(known: {', '.join(joint_formats.FORMATS)})"
         )
     return _names.Order(skeleton, np.arange(skeleton.n_joints), ())
 
@@ -110,20 +111,20 @@ def _by_plausibility(
 ) -> tuple[_names.Order, list[str]]:
     """Choose among all formats with the number of joints of the file."""
     joints = people.keypoints.shape[1]
-    names = [s.name for s in formats.FORMATS.values() if s.n_joints == joints]
+    names = [s.name for s in joint_formats.FORMATS.values() if s.n_joints == joints]
     names += WHOLE_BODY.get(joints, ())
     usual = [name for name in people.usual if name in names]
     if not names:
-        counts = dict.fromkeys(f"{formats.get(n).n_joints} ({n})" for n in people.usual)
+        counts = dict.fromkeys(f"{joint_formats.get(n).n_joints} ({n})" for n in people.usual)
         raise ValueError(
             f"{people.place(0)}: got {joints} joints, expected "
             f"{' or '.join(counts) or 'those of a known format'}; if the joints are in another "
-            f"format, pass it as skeleton (known: {', '.join(formats.FORMATS)})"
+            f"format, pass it as skeleton (known: {', '.join(joint_formats.FORMATS)})"
         )
     seen = np.nan_to_num(sample)
     fits, order = {}, {}
     for name in names:
-        body = formats.get(name)
+        body = joint_formats.get(name)
         fits[name] = evidence(seen[:, : body.n_joints], visible[:, : body.n_joints], body)
         order[name] = _names.Order(body, np.arange(body.n_joints), ())
     ranked = sorted(names, key=lambda name: (-fits[name].score, name not in usual))

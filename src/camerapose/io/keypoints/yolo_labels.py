@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.io.keypoints._content import Content, natural
 from camerapose.io.keypoints._join import join
 from camerapose.io.keypoints._people import People, with_scores
@@ -90,7 +90,7 @@ def _layout(values: np.ndarray) -> tuple[int, int] | None:
         return None
     if values[:, 1:HEAD].min() < -0.5 or values[:, 1:HEAD].max() > 1.5:
         return None
-    counts = [17, *sorted({s.n_joints for s in formats.FORMATS.values()} - {17})]
+    counts = [17, *sorted({s.n_joints for s in joint_formats.FORMATS.values()} - {17})]
     for width in (3, 2):
         for extra in (0, 1, 2):  # confidence of the box, identity
             joints, rest = divmod(values.shape[1] - HEAD - extra, width)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from camerapose.core.anatomy import body_height
 from camerapose.core.attachment import ATTACHED
-from camerapose.core.formats import BODY_46, H36M_17
+from camerapose.core.joint_formats import BODY_46, H36M_17
 from camerapose.core.poses import Poses
 from camerapose.data.augment import detector_errors
 from camerapose.data.augment.detector_errors import DetectorOptions

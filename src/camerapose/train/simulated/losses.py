@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from camerapose.core.camera import MIN_DEPTH
-from camerapose.core.formats import BODY_46, H36M_16
 from camerapose.core.geometry import root_relative
+from camerapose.core.joint_formats import BODY_46, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.augment.engine import Sample
 from camerapose.models.body_model import Prediction, place

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from camerapose.core.formats import BODY_46
 from camerapose.core.geometry import procrustes_align, root_relative
+from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment.engine import EngineOptions, Sample, simulate
 from camerapose.data.augment.joint_definitions import LIMBS
 from camerapose.models.body_model import BodyModel

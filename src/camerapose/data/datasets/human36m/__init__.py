@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from camerapose.core.formats import H36M_16, H36M_17
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets.human36m import assembly

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.core.camera import Camera, normalize
-from camerapose.core.formats import H36M_17
+from camerapose.core.joint_formats import H36M_17
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets.human36m.calibration import INTRINSICS, cameras

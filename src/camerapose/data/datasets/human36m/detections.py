@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.core import conversion
-from camerapose.core.formats import FORMATS, H36M_17, MPII_16
+from camerapose.core.joint_formats import FORMATS, H36M_17, MPII_16
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets.human36m.layouts import HOW_TO_GET, find, read_tree
 from camerapose.data.datasets.human36m.sequences import Sequence3d

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from camerapose.core.formats import H36M_16, H36M_17
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.datasets.human36m.cdf import read_cdf
 from camerapose.data.datasets.human36m.layouts import HOW_TO_GET, POSITIONS, Layout

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.poses import Poses
 from camerapose.data.datasets.mpi_inf_3dhp.published import (
     ANNOTATIONS,
@@ -96,7 +96,7 @@ def load(
             for (path, calibration), rows in zip(pairs, frames, strict=True)
             for view in read_views(path, calibration, rows, chosen, annotation, order)
         )
-    return assemble(views, counts, formats.get(skeleton))
+    return assemble(views, counts, joint_formats.get(skeleton))
 
 
 def files(

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int
 from tqdm import tqdm
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.core.camera import Camera, normalize
 from camerapose.core.poses import Poses
 from camerapose.data.datasets.rendered.content import (
@@ -94,15 +94,15 @@ def to_poses(raw: Rendered) -> Poses:
     camera = Camera(
         np.repeat(focal[:, None], 2, 1).astype(np.float32),
         np.zeros((len(rows), 2), np.float32),
-        pose3d[:, formats.BODY_46.root_index].copy(),
+        pose3d[:, joint_formats.BODY_46.root_index].copy(),
     )
     detected = Poses(
-        formats.get(raw.skeleton),
+        joint_formats.get(raw.skeleton),
         normalize(raw.detected[rows, :, :2], size).astype(np.float32),
         raw.detected[rows, :, 2],
-    ).to(formats.BODY_46)
+    ).to(joint_formats.BODY_46)
     return Poses(
-        skeleton=formats.BODY_46,
+        skeleton=joint_formats.BODY_46,
         pose2d=detected.pose2d,
         confidence=detected.confidence,
         pose3d=pose3d,

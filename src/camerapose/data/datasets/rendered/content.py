@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.arrays import check_rows, read_arrays
 
@@ -87,8 +87,8 @@ def read_shard(images: Path, detections: Path) -> Rendered:
     found = read_arrays(detections, {"detected": ("images", "joints", 3), "skeleton": ()})
     detected, skeleton = found["detected"], str(found["skeleton"])
     image, n = label["image"], len(label["focal"])
-    if skeleton not in formats.FORMATS or detected.shape[:2] != (
-        n, formats.get(skeleton).n_joints
+    if skeleton not in joint_formats.FORMATS or detected.shape[:2] != (
+        n, joint_formats.get(skeleton).n_joints
     ):  # fmt: skip
         raise ValueError(f"{detections}: the detections do not belong to {images}; delete both")
     check_rows(images, "image", image, n)
@@ -97,7 +97,7 @@ def read_shard(images: Path, detections: Path) -> Rendered:
     people = np.bincount(image, minlength=len(detected))
     focal, size = label["focal"][image], label["size"][image]
     pixels = project(label["coco"], focal[:, None, None], size[:, None])
-    distance = _distance(detected[image], formats.get(skeleton), pixels, label["visible"])
+    distance = _distance(detected[image], joint_formats.get(skeleton), pixels, label["visible"])
     # Of each image, the person nearest to the detection; people are sorted by image.
     order = np.lexsort((distance, image))
     rows = order[np.flatnonzero(np.diff(image[order], prepend=-1))]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from camerapose.core import formats
+from camerapose.core import joint_formats
 from camerapose.data.datasets.rendered.content import COCO_23, LIMBS, Rendered
 
 #: A joint whose error is larger is an outlier, not an inaccurate detection.
@@ -52,7 +52,7 @@ def measure(raw: Rendered) -> dict[str, Any]:
         rank_correlation: of confidence and error.
         displacements: median and standard deviation (from quartiles) of each of `DISPLACEMENTS`.
     """
-    skeleton = formats.get(raw.skeleton)
+    skeleton = joint_formats.get(raw.skeleton)
     joints = [j for j in LIMBS if j in skeleton.joints]
     rows = np.flatnonzero(raw.matched)
     true = raw.pixels[rows][:, [COCO_23.index(j) for j in joints]]

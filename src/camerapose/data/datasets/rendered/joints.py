@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from camerapose.core.formats import BODY_46
+from camerapose.core.joint_formats import BODY_46
 
 _LIMBS = ("upperarm01", "upperarm02", "lowerarm01", "lowerarm02", "wrist")
 _LEGS = ("pelvis", "upperleg01", "upperleg02", "lowerleg01", "lowerleg02", "foot")

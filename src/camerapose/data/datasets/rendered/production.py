@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from camerapose.core import formats, plugins
+from camerapose.core import joint_formats, plugins
 from camerapose.data.datasets.rendered.joints import BONES
 from camerapose.io.files import atomic_write
 
@@ -194,7 +194,9 @@ def images(content: Any) -> Iterator[np.ndarray]:
 def _detect(name: DetectorName, content: Any) -> dict[str, np.ndarray]:
     """Return keypoints and confidence (n, joints, 3) of the most prominent person per image."""
     detector = _detector(name)
-    rows = np.zeros((len(content["focal"]), formats.get(detector.skeleton).n_joints, 3), np.float32)
+    rows = np.zeros(
+        (len(content["focal"]), joint_formats.get(detector.skeleton).n_joints, 3), np.float32
+    )
     for row, image in zip(rows, images(content), strict=True):
         detector.reset()
         people = detector(image)

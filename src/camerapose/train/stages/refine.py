@@ -8,7 +8,7 @@ from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import Config
 from camerapose.train.data import TrainingData
 from camerapose.train.loop import TrainingLoop
-from camerapose.train.losses import refinement_term
+from camerapose.train.loss_terms import refinement_term
 from camerapose.train.steps import update
 
 

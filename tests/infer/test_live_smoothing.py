@@ -5,7 +5,7 @@ import pytest
 from helpers.clips import acceleration, walk
 
 from camerapose.core.poses import Poses
-from camerapose.infer.live import LiveSmoother, OneEuroFilter
+from camerapose.infer.live_smoothing import LiveSmoother, OneEuroFilter
 
 
 def test_reduces_jitter_with_little_delay():

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from camerapose.core.poses import Poses
 from camerapose.data.augment.bone_lengths import vary_bone_lengths
 from camerapose.models.camerapose import CameraPose
-from camerapose.train.adversarial import AdversarialTraining
+from camerapose.train.adversarial_step import AdversarialTraining
 from camerapose.train.augmentation import (
     generated_pairs,
     mirror_half,
@@ -18,7 +18,7 @@ from camerapose.train.augmentation import (
 from camerapose.train.config import AdversarialConfig, Config
 from camerapose.train.data import TrainingData
 from camerapose.train.loop import TrainingLoop
-from camerapose.train.losses import pair_terms, unlabelled_terms
+from camerapose.train.loss_terms import pair_terms, unlabelled_terms
 from camerapose.train.steps import evaluation_mode, update
 
 #: Share of the stage from which 2D-only poses are lifted well enough to be sources of the

@@ -7,12 +7,12 @@ import torch
 
 from camerapose.data.augment.bone_lengths import vary_bone_lengths
 from camerapose.models.camerapose import CameraPose
-from camerapose.train.adversarial import AdversarialTraining
+from camerapose.train.adversarial_step import AdversarialTraining
 from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import Config
 from camerapose.train.data import TrainingData
 from camerapose.train.loop import TrainingLoop
-from camerapose.train.losses import pair_terms
+from camerapose.train.loss_terms import pair_terms
 from camerapose.train.steps import update
 
 

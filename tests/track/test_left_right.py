@@ -4,28 +4,28 @@ import numpy as np
 import pytest
 from helpers.fakes import person as detection
 
-from camerapose.core import formats
-from camerapose.track.swaps import fix_left_right_swaps
+from camerapose.core import joint_formats
+from camerapose.track.left_right import fix_left_right_swaps
 
 
 @pytest.fixture
 def walk():
     """40 frames at 30 fps of a person who walks to the right and swings the arms."""
     points = np.stack([detection(100 + 3 * i).keypoints for i in range(40)])
-    wrist = formats.COCO_17.index("left_wrist")
+    wrist = joint_formats.COCO_17.index("left_wrist")
     points[:, wrist, 1] += 40 * np.sin(np.arange(40) / 5)
     return points, np.tile(np.linspace(0.5, 1, 17), (40, 1)), np.arange(40) / 30
 
 
 def fix(points, confidence, time, person=None):
     person = np.zeros(len(points), int) if person is None else person
-    return fix_left_right_swaps(points, confidence, person, time, formats.COCO_17)
+    return fix_left_right_swaps(points, confidence, person, time, joint_formats.COCO_17)
 
 
 def test_a_body_swapped_for_some_frames(walk):
     points, confidence, time = walk
     wrong, swapped_confidence = points.copy(), confidence.copy()
-    mirror = list(formats.COCO_17.mirror)
+    mirror = list(joint_formats.COCO_17.mirror)
     body = slice(5, 17)  # without the face
     for frames in (slice(12, 20), slice(25, 26)):
         wrong[frames, body] = wrong[frames][:, mirror][:, body]
@@ -38,7 +38,7 @@ def test_a_body_swapped_for_some_frames(walk):
 
 def test_legs_alone_and_several_people(walk):
     points, confidence, time = walk
-    wrong, mirror = points.copy(), list(formats.COCO_17.mirror)
+    wrong, mirror = points.copy(), list(joint_formats.COCO_17.mirror)
     wrong[5:9, 11:] = wrong[5:9][:, mirror][:, 11:]
     person = np.repeat([0, 1], 40)
     order = np.random.default_rng(0).permutation(80)
@@ -62,7 +62,7 @@ def test_correct_detections_are_not_changed(walk):
         assert count == 0 and fixed is not given
         np.testing.assert_array_equal(fixed, given)
     rotated = points.copy()
-    rotated[20:] = rotated[20:, list(formats.COCO_17.mirror)]
+    rotated[20:] = rotated[20:, list(joint_formats.COCO_17.mirror)]
     assert fix(rotated, confidence, time)[2] == 0  # no return: either side may be correct
     assert fix(points[:1], confidence[:1], time[:1])[2] == 0
 
@@ -75,10 +75,10 @@ def test_legs_close_together_are_swapped_with_the_arms(walk):
     close = centre + 0.2 * (points[:, legs].reshape(40, 3, 2, 2) - centre)
     points[:, legs] = close.reshape(40, 6, 2)
     wrong, body = points.copy(), slice(5, 17)
-    wrong[20:23, body] = wrong[20:23][:, list(formats.COCO_17.mirror)][:, body]
+    wrong[20:23, body] = wrong[20:23][:, list(joint_formats.COCO_17.mirror)][:, body]
     fixed, _, count = fix(wrong, confidence, time)
     np.testing.assert_array_equal(fixed, points)
     assert count == 3
     arms = points.copy()
-    arms[20:23, 5:11] = arms[20:23][:, list(formats.COCO_17.mirror)][:, 5:11]
+    arms[20:23, 5:11] = arms[20:23][:, list(joint_formats.COCO_17.mirror)][:, 5:11]
     np.testing.assert_array_equal(fix(arms, confidence, time)[0], points)

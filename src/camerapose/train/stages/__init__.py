@@ -1,0 +1,1 @@
+"""The three stages of training (section 4.3): refinement, warm-up, joint."""
