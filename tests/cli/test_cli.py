@@ -77,7 +77,7 @@ class TestPredict:
         for place, joint in ((2, 6), (3, 8), (4, 10), (5, 5), (6, 7), (7, 9), (9, 12), (10, 14),
                              (11, 16), (12, 11), (13, 13), (14, 15), (0, 0)):  # fmt: skip
             body[place, :2] = PERSON[joint]
-        body[[1, 8], :2] = PERSON[[5, 11]].mean(0)
+        body[1, :2], body[8, :2] = PERSON[[5, 6]].mean(0), PERSON[[11, 12]].mean(0)
         content = {"people": [{"pose_keypoints_2d": body.ravel().tolist()}]}
         (tmp_path / "a_000000000003_keypoints.json").write_text(json.dumps(content))
         status, _ = command(

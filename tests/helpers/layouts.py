@@ -111,7 +111,7 @@ def _bodies():
     size = np.tile([640.0, 480.0], (n, 1))
     images = {
         "focal": np.full(n, 700.0), "size": size, "image": np.arange(n),
-        "coco": rng.normal(size=(n, 23, 3)) + [0, 0, 5], "bones": rng.normal(size=(n, 4, 3)),
+        "coco": rng.normal(size=(n, 23, 3)) + [0, 0, 5], "bones": rng.normal(size=(n, 39, 3)),
         "visible": np.full((n, 23), 2, np.uint8), "shape": rng.uniform(size=(n, 6)),
         "source": np.arange(n), "clip": ["cmu/01/01"] * n,
     }  # fmt: skip

@@ -17,6 +17,14 @@ from camerapose.io.locks import FolderInUse, lock_folder
 from camerapose.view import overlay
 
 
+@pytest.fixture(autouse=True)
+def default_handler():
+    """Ctrl-C raises KeyboardInterrupt, also if the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt():
     signal.raise_signal(signal.SIGINT)
 
@@ -66,7 +74,7 @@ class TestPrediction:
         with pytest.raises(KeyboardInterrupt):
             run(video, tmp_path / "out", graph, export=["csv"], overlay=True)
         assert {p.name for p in (tmp_path / "out").iterdir()} == {
-            "poses.npz", "poses.json", "poses.csv",
+            "poses.npz", "poses.json", "walk.csv",
         }  # fmt: skip
 
     def test_second_interrupt_while_writing(self, video, graph, tmp_path, monkeypatch):

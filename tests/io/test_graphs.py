@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import FLAT
+from helpers.graphs import FLAT
 
 from camerapose.infer.predictor import Predictor
 from camerapose.io.runtime import onnx_session

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from camerapose.train import config_io
 from camerapose.train.config import Config, Schedule
 from camerapose.train.config_io import (
     as_dict,
@@ -18,7 +19,11 @@ from camerapose.train.config_io import (
 )
 from camerapose.train.schedule import learning_rate
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+CONFIGS = [
+    path
+    for path in sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+    if config_io.recipe(path) != "simulated"  # tests/train/test_simulated.py
+]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class HostCheck:
 
     def __init__(self, app: Any, names: Collection[str] = ()):
         self._app = app
-        own = {"localhost", socket.gethostname().lower(), socket.getfqdn().lower()}
+        own = {"localhost", socket.gethostname().lower()}  # getfqdn may ask a name server
         self._names = own | {name.lower() for name in names}
 
     async def __call__(

@@ -38,7 +38,7 @@ COCO_23 = Skeleton(
 #: Arrays of a file of images: one row per image, or per person.
 LABELS = {
     "focal": ("images",), "size": ("images", 2), "image": ("people",), "coco": ("people", 23, 3),
-    "bones": ("people", "bones", 3), "visible": ("people", 23), "shape": ("people", "shape"),
+    "bones": ("people", 39, 3), "visible": ("people", 23), "shape": ("people", "shape"),
     "source": ("people",), "clip": ("people",),
 }  # fmt: skip
 
