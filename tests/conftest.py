@@ -40,3 +40,20 @@ def detector(monkeypatch):
 def graph(make_graph):
     """Path of an ONNX graph that `Predictor` runs; needs no trained weights."""
     return make_graph()
+
+
+#: Test files that take more than a few seconds; `make test-quick` leaves them out.
+SLOW_FILES = {
+    "test_adapt.py", "test_batch.py", "test_benchmarks.py", "test_body_model.py",
+    "test_discriminators.py", "test_examples.py", "test_export.py", "test_extending.py",
+    "test_full_disk.py", "test_fuzz.py", "test_fuzz_inputs.py", "test_golden.py",
+    "test_keypoint_formats.py", "test_lifters.py", "test_mutated_media.py", "test_privacy.py",
+    "test_processes.py", "test_refiner.py", "test_rendered.py", "test_serve.py",
+    "test_simulated.py", "test_training.py",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
