@@ -50,6 +50,21 @@ def test_dance_is_transferred_to_the_bodies(folder):
     assert np.isfinite(poses.pose3d).all()
 
 
+def test_bodies_of_excluded_subjects_do_not_dance(folder):
+    """The bone lengths of every dancer are those of a body of the remaining subject."""
+    hip, knee = (BODY_46.index(f"left_{joint}") for joint in ("hip_centre", "knee_h36m"))
+
+    def lengths(poses):
+        world = anny.to_world(poses)
+        return np.linalg.norm(world[:, knee] - world[:, hip], axis=1)
+
+    allowed = lengths(anny.load(folder, subjects=("cmu/01",)))
+    dancers = lengths(cmu_dance.load(folder, excluded=("cmu/05", "cmu/09")))
+    assert np.abs(dancers[:, None] - allowed).min(axis=1).max() < 1e-3
+    everyone = lengths(cmu_dance.load(folder))
+    assert np.abs(everyone[:, None] - allowed).min(axis=1).max() > 1e-3
+
+
 def test_limbs_take_the_directions_of_the_motion_and_the_lengths_of_the_body():
     rng = np.random.default_rng(1)
     motion, bodies = rng.normal(size=(20, 17, 3)), rng.normal(size=(20, 46, 3))

@@ -12,7 +12,7 @@ from camerapose.data.augment.engine import EngineOptions, simulate
 from camerapose.infer.predictor import Predictor
 from camerapose.models.body_model import BodyModel
 from camerapose.train import config_io
-from camerapose.train.simulated import trainer, validation
+from camerapose.train.simulated import data, trainer, validation
 from camerapose.train.simulated.config import SimulatedConfig, SimulatedWeights
 from camerapose.train.simulated.data import World
 from camerapose.train.simulated.losses import supervised_terms
@@ -67,6 +67,17 @@ def test_other_settings_in_the_folder(config, tmp_path):
     other = config_io.update(config, {"batch": 8}, "test")
     with pytest.raises(ValueError, match="batch"):
         trainer.train(other, tmp_path / "run")
+
+
+def test_all_subjects_are_trained_on_when_none_is_held_out(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "export_body_model", lambda *_: None)
+    chosen = config_io.update(config, {"data": {"held_out": ["cmu/05"]}}, "test")
+    final = config_io.update(config, {"data": {"held_out": []}, "calibration": 1.3}, "test")
+    held_out, everything = (data.load(c.data, torch.device("cpu")) for c in (chosen, final))
+    assert len(held_out.held_out.joints) == 4 and everything.held_out is None
+    assert len(everything.train.joints) == len(held_out.train.joints) + 4
+    folder = trainer.train(final, tmp_path / "run")
+    assert float(weights(folder)["calibration"]) == pytest.approx(1.3)
 
 
 def test_shipped_configurations():

@@ -4,7 +4,7 @@ Files: `cmu_dance_martial.npz` (`positions_3d` = {style: {clip: (frames, 17, 3)}
 Human3.6M, z up) and `anny_pairs.npz` (the bodies), see docs/datasets.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,13 @@ FILE = "cmu_dance_martial.npz"
 _HOW_TO_GET = f"Give the folder of {FILE} and {anny.FILE}; docs/datasets.md describes them."
 
 
-def load(root: str | Path, *, frame_step: int = 1, seed: int = 0) -> Poses:
+def load(
+    root: str | Path,
+    *,
+    frame_step: int = 1,
+    seed: int = 0,
+    excluded: Sequence[str] = anny.BENCHMARK,
+) -> Poses:
     """Load the poses in the joints of `body_46`, each on a random body, seen by a level camera.
 
     Only the directions of limbs and trunk are used (`data.retarget`), because the joints of this
@@ -32,6 +38,7 @@ def load(root: str | Path, *, frame_step: int = 1, seed: int = 0) -> Poses:
         root: folder of both files.
         frame_step: keep every n-th frame.
         seed: random seed of the choice of bodies.
+        excluded: subjects of `anny` whose bodies are not used.
 
     Returns:
         Poses with the labels subject (style), action (clip) and frame.
@@ -49,7 +56,7 @@ def load(root: str | Path, *, frame_step: int = 1, seed: int = 0) -> Poses:
     if not labels:
         raise ValueError(f"{path} has no frames. {_HOW_TO_GET}")
     motion = np.concatenate(rows)
-    candidates = anny.to_world(anny.load(bodies))
+    candidates = anny.to_world(anny.load(bodies, excluded=excluded))
     choice = np.random.default_rng(seed).integers(0, len(candidates), len(motion))
     world = retarget(motion, candidates[choice], ATTACHED.parents)
     styles_, clips_, frames = zip(*labels, strict=True)

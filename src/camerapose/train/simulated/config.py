@@ -80,6 +80,9 @@ class SimulatedConfig:
     """Weight decay of AdamW."""
     clip: float = field(default=1.0, metadata={"above": 0.0})
     """Largest norm of the gradient."""
+    calibration: float = field(default=1.0, metadata={"above": 0.0})
+    """Factor of the standard deviations if no subject is held out: that of a run with held-out
+    subjects (`calibration` in its last validation)."""
     validate_every: int = field(default=500, metadata={"min": 1})
     """Iterations between validations and checkpoints."""
     data: SimulatedData = field(default_factory=SimulatedData)

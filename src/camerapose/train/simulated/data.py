@@ -53,13 +53,13 @@ def load(config: SimulatedData, device: torch.device) -> SimulatedTrainingData:
         FileNotFoundError: files are missing.
     """
     parts, held_out = [], None
+    excluded = (*anny.BENCHMARK, *config.held_out)
     if config.anny is not None:
-        excluded = (*anny.BENCHMARK, *config.held_out)
         parts.append(cached(anny.load, config.anny, excluded=excluded))
         if config.held_out:
             held_out = cached(anny.load, config.anny, subjects=config.held_out)
     if config.cmu_dance is not None:
-        parts.append(cached(cmu_dance.load, config.cmu_dance))
+        parts.append(cached(cmu_dance.load, config.cmu_dance, excluded=excluded))
     if not parts:
         raise ValueError("no data to train on; set data.anny or data.cmu_dance to a folder")
     return SimulatedTrainingData(
@@ -97,7 +97,8 @@ def _human36m(config: SimulatedData, device: torch.device) -> World:
     for subject in np.unique(poses.labels["subject"]):
         rows = poses.labels["subject"] == subject
         world[rows] = relative[rows] @ cameras(str(subject))[0].rotation[0]
-    bodies = anny.to_world(cached(anny.load, config.anny, excluded=anny.BENCHMARK))
+    excluded = (*anny.BENCHMARK, *config.held_out)
+    bodies = anny.to_world(cached(anny.load, config.anny, excluded=excluded))
     bodies = bodies[np.random.default_rng(0).integers(0, len(bodies), len(world))]
     size = body_height(world, H36M_17) / body_height(bodies[:, HUMAN36M_JOINTS], H36M_17)
     joints = retarget(world, bodies * size[:, None, None], ATTACHED.parents)

@@ -189,7 +189,9 @@ def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path
     """Calibrate and export the model; return its folder."""
     if config.data.held_out:  # otherwise the errors would be those of training poses
         validation.calibrate(model, sample)
-    values = validation.validate(model, sample)
+    else:
+        model.calibration.fill_(config.calibration)
+    values = validation.validate(model, sample) | {"calibration": float(model.calibration)}
     folder = make_folder(out / "checkpoint")
     with AtomicFile(folder / "model.pt") as temporary:
         torch.save({"network": vars(config.network), "state": model.state_dict()}, temporary)
