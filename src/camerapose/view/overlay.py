@@ -7,7 +7,6 @@ import os
 from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,12 +17,11 @@ from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import AtomicFile
 from camerapose.io.source import Source
+from camerapose.view.encoder import VideoEncoder, shrink_even
 from camerapose.view.style import HIDDEN, LEFT, PEOPLE, RIGHT
 
 #: Maximum of the longer side, pixels; larger videos are shrunk.
 MAX_SIDE = 1280
-#: Clock ticks per second, as in MPEG.
-CLOCK = 90000
 DEFAULT_FPS = 30.0
 #: Colours of the trunk and of text, of outlines, and of detected joints.
 TRUNK, OUTLINE, DETECTED = "#F0F0F0", "#20242C", "#3CDC3C"
@@ -69,65 +67,16 @@ def write_overlay(
     joints = _clipped_pixels(poses, poses.pose2d) if len(poses) else None
     frames = source.frames(start=start, end=end, stride=stride)
     with AtomicFile(path) as temporary, av.open(str(temporary), "w", format="mp4") as file:
-        encoder = _Encoder(file, fps)
+        encoder = VideoEncoder(file, fps, {"crf": "23", "preset": "veryfast"})
         for frame in tqdm(frames, unit="frame", desc=path.name, disable=None if progress else True):
-            image, scale = _shrink(frame.image)
+            image = shrink_even(Image.fromarray(frame.image), MAX_SIDE)
+            scale = image.width / frame.image.shape[1]
             draw = ImageDraw.Draw(image)
             for row in rows[frame.index]:
                 _draw_person(draw, poses, row, bones[row] * scale, joints[row] * scale)
             encoder.write(image, frame.time)
         encoder.finish()
     return path
-
-
-class _Encoder:
-    """Encode images with their times as H.264.
-
-    Args:
-        file: PyAV container.
-        fps: nominal frame rate.
-    """
-
-    def __init__(self, file: Any, fps: Fraction):
-        self._file, self._fps = file, fps
-        self._stream: Any = None
-        self._start, self._last = 0.0, -1
-
-    def write(self, image: Image.Image, time: float) -> None:
-        """Encode an image; `time` is in seconds."""
-        import av
-
-        if self._stream is None:
-            self._open_stream(image.size)
-            self._start = time
-        size = self._stream.width, self._stream.height
-        if image.size != size:  # the video changes its size
-            image = image.resize(size)
-        self._last = max(self._last + 1, round((time - self._start) * CLOCK))
-        frame = av.VideoFrame.from_image(image)
-        frame.pts, frame.time_base = self._last, Fraction(1, CLOCK)
-        self._file.mux(self._stream.encode(frame))
-
-    def finish(self) -> None:
-        """Write the frames that the codec has kept back."""
-        if self._stream is not None:
-            self._file.mux(self._stream.encode())
-
-    def _open_stream(self, size: tuple[int, int]) -> None:
-        options = {"crf": "23", "preset": "veryfast"}
-        self._stream = self._file.add_stream("libx264", rate=self._fps, options=options)
-        self._stream.width, self._stream.height = size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = Fraction(1, CLOCK)
-
-
-def _shrink(array: np.ndarray) -> tuple[Image.Image, float]:
-    """Return the frame with sides of at most `MAX_SIDE`, even as H.264 requires, and its scale."""
-    height, width = array.shape[:2]
-    scale = min(1.0, MAX_SIDE / max(height, width))
-    size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
-    image = Image.fromarray(array)
-    return (image if image.size == size else image.resize(size)), size[0] / width
 
 
 def _draw_person(
