@@ -153,3 +153,33 @@ class TestCenterOfMass:
         assert mass.has_mass(H36M_16) and not mass.has_mass(COCO_17)
         with pytest.raises(ValueError, match="convert the poses to h36m_16"):
             mass.center_of_mass(np.zeros((1, 17, 3)), COCO_17)
+
+    def test_std(self):
+        """Of independent joints, against random draws."""
+        random = np.random.default_rng(0)
+        std = random.uniform(0.01, 0.05, (1, 16))
+        draws = body() + random.normal(size=(20000, 16, 3)) * std[..., None]
+        spread = mass.center_of_mass(draws, H36M_16).std(0)
+        expected = mass.center_of_mass_std(std, H36M_16)[0]
+        np.testing.assert_allclose(spread, expected, rtol=0.03)
+
+
+def test_angle_std():
+    """Against random draws; NaN for angles of joints without a standard deviation."""
+    random = np.random.default_rng(0)
+    points, std = (
+        body(10, 5, 2, (3, 4, 5), (30, 5, 10), 50, (40, -20, 0), 60),
+        np.full((1, 16), 0.01),
+    )
+    std[0, H36M_16.index("left_ankle")] = 0.02
+    draws = points + random.normal(size=(20000, 16, 3)) * std[..., None]
+    drawn, found_std = (
+        angles.joint_angles(draws, H36M_16),
+        angles.joint_angle_std(points, std, H36M_16),
+    )
+    assert found_std.keys() == drawn.keys()
+    for name, values in found_std.items():
+        assert values[0] == pytest.approx(drawn[name].std(), rel=0.1), name
+    std[0, H36M_16.index("left_ankle")] = np.nan
+    values = angles.joint_angle_std(points, std, H36M_16)
+    assert np.isnan(values["knee_angle_l"][0]) and np.isfinite(values["knee_angle_r"][0])

@@ -1,5 +1,7 @@
 """Scale of people by body height."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.clips import three_people
@@ -34,6 +36,9 @@ def test_set_median_height_keeps_relative_sizes(people):
     scale = DEFAULT_HEIGHT / before
     np.testing.assert_allclose(scaled.pose3d, scale * people.pose3d, rtol=1e-4)
     np.testing.assert_allclose(scaled.reprojection, people.reprojection, atol=1e-4)
+    uncertain = replace(people, pose3d_std=np.full((30, people.skeleton.n_joints), 0.02))
+    found = clip.set_median_height(uncertain).pose3d_std
+    np.testing.assert_allclose(found, scale * 0.02, rtol=1e-4)
     bust = people.to(Skeleton("bust", ("thorax", "head"), (None, "thorax")))
     assert clip.set_median_height(bust) is bust and np.isnan(clip.median_height(bust))
     assert len(clip.set_median_height(people[:0])) == 0

@@ -202,6 +202,33 @@ def test_parquet(written):
     assert table["frame"].dtype.kind == "i" and table["filled"].dtype.kind == "b"
 
 
+def test_standard_deviations(poses, tmp_path):
+    """A column of the tables; unknown values are empty. Angles have them, too."""
+    std = np.full((len(poses), 16), 0.02, np.float32) + np.arange(16, dtype=np.float32) / 1000
+    std[5, 9] = np.inf
+    uncertain = replace(poses, pose3d_std=std)
+    for name in ("a.csv", "a.wide.csv", "a.parquet", "a.kinematics.csv"):
+        write(uncertain, tmp_path / name)
+    table = pandas.read_csv(tmp_path / "a.csv")
+    assert list(table.columns[4:]) == ["x_m", "y_m", "z_m", "std_m", "filled"]
+    expected = np.where(std < np.inf, std, np.nan)
+    np.testing.assert_allclose(table["std_m"], expected.ravel(), atol=1e-5)
+    parquet = pandas.read_parquet(tmp_path / "a.parquet")
+    np.testing.assert_allclose(parquet["std_m"], expected.ravel(), atol=1e-5)
+    wide = pandas.read_csv(tmp_path / "a.wide.csv")
+    found = wide["head_std_m"][wide["head_x_m"].notna()]
+    np.testing.assert_allclose(found, expected[:, H36M_16.index("head")], atol=1e-5)
+    angles = pandas.read_csv(tmp_path / "a.kinematics.csv")
+    assert list(angles.columns[4:]) == ["value", "std", "unit"]
+    knee = angles[angles["quantity"] == "knee_angle_r"]
+    assert knee["std"].between(1, 20).all()
+    times = poses.labels["time"] + (poses.labels["frame"] > 30) * 0.2
+    uneven = replace(uncertain, labels=uncertain.labels | {"time": times})
+    track = tracks(uneven)[0]
+    shown = track.present[:, None] & np.isfinite(track.std)
+    assert (track.std[shown] >= 0.02 - 1e-6).all() and shown.sum() > 500
+
+
 def test_kinematics(written, track):
     table = pandas.read_csv(written["kinematics"])
     assert list(table.columns) == ["frame", "time_s", "person", "quantity", "value", "unit"]

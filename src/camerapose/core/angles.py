@@ -64,6 +64,39 @@ def joint_angles(
     return {name: np.degrees(values) for name, values in angles.items()}
 
 
+def joint_angle_std(
+    points: Points,
+    std: Float[np.ndarray, "t joints"],
+    skeleton: Skeleton,
+    *,
+    pelvis_order: str = "yxz",
+) -> dict[str, Float[np.ndarray, " t"]]:
+    """Return standard deviations of `joint_angles`, in degrees, by name.
+
+    Errors of all coordinates are taken as independent, although those of neighbouring joints are
+    not. Each coordinate in turn is moved by its standard deviation in both directions; the
+    variances that this causes add up (as in Julier and Uhlmann's unscented transform). NaN where a
+    standard deviation that is needed is unknown.
+
+    Args:
+        points, pelvis_order: as for `joint_angles`.
+        std: of each coordinate of a joint, metres.
+    """
+    center = joint_angles(points, skeleton, pelvis_order=pelvis_order)
+    variance = {name: np.zeros(len(points)) for name in center}
+    for joint in range(skeleton.n_joints):
+        for axis in range(3):
+            for sign in (-1.0, 1.0):
+                moved = np.array(points, float)
+                moved[:, joint, axis] += sign * std[:, joint]
+                for name, values in joint_angles(
+                    moved, skeleton, pelvis_order=pelvis_order
+                ).items():
+                    change = (values - center[name] + 180) % 360 - 180
+                    variance[name] += change**2 / 2
+    return {name: np.sqrt(values) for name, values in variance.items()}
+
+
 class _Body:
     """Joints by name, and the axes of segments; None where joints are missing."""
 

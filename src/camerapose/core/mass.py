@@ -47,6 +47,22 @@ def center_of_mass(
     return np.einsum("...jd,j->...d", np.asarray(points, float), share / share.sum())
 
 
+def center_of_mass_std(
+    std: Float[np.ndarray, "*batch joints"], skeleton: Skeleton
+) -> Float[np.ndarray, "*batch"]:
+    """Return the standard deviation of each coordinate of the centre of mass relative to the root.
+
+    Errors of different joints are taken as independent. `skeleton` has mass (`has_mass`).
+
+    Args:
+        std: of each coordinate of a joint, in the unit of the result.
+    """
+    weights = _weights()
+    used = [skeleton.index(joint) for joint in weights]
+    share = np.array(list(weights.values())) / sum(weights.values())
+    return np.sqrt(((np.asarray(std, float)[..., used] * share) ** 2).sum(-1))
+
+
 def _weights() -> dict[str, float]:
     """Return the share of the mass at each joint."""
     result: dict[str, float] = {}

@@ -79,9 +79,10 @@ def _heights(poses: Poses) -> Float[np.ndarray, " n"]:
 
 def _scaled(poses: Poses, scale: Float[np.ndarray, " n"]) -> Poses:
     assert poses.camera is not None
-    translation = np.float32(poses.camera.translation * scale[:, None])
+    translation, std = np.float32(poses.camera.translation * scale[:, None]), poses.pose3d_std
     return replace(
         poses,
         pose3d=np.float32(poses.pose3d * scale[:, None, None]),
         camera=replace(poses.camera, translation=translation),
+        pose3d_std=None if std is None else np.float32(std * scale[:, None]),
     )

@@ -14,7 +14,8 @@ def tidy(people: Mapping[int, Track]) -> dict[str, np.ndarray]:
     """Return the columns of a tidy table. Frames without a person have no rows.
 
     Columns: frame (number in the video), time_s, person, joint, x_m, y_m, z_m (axes of
-    `camerapose.io.export`) and filled, which is true for poses that were interpolated over a gap.
+    `camerapose.io.export`), std_m (`Track.std`) if the model predicts it, and filled, which is true
+    for poses that were interpolated over a gap.
     """
     parts = []
     for person, track in people.items():
@@ -27,6 +28,7 @@ def tidy(people: Mapping[int, Track]) -> dict[str, np.ndarray]:
                 "person": np.full(len(points), person),
                 "joint": np.tile(np.array(track.skeleton.joints), len(rows)),
                 **{f"{axis}_m": points[:, i] for i, axis in enumerate("xyz")},
+                **({} if track.std is None else {"std_m": track.std[rows].ravel().round(METRES)}),
                 "filled": np.repeat(~track.detected[rows], n),
             }
         )

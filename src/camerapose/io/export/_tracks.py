@@ -33,6 +33,8 @@ class Track(NamedTuple):
         first_frame: number of the first frame in the video.
         frame_step: step between frame numbers.
         level: whether y is opposite to gravity, with y = 0 on the floor.
+        std: predicted standard deviation of each joint per coordinate of its root-relative
+            position, metres; NaN where unknown; None if the model does not predict it.
     """
 
     skeleton: Skeleton
@@ -43,6 +45,7 @@ class Track(NamedTuple):
     first_frame: int = 0
     frame_step: int = 1
     level: bool = False
+    std: Float[np.ndarray, "t j"] | None = None
 
     @property
     def present(self) -> Bool[np.ndarray, " t"]:
@@ -131,13 +134,16 @@ def tracks(
         own_times = times[np.searchsorted(numbers, own.labels["frame"])]
         points = np.asarray(own.pose3d, float)
         points = points * [1.0, -1.0, -1.0] if ground is None else ground.points(points)
+        if own.pose3d_std is not None:
+            std = np.asarray(own.pose3d_std, float)
+            points = np.concatenate([points, np.where(std < np.inf, std, np.nan)[..., None]], -1)
         filled = np.asarray(own.labels.get("filled", np.zeros(len(own), bool)))
         place = _resampled if timeline.uneven else _spread
-        points, filled = place(points, filled, own.labels["frame"] // step, own_times, timeline)
+        values, filled = place(points, filled, own.labels["frame"] // step, own_times, timeline)
         result[int(person)] = Track(
-            own.skeleton, points, 1 / timeline.period, timeline.start,
+            own.skeleton, values[..., :3], 1 / timeline.period, timeline.start,
             filled if filled.any() else None, timeline.first_frame, timeline.frame_step,
-            ground is not None,
+            ground is not None, values[..., 3] if own.pose3d_std is not None else None,
         )  # fmt: skip
     return result
 

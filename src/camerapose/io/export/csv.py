@@ -4,6 +4,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from camerapose.io.export import Track, _table
 from camerapose.io.files import atomic_write
 
@@ -11,9 +13,11 @@ EXTENSION = ".csv"
 
 
 def write_people(path: Path, people: Mapping[int, Track]) -> None:
-    """Write the columns of `_table.tidy`; `filled` is 0 or 1."""
+    """Write the columns of `_table.tidy`; `filled` is 0 or 1, unknown values are empty."""
     columns = _table.tidy(people)
     columns["filled"] = columns["filled"].astype(int)
+    if "std_m" in columns:
+        columns["std_m"] = np.where(np.isnan(columns["std_m"]), "", columns["std_m"].astype(str))
     with atomic_write(path, "w") as file:
         out = csv.writer(file)
         out.writerow(columns)

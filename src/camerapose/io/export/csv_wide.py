@@ -4,6 +4,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from camerapose.io.export import Track, _table
 from camerapose.io.files import atomic_write
 
@@ -11,17 +13,26 @@ EXTENSION = ".wide.csv"
 
 
 def write_people(path: Path, people: Mapping[int, Track]) -> None:
-    """Write columns frame, time_s, person, filled (1: interpolated), JOINT_x_m, JOINT_y_m, ..."""
-    skeleton = next(iter(people.values())).skeleton
-    axes = [f"{joint}_{axis}_m" for joint in skeleton.joints for axis in "xyz"]
+    """Write columns frame, time_s, person, filled (1: interpolated), JOINT_x_m, JOINT_y_m, ...
+
+    JOINT_std_m follows JOINT_z_m if the model predicts standard deviations.
+    """
+    first = next(iter(people.values()))
+    names = ("x", "y", "z") if first.std is None else ("x", "y", "z", "std")
+    axes = [f"{joint}_{axis}_m" for joint in first.skeleton.joints for axis in names]
     with atomic_write(path, "w") as file:
         out = csv.writer(file)
         out.writerow(["frame", "time_s", "person", "filled", *axes])
         for person, track in people.items():
+            values = track.points
+            if track.std is not None:
+                values = np.concatenate([values, track.std[..., None]], axis=-1)
             rows = zip(
-                track.frames, track.times, track.points, track.present, track.detected, strict=True
+                track.frames, track.times, values, track.present, track.detected, strict=True
             )
             for frame, time, pose, present, detected in rows:
-                values = [f"{v:.{_table.METRES}f}" if present else "" for v in pose.ravel()]
+                cells = [
+                    f"{v:.{_table.METRES}f}" if present and v == v else "" for v in pose.ravel()
+                ]
                 seconds = f"{time:.{_table.SECONDS}f}"
-                out.writerow([frame, seconds, person, int(present and not detected), *values])
+                out.writerow([frame, seconds, person, int(present and not detected), *cells])

@@ -1,45 +1,66 @@
-"""Tidy CSV of joint angles, segment angles and the centre of mass."""
+"""Tidy CSV of joint angles, segment angles, the centre of mass and gait parameters."""
 
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from camerapose.core import mass
-from camerapose.core.angles import joint_angles
+from camerapose.core.angles import joint_angle_std, joint_angles
 from camerapose.io.export import Track, _table
 from camerapose.io.files import atomic_write
 
 EXTENSION = ".kinematics.csv"
 
 
-def write_people(path: Path, people: Mapping[int, Track]) -> None:
-    """Write columns frame, time_s, person, quantity, value, unit.
+class _Curve(NamedTuple):
+    """Values of a quantity in the frames with a pose, their standard deviations, and the unit."""
 
+    values: np.ndarray
+    std: np.ndarray | None
+    unit: str
+
+
+def write_people(path: Path, people: Mapping[int, Track]) -> None:
+    """Write columns frame, time_s, person, quantity, value, std, unit.
+
+    The column std exists if the model predicts standard deviations; unknown values are empty.
     Frames without a pose are left out. Quantities are the angles of `camerapose.core.angles` (unit
     deg) and center_of_mass_x, _y and _z (unit m).
     """
+    has_std = any(track.std is not None for track in people.values())
     with atomic_write(path, "w") as file:
         out = csv.writer(file)
-        out.writerow(["frame", "time_s", "person", "quantity", "value", "unit"])
+        std = ["std"] if has_std else []
+        out.writerow(["frame", "time_s", "person", "quantity", "value", *std, "unit"])
         for person, track in people.items():
             rows = np.flatnonzero(track.present)
             curves = _curves(track, rows)
             for i, row in enumerate(rows):
                 time = round(float(track.times[row]), _table.SECONDS)
-                for name, (values, unit) in curves.items():
-                    digits = _table.METRES if unit == "m" else 3
-                    value = f"{values[i]:.{digits}f}"
-                    out.writerow([track.frames[row], time, person, name, value, unit])
+                for name, curve in curves.items():
+                    value = _text(curve.values[i], curve.unit)
+                    own = [] if curve.std is None else [_text(curve.std[i], curve.unit)]
+                    out.writerow([track.frames[row], time, person, name, value, *own, curve.unit])
 
 
-def _curves(track: Track, rows: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
-    """Return values and unit of every quantity, by name."""
-    points = track.points[rows]
-    angles = joint_angles(points, track.skeleton)
-    curves = {name: (values, "deg") for name, values in angles.items()}
-    if mass.has_mass(track.skeleton):
-        center = mass.center_of_mass(points, track.skeleton)
-        curves |= {f"center_of_mass_{axis}": (center[:, i], "m") for i, axis in enumerate("xyz")}
+def _text(value: float, unit: str) -> str:
+    digits = _table.METRES if unit == "m" else 3
+    return "" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _curves(track: Track, rows: np.ndarray) -> dict[str, _Curve]:
+    """Return every quantity by name."""
+    points, skeleton = track.points[rows], track.skeleton
+    std = None if track.std is None else track.std[rows]
+    spread = {} if std is None else joint_angle_std(points, std, skeleton)
+    angles = joint_angles(points, skeleton)
+    curves = {name: _Curve(values, spread.get(name), "deg") for name, values in angles.items()}
+    if mass.has_mass(skeleton):
+        center = mass.center_of_mass(points, skeleton)
+        around = None if std is None else mass.center_of_mass_std(std, skeleton)
+        for i, axis in enumerate("xyz"):
+            curves[f"center_of_mass_{axis}"] = _Curve(center[:, i], around, "m")
     return curves
