@@ -42,12 +42,30 @@ def graph(make_graph):
     return make_graph()
 
 
+@pytest.fixture(scope="session")
+def body_graph(tmp_path_factory):
+    """Path of a graph of a small untrained `BodyModel`, with inputs for known quantities."""
+    torch = pytest.importorskip("torch")
+    from camerapose.models.body_export import export_body_model
+    from camerapose.models.body_model import N_KNOWN, BodyModel
+
+    torch.manual_seed(0)
+    model = BodyModel(width=32, blocks=1)
+    torch.nn.init.normal_(model.last.weight, std=0.05)
+    known = torch.full((256, N_KNOWN), torch.nan)
+    model.train()(0.3 * torch.randn(256, 46, 2), torch.rand(256, 46), known)
+    path = tmp_path_factory.mktemp("body") / "model.onnx"
+    export_body_model(model.eval(), path)
+    return path
+
+
 #: Test files that take more than a few seconds; `make test-quick` leaves them out.
 SLOW_FILES = {
     "test_adapt.py", "test_batch.py", "test_benchmarks.py", "test_body_model.py",
     "test_discriminators.py", "test_examples.py", "test_export.py", "test_extending.py",
     "test_full_disk.py", "test_fuzz.py", "test_fuzz_inputs.py", "test_golden.py",
-    "test_keypoint_formats.py", "test_lifters.py", "test_mutated_media.py", "test_privacy.py",
+    "test_keypoint_formats.py", "test_known_quantities.py", "test_lifters.py",
+    "test_mutated_media.py", "test_privacy.py",
     "test_processes.py", "test_refiner.py", "test_rendered.py", "test_serve.py",
     "test_simulated.py", "test_training.py",
 }  # fmt: skip

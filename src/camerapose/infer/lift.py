@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
@@ -22,6 +23,7 @@ class Lifted(NamedTuple):
         frames_with_people: number of frames with at least one detection.
         skipped: number of detections with too few visible joints.
         outside: number of poses without a joint inside the image.
+        focal: known focal lengths of the poses in pixels, NaN where unknown; or None.
     """
 
     poses: Poses
@@ -29,21 +31,32 @@ class Lifted(NamedTuple):
     frames_with_people: int
     skipped: int
     outside: int
+    focal: Float[np.ndarray, " n"] | None = None
 
 
-def lift(detections: Detections, predictor: Predictor) -> Lifted:
-    """Lift the detections that have enough visible joints."""
+def lift(
+    detections: Detections,
+    predictor: Predictor,
+    focal: Float[np.ndarray, " n"] | None = None,
+    height: float | None = None,
+) -> Lifted:
+    """Lift the detections that have enough visible joints.
+
+    Args:
+        detections: the people.
+        predictor: the network.
+        focal: known focal lengths in pixels, NaN where unknown; inputs of a network that accepts
+            them, ignored by others (`infer.postprocess` fits the poses to them).
+        height: known body height in metres, likewise.
+    """
     skeleton, frames_with_people = detections.skeleton, detections.frames_with_people
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PoseWarning)  # reported once for all frames
         usable = predictor.usable(detections.keypoints, detections.confidence, skeleton)
         detections = detections[usable]
-        poses = predictor(
-            detections.keypoints,
-            detections.confidence,
-            image_size=detections.image_size,
-            skeleton=skeleton,
-        )
+        focal = None if focal is None else focal[usable]
+        inputs = (focal, height or None) if predictor.accepts_known else (None, None)
+        poses = _predict(detections, predictor, *inputs)
     size = np.asarray(poses.image_size)
     return Lifted(
         poses=replace(poses, labels=detections.labels),
@@ -51,4 +64,28 @@ def lift(detections: Detections, predictor: Predictor) -> Lifted:
         frames_with_people=frames_with_people,
         skipped=int((~usable).sum()),
         outside=int(outside(denormalize(poses.pose2d, size), size).sum()),
+        focal=focal,
     )
+
+
+def _predict(
+    detections: Detections,
+    predictor: Predictor,
+    focal: Float[np.ndarray, " n"] | None,
+    height: float | None,
+) -> Poses:
+    """Lift detections, those of known and of unknown focal length separately."""
+
+    def some(rows: np.ndarray, focal: np.ndarray | None) -> Poses:
+        chosen = detections[rows]
+        return predictor(
+            chosen.keypoints, chosen.confidence, image_size=chosen.image_size,
+            skeleton=chosen.skeleton, height=height,
+            focal=None if focal is None else focal[rows, None],
+        )  # fmt: skip
+
+    known = np.zeros(len(detections), bool) if focal is None else np.isfinite(focal)
+    if known.all() or not known.any():
+        return some(np.ones(len(known), bool), focal if known.any() else None)
+    poses = Poses.cat([some(known, focal), some(~known, None)])
+    return poses[np.argsort(np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)]))]

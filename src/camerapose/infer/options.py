@@ -87,8 +87,8 @@ class PredictOptions:
     "slow-motion factor of a recording, such as 8 for 240 frames/s played at 30; divides times"
     height: MaybeFloat = None
     (
-        "body height in metres, which makes sizes and distances metric; 0 keeps the network's "
-        "estimate (default: the median person is 1.70 m tall)"
+        "body height in metres, which makes sizes and distances metric, and is an input of weights "
+        "that accept it; 0 keeps the network's estimate (default: the median person is 1.70 m tall)"
     )
     focal: MaybeFloat = None
     "focal length of the camera in pixels (default: EXIF of photos, otherwise estimated)"

@@ -26,20 +26,22 @@ class LiveWriter:
     Args:
         path: the .jsonl file; emptied now.
         predictor: lifts the people of a frame.
-        strength: of smoothing; None: 1.
+        options: strength of smoothing (None: 1), and known quantities.
     """
 
-    def __init__(self, path: Path, predictor: Predictor, strength: float | None):
+    def __init__(self, path: Path, predictor: Predictor, options: PredictOptions):
         self.path = path
-        self._predictor = predictor
-        self._smooth = LiveSmoother(1.0 if strength is None else strength)
+        self._predictor, self._options = predictor, options
+        self._smooth = LiveSmoother(1.0 if options.smooth is None else options.smooth)
         files.write_text(path, "")
 
     def __call__(self, frame: Frame, people: list[Person], detections: Detections) -> None:
         """Lift, smooth and write the people of a frame."""
         if not people:
             return
-        poses = lift(detections, self._predictor).poses
+        focal = self._options.focal
+        focals = None if focal is None else np.full(len(detections), float(focal))
+        poses = lift(detections, self._predictor, focals, self._options.height).poses
         if len(poses):
             poses = self._smooth(poses, frame.time)
             with open(self.path, "a", encoding="utf-8") as file:

@@ -28,7 +28,7 @@ from camerapose.infer.lift import lift
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.outputs import LiveWriter, write_outputs, write_poses
 from camerapose.infer.people import select_people
-from camerapose.infer.postprocess import process
+from camerapose.infer.postprocess import known_focal, process
 from camerapose.infer.predictor import Predictor
 from camerapose.infer.request import check_request
 from camerapose.infer.search import ViewDetector, find_view
@@ -106,9 +106,12 @@ def _run(
         )  # fmt: skip
         if options.slowmo != 1:
             detections = without_slow_motion(detections, options.slowmo)
-        lifted = lift(detections, predictor)
+        focal = known_focal(detections, source, options, log)
+        lifted = lift(detections, predictor, focal, options.height)
         seconds = time.monotonic() - began
-        poses = process(lifted.poses, source, detections.frames, options, log)
+        poses = process(
+            lifted.poses, source, detections.frames, options, log, focal=lifted.focal
+        )  # fmt: skip
         for line in summarize(lifted, poses, seconds):
             log(line)
         written = [] if live is None else [live.path]
@@ -180,4 +183,4 @@ def _live_writer(
 ) -> LiveWriter | None:
     if out is None or source.kind != "webcam":
         return None
-    return LiveWriter(out / "poses.jsonl", predictor, options.smooth)
+    return LiveWriter(out / "poses.jsonl", predictor, options)

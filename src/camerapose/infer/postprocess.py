@@ -1,13 +1,14 @@
 """Process the lifted poses of a source: camera, gaps, smoothing, scale."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from camerapose.core.anatomy import DEFAULT_HEIGHT
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
+from camerapose.infer.detection import Detections
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.io.source import Source
 
@@ -18,15 +19,18 @@ def process(
     frames: tuple[np.ndarray, np.ndarray],
     options: PredictOptions,
     log: Log,
+    *,
+    focal: Float[np.ndarray, " n"] | None = None,
 ) -> Poses:
     """Apply camera, gap, smoothing and scale options to the poses of one source.
 
     Args:
         frames: number and time in seconds of all frames of the source.
+        focal: `known_focal` of the poses.
     """
     if len(poses) == 0:
         return poses
-    poses = _with_camera(clip.average_camera(poses), source, options, log)
+    poses = _with_camera(clip.average_camera(poses), focal, options)
     if options.fill_gaps > 0:
         clock = frames if source.is_video else None
         poses = clip.fill_gaps(poses, options.fill_gaps, clock=clock)
@@ -39,34 +43,39 @@ def process(
     return _with_scale(poses, options, log)
 
 
-def _with_camera(poses: Poses, source: Source, options: PredictOptions, log: Log) -> Poses:
-    focal: Any = options.focal
-    if focal is None and source.kind in ("image", "images"):
-        focal = _exif_focal(poses, source, log)
-    if focal is not None:
-        return clip.set_focal_length(poses, focal)
-    return clip.static_camera(poses) if options.static_camera else poses
+def known_focal(
+    detections: Detections, source: Source, options: PredictOptions, log: Log
+) -> Float[np.ndarray, " n"] | None:
+    """Return the known focal length of each detection in pixels, NaN where unknown, or None.
 
-
-def _exif_focal(poses: Poses, source: Source, log: Log) -> np.ndarray | None:
-    """Return focal lengths (n, 2) in pixels: from EXIF, or estimated for photos without; or None.
-
-    None means that no photo has a focal length.
+    It is the option, or that in the EXIF data of photos.
     """
-    names = poses.labels["image"]
-    exif = {str(name): source.focal_length(str(name)) for name in np.unique(names)}
+    n = len(detections)
+    if options.focal is not None:
+        return np.full(n, float(options.focal))
+    if n == 0 or source.kind not in ("image", "images"):
+        return None
+    names = [str(name) for name in detections.labels["image"]]
+    exif = {name: source.focal_length(name) for name in np.unique(names)}
     known = {name: value for name, value in exif.items() if value}
     if not known:
         return None
     name, pixels = next(iter(known.items()))
     images = "1 image" if len(known) == 1 else f"{len(known)} images"
     log(f"focal length from EXIF in {images}: {name} {pixels:.0f} px")
+    return np.array([known.get(name, np.nan) for name in names])
+
+
+def _with_camera(
+    poses: Poses, focal: Float[np.ndarray, " n"] | None, options: PredictOptions
+) -> Poses:
+    """Return poses with known focal lengths (pixels, NaN where unknown) or a static camera."""
+    if focal is None:
+        return clip.static_camera(poses) if options.static_camera else poses
     assert poses.camera is not None  # lifted
-    focal = poses.camera.in_pixels(poses.image_size).focal.copy()
-    for i, name in enumerate(names):
-        if str(name) in known:
-            focal[i] = known[str(name)]
-    return focal
+    estimate = poses.camera.in_pixels(poses.image_size).focal
+    known = np.isfinite(focal)[:, None]
+    return clip.set_focal_length(poses, np.where(known, focal[:, None], estimate))
 
 
 def _name_filled(poses: Poses, source: Source) -> Poses:

@@ -1,6 +1,7 @@
 """Lift 2D keypoints to 3D poses and cameras with an ONNX graph."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,8 +34,13 @@ OUTPUTS = {
 #: Output of graphs that predict standard deviations.
 STD = "pose3d_std"
 #: Input of graphs that accept known quantities, NaN where unknown, and its number of values: focal
-#: length and principal point (normalised units), body height and four limb lengths (metres).
+#: length and principal point (normalised units), body height and the lengths of `LIMBS` (metres).
 KNOWN, N_KNOWN = "known", 8
+#: Limbs of known length: hip to knee, knee to ankle, shoulder to elbow, elbow to wrist, between the
+#: centres of the joints; the mean of both sides.
+LIMBS = ("thigh", "shank", "upper_arm", "forearm")
+#: Accepted limb lengths, metres.
+MIN_LIMB, MAX_LIMB = 0.05, 1.0
 #: Number of poses in one call of the graph.
 CHUNK = 4096
 
@@ -82,8 +88,8 @@ class Predictor:
         self._session = onnx_session(self.path, device=device, threads=threads)
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.skeleton: Skeleton = _graph_skeleton(self._session, self.path)
-        self._accepts_known = KNOWN in {node.name for node in self._session.get_inputs()}
-        self._predicts_std = STD in {node.name for node in self._session.get_outputs()}
+        self.accepts_known = KNOWN in {node.name for node in self._session.get_inputs()}
+        self.predicts_std = STD in {node.name for node in self._session.get_outputs()}
         self._check_outputs()
 
     def __call__(
@@ -96,6 +102,7 @@ class Predictor:
         focal: Any = None,
         center: Any = None,
         height: Any = None,
+        limbs: Mapping[str, Any] | None = None,
     ) -> Poses:
         """Lift people, each independently of the others.
 
@@ -110,10 +117,14 @@ class Predictor:
             image_size: (width, height) of all images, or one row per person.
             skeleton: joint format of `keypoints`; see `camerapose.core.joint_formats.FORMATS`.
             focal: focal length in pixels of a calibrated camera: a number, (x, y), or one row per
-                person; poses are rotated and translated to fit it. None: estimated.
+                person. Weights that accept known quantities (`accepts_known`) predict the pose for
+                it; poses of other weights are rotated and translated to fit it. None: estimated.
             center: principal point in pixels; requires `focal`. None: the image centre.
-            height: body height in metres, a number or one per person, for weights that accept it;
-                others ignore it. To scale poses of any weights, use `infer.clip.set_height`.
+            height: body height in metres, a number or one per person, for weights that accept known
+                quantities; others ignore it. To scale poses of any weights to it, use
+                `infer.clip.set_height`.
+            limbs: lengths in metres of some of `LIMBS`, such as {"thigh": 0.43}, numbers or one per
+                person; only for weights that accept known quantities.
 
         Returns:
             Numpy columns in the network's skeleton: `pose2d` as given, `refined2d`, `confidence`,
@@ -122,8 +133,8 @@ class Predictor:
             `image_size`, and `pose3d_std` of weights that predict it.
 
         Raises:
-            ValueError: shapes, joint count, skeleton, confidences, image sizes or the camera do
-                not fit, or a person has fewer than `keypoint_checks.MIN_JOINTS` visible joints.
+            ValueError: shapes, joint count, skeleton, confidences, image sizes or known quantities
+                do not fit, or a person has fewer than `keypoint_checks.MIN_JOINTS` visible joints.
         """
         if focal is None and center is not None:
             raise ValueError(f"center is {center} without focal; a known camera requires both")
@@ -133,7 +144,10 @@ class Predictor:
         warn_of_positions(points, size)
         pose2d = normalize(points, size).astype(np.float32)
         poses = Poses(self.skeleton, pose2d, scores, image_size=size)
-        predict = partial(self._lift, known=_known(poses, focal, center, height))
+        if limbs and not self.accepts_known:
+            raise ValueError(f"limbs require weights that accept them; {self.path} does not")
+        known = _known(poses, focal, center, height, limbs or {})
+        predict = partial(self._lift, known=known)
         poses = rotated_views.lift(predict, poses) if self.rotated_views else predict(poses)
         wrong = ~np.isfinite(np.asarray(poses.pose3d)).all((1, 2))
         if wrong.any():
@@ -169,7 +183,7 @@ class Predictor:
         joints = self.skeleton.n_joints
         declared = {node.name: node for node in self._session.get_outputs()}
         inputs = {"pose2d": (2, joints, 2), "confidence": (2, joints), KNOWN: (2, N_KNOWN)}
-        expected = OUTPUTS | ({STD: (-1,)} if self._predicts_std else {})
+        expected = OUTPUTS | ({STD: (-1,)} if self.predicts_std else {})
         try:
             wrong = [
                 f"input {node.name} {node.type} {node.shape}"
@@ -178,7 +192,7 @@ class Predictor:
             ]
             if not wrong:
                 given = (np.zeros(shape, np.float32) for shape in inputs.values())
-                columns = self.run(*given, std=self._predicts_std)
+                columns = self.run(*given, std=self.predicts_std)
                 wrong = [
                     f"output {name} {declared[name].type} {columns[name].shape}"
                     for name, shape in expected.items()
@@ -200,7 +214,7 @@ class Predictor:
         if self.flip_averaging:
             flipped = known * np.array([1, -1, 1, 1, 1, 1, 1, 1], np.float32)
             known = np.concatenate([known, flipped])
-        columns = self.run(given.pose2d, given.confidence, known, std=self._predicts_std)
+        columns = self.run(given.pose2d, given.confidence, known, std=self.predicts_std)
         lifted = replace(
             given,
             pose3d=columns["pose3d"],
@@ -238,7 +252,7 @@ class Predictor:
                 for name, shape in shapes.items()
             }
         feed = {"pose2d": pose2d, "confidence": confidence}
-        if self._accepts_known:
+        if self.accepts_known:
             nothing = np.full((len(pose2d), N_KNOWN), np.nan, np.float32)
             feed[KNOWN] = nothing if known is None else known
         chunks = [
@@ -249,21 +263,41 @@ class Predictor:
         return {name: np.concatenate(part) for name, part in zip(shapes, parts, strict=True)}
 
 
-def _known(poses: Poses, focal: Any, center: Any, height: Any) -> Float[np.ndarray, "n known"]:
+def _known(
+    poses: Poses, focal: Any, center: Any, height: Any, limbs: Mapping[str, Any]
+) -> Float[np.ndarray, "n known"]:
     """Return the values of `KNOWN` in normalised units, NaN where unknown.
 
     Args:
         poses: 2D poses with image sizes.
         focal, center: pixels, as given to the predictor.
-        height: metres.
+        height, limbs: metres.
     """
     known = np.full((len(poses), N_KNOWN), np.nan, np.float32)
     if focal is not None:
         focals, known[:, 1:3] = normalised_intrinsics(poses, focal, center)
-        known[:, 0] = focals.mean(axis=1)
+        known[:, 0] = np.exp(np.log(focals).mean(axis=1))
     if height is not None:
-        known[:, 3] = height
+        known[:, 3] = _lengths("height", height, clip.MIN_HEIGHT, clip.MAX_HEIGHT, len(poses))
+    if unknown := set(limbs) - set(LIMBS):
+        raise ValueError(f"limbs has {', '.join(sorted(unknown))}; give {', '.join(LIMBS)}")
+    for name, length in limbs.items():
+        column = N_KNOWN - len(LIMBS) + LIMBS.index(name)
+        known[:, column] = _lengths(name, length, MIN_LIMB, MAX_LIMB, len(poses))
     return known
+
+
+def _lengths(name: str, values: Any, low: float, high: float, n: int) -> np.ndarray:
+    """Return one length (metres) per pose, checked."""
+    lengths = np.asarray(values, float)
+    if lengths.shape not in ((), (n,)):
+        raise ValueError(
+            f"{name} has shape {lengths.shape}; give a number, or one for each of {n} poses"
+        )
+    wrong = lengths[~((lengths >= low) & (lengths <= high))]
+    if wrong.size:
+        raise ValueError(f"{name} is {wrong.flat[0]:g}; give metres, from {low:g} to {high:g}")
+    return lengths
 
 
 def _same(shape: Any, expected: tuple[int, ...]) -> bool:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from camerapose.core.camera import denormalize
+from camerapose.core.conversion import has_definitions
 from camerapose.core.poses import Poses
 from camerapose.infer.keypoint_checks import MIN_JOINTS
 from camerapose.infer.lift import Lifted
+from camerapose.view.displayed import displayed
 
 #: Mean displacement (pixels) below which no joint counts as refined.
 MIN_DISPLACEMENT = 1e-2
@@ -50,8 +52,9 @@ def summarize(lifted: Lifted, poses: Poses, seconds: float) -> Iterator[str]:
         filled = int(poses.labels["filled"].sum())
         yield f"interpolated {_count(filled, 'pose')} in gaps"
     if len(poses):
-        yield from _hidden_joints(poses)
-        yield _refinement(poses)
+        yield from _hidden_joints(displayed(poses))
+        if not has_definitions(poses.skeleton):  # others have no refinement network
+            yield _refinement(poses)
         yield f"mean reprojection error {poses.reprojection_error.mean():.1f} px"
     else:
         yield "no person detected" + (MISSED if detections.from_images else "")

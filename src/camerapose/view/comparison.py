@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
+from camerapose.core.conversion import has_definitions
 from camerapose.core.poses import Poses
+from camerapose.view.displayed import displayed
 from camerapose.view.image_panel import draw_image, panel_aspect
 from camerapose.view.layout import (
     WIDTH,
@@ -29,7 +31,10 @@ def draw_against_ground_truth(ground_truth: Poses, predicted: Poses) -> Figure:
         ground_truth: one row per pose: `pose2d`, and `pose3d` where it is known.
         predicted: the same poses in the same order, with absolute `pose3d` and `camera`.
     """
-    ground_truth, predicted = ground_truth.to_numpy(), predicted.to_numpy()
+    predicted = displayed(predicted.to_numpy())
+    ground_truth = ground_truth.to_numpy()
+    if has_definitions(ground_truth.skeleton):
+        ground_truth = ground_truth.to(predicted.skeleton)
     assert len(ground_truth) == len(predicted) and len(ground_truth) > 0, "one prediction per pose"
     skeleton = predicted.skeleton
     titles = ("2D and reprojection", "3D, camera view", "3D, side view")
@@ -72,7 +77,10 @@ def draw_two_models(rows: Sequence[tuple[Row, Poses]], names: tuple[str, str]) -
     aspect = panel_aspect([row for row, _ in rows])
     figure, grid = panel_grid(len(rows), titles, WIDTH, aspect)
     for axes, (row, other) in zip(grid, rows, strict=True):
-        first, second = row.poses.to_numpy(), other.to_numpy()
+        first = displayed(row.poses.to_numpy())
+        second = other.to_numpy()
+        if second.skeleton != first.skeleton:
+            second = second.to(first.skeleton)
         skeleton = first.skeleton
         a, b = ((p.pose3d - p.root_position[:, None])[0] for p in (first, second))
         draw_image(axes[:1], row)

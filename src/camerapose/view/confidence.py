@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from camerapose.view.displayed import displayed
 from camerapose.view.image_panel import draw_image, panel_aspect
 from camerapose.view.layout import WIDTH, caption, legend, panel_grid, panel_groups
 from camerapose.view.rows import Row
@@ -33,7 +34,7 @@ def draw_keypoints(rows: Sequence[Row]) -> Figure:
     aspect = max(panel_aspect(rows), MIN_ASPECT)
     figure, grid = panel_grid(-(-len(rows) // columns), titles, WIDTH, aspect)
     for (left, bars), row in zip(panel_groups(grid, 2, len(rows)), rows, strict=True):
-        poses = row.poses.to_numpy()
+        poses = displayed(row.poses.to_numpy())
         draw_image([left], row)
         draw_confidence(left, poses)
         draw_confidence_bars(bars, poses)

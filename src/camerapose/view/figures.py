@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from camerapose.core.conversion import has_definitions
 from camerapose.core.poses import Poses
 from camerapose.io import results as result_files
 from camerapose.io.resize import shrink
@@ -138,7 +139,9 @@ def _person_rows(rows: Sequence[Row]) -> list[Row]:
 def _match_people(rows: Sequence[Row], others: Poses) -> list[tuple[Row, Poses]]:
     """Pair each row with the same person in other results; rows without one are left out."""
     skeleton = rows[0].poses.skeleton
-    if others.skeleton != skeleton:
+    if others.skeleton != skeleton and has_definitions(skeleton):  # select, rather than derive
+        rows = [row._replace(poses=row.poses.to(others.skeleton)) for row in rows]
+    elif others.skeleton != skeleton:
         others = others.to(skeleton)
     pairs = []
     for row in rows:

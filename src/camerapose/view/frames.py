@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from camerapose.view.displayed import displayed
 from camerapose.view.image_panel import draw_image, panel_aspect
 from camerapose.view.layout import (
     WIDTH,
@@ -15,8 +16,8 @@ from camerapose.view.layout import (
 )
 from camerapose.view.rows import Row
 from camerapose.view.skeleton2d import draw_detected, draw_reprojected
-from camerapose.view.skeleton3d import FRONT, SIDE, ColoredPose, draw_poses
-from camerapose.view.style import person_colors
+from camerapose.view.skeleton3d import FRONT, SIDE, colored_poses, draw_poses
+from camerapose.view.style import STD, person_colors
 
 
 def draw_frames(
@@ -35,19 +36,20 @@ def draw_frames(
     columns = (titles[0], "3D, camera view", "3D, side view", titles[1])
     figure, grid = panel_grid(len(rows), columns, WIDTH, panel_aspect(rows))
     several = max(len(row.poses) for row in rows) > 1
+    has_std = any(row.poses.pose3d_std is not None for row in rows)
     for axes, row in zip(grid, rows, strict=True):
-        poses = row.poses.to_numpy()
+        poses = displayed(row.poses.to_numpy())
         colors = person_colors(poses, several)
         draw_image((axes[0], axes[3]), row)
         draw_detected(axes[0], poses, colors)
         draw_reprojected(axes[3], poses, colors)
-        people = [ColoredPose(p, c) for p, c in zip(poses.pose3d, colors, strict=True)]
+        people = colored_poses(poses, colors)
         for ax, view in zip(axes[1:3], (FRONT, SIDE), strict=True):
             draw_poses(ax, view, people, poses.skeleton, camera=view is SIDE)
         caption(axes[0], row.title)
         caption(axes[2], distance_text(poses))
         caption(axes[3], error_text(poses))
-    side_legend(figure, several)
+    side_legend(figure, several, [("standard deviation", STD)] if has_std else [])
     return figure
 
 
@@ -61,7 +63,7 @@ def draw_samples(rows: Sequence[Row]) -> Figure:
     panels = [ax for line in grid for ax in line]
     several = any(len(row.poses) > 1 for row in rows)
     for ax, row in zip(panels, rows, strict=False):
-        poses = row.poses.to_numpy()
+        poses = displayed(row.poses.to_numpy())
         draw_image((ax,), row)
         draw_detected(ax, poses, person_colors(poses, len(poses) > 1))
         caption(ax, row.title)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from camerapose.view.displayed import displayed
 from camerapose.view.image_panel import draw_image, panel_aspect
 from camerapose.view.layout import (
     WIDTH,
@@ -15,7 +16,7 @@ from camerapose.view.layout import (
 )
 from camerapose.view.rows import Row
 from camerapose.view.skeleton2d import draw_detected
-from camerapose.view.skeleton3d import OBLIQUE, ColoredPose, draw_poses
+from camerapose.view.skeleton3d import OBLIQUE, colored_poses, draw_poses
 from camerapose.view.style import person_colors
 
 #: Images next to each other.
@@ -33,11 +34,11 @@ def draw_gallery(rows: Sequence[Row]) -> Figure:
     figure, grid = panel_grid(-(-len(rows) // columns), titles, WIDTH, panel_aspect(rows))
     several = max(len(row.poses) for row in rows) > 1
     for (left, right), row in zip(panel_groups(grid, 2, len(rows)), rows, strict=True):
-        poses = row.poses.to_numpy()
+        poses = displayed(row.poses.to_numpy())
         colors = person_colors(poses, several)
         draw_image([left], row)
         draw_detected(left, poses, colors)
-        people = [ColoredPose(p, c) for p, c in zip(poses.pose3d, colors, strict=True)]
+        people = colored_poses(poses, colors)
         draw_poses(right, OBLIQUE, people, poses.skeleton)
         caption(left, row.title)
         caption(right, distance_text(poses).replace("from the camera", "away"))

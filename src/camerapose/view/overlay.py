@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 from tqdm import tqdm
 
 from camerapose.core.camera import denormalize
@@ -17,8 +17,9 @@ from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import AtomicFile
 from camerapose.io.source import Source
+from camerapose.view.displayed import displayed, std_pixels
 from camerapose.view.encoder import VideoEncoder, shrink_even
-from camerapose.view.style import HIDDEN, LEFT, PEOPLE, RIGHT
+from camerapose.view.style import HIDDEN, LEFT, PEOPLE, RIGHT, STD
 
 #: Maximum of the longer side, pixels; larger videos are shrunk.
 MAX_SIDE = 1280
@@ -39,8 +40,9 @@ def write_overlay(
 ) -> Path:
     """Write an mp4 with the projected bones of the 3D poses, and rings at the detected joints.
 
-    Frames keep their times, also if the frame rate varies. Poses that fill gaps (label `filled`)
-    have thin bones.
+    The radius of the disc around a joint is its predicted standard deviation, if there is one.
+    Bones to joints that were not detected are thin, and those of poses that fill gaps (label
+    `filled`). Frames keep their times, also if the frame rate varies.
 
     Args:
         poses: numpy arrays with the label `frame`.
@@ -63,7 +65,9 @@ def write_overlay(
     rows: defaultdict[int, list[int]] = defaultdict(list)
     for row, index in enumerate(poses.labels["frame"].tolist() if len(poses) else []):
         rows[index].append(row)
+    poses = displayed(poses)
     bones = _clipped_pixels(poses, poses.reprojection) if len(poses) else None
+    stds = std_pixels(poses) if len(poses) else None
     joints = _clipped_pixels(poses, poses.pose2d) if len(poses) else None
     frames = source.frames(start=start, end=end, stride=stride)
     with AtomicFile(path) as temporary, av.open(str(temporary), "w", format="mp4") as file:
@@ -71,12 +75,22 @@ def write_overlay(
         for frame in tqdm(frames, unit="frame", desc=path.name, disable=None if progress else True):
             image = shrink_even(Image.fromarray(frame.image), MAX_SIDE)
             scale = image.width / frame.image.shape[1]
-            draw = ImageDraw.Draw(image)
+            draw = ImageDraw.Draw(image, "RGBA")  # blends translucent colours
+            for row in rows[frame.index] if stds is not None else ():
+                _draw_std(draw, bones[row] * scale, stds[row] * scale)
             for row in rows[frame.index]:
                 _draw_person(draw, poses, row, bones[row] * scale, joints[row] * scale)
             encoder.write(image, frame.time)
         encoder.finish()
     return path
+
+
+def _draw_std(draw: ImageDraw.ImageDraw, points: np.ndarray, radii: np.ndarray) -> None:
+    """Draw a translucent disc around each joint."""
+    color = (*ImageColor.getrgb(STD), 70)
+    for (x, y), radius in zip(points, radii, strict=True):
+        if radius >= 1:
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=color)
 
 
 def _draw_person(

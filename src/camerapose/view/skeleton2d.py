@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
+from camerapose.view.displayed import std_pixels
 from camerapose.view.image_panel import to_pixels
 from camerapose.view.style import (
     CAPTION,
@@ -18,6 +19,7 @@ from camerapose.view.style import (
     FLOOR,
     GROUND_TRUTH,
     HIDDEN,
+    STD,
     TEXT,
     bone_colors,
     joint_colors,
@@ -36,7 +38,18 @@ def draw_detected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> None:
 
 
 def draw_reprojected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> None:
-    """Draw the projection of the 3D pose by its camera, and rings at the detected joints."""
+    """Draw the projection of the 3D pose by its camera, and rings at the detected joints.
+
+    Discs show the predicted standard deviations.
+    """
+    stds = std_pixels(poses)
+    for points, radius in (
+        [] if stds is None else zip(to_pixels(poses, poses.reprojection), stds, strict=True)
+    ):
+        ax.add_collection(EllipseCollection(
+            2 * radius, 2 * radius, np.zeros(len(radius)), units="xy", offsets=points,
+            transOffset=ax.transData, facecolors=STD, edgecolors="none", alpha=0.45, zorder=4,
+        ))  # fmt: skip
     for points, detected, confidence, color in zip(
         to_pixels(poses, poses.reprojection),
         to_pixels(poses, poses.pose2d),

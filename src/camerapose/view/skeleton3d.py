@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.patches import Polygon
 
+from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.view.style import (
     ARROW,
@@ -16,7 +17,9 @@ from camerapose.view.style import (
     FLOOR,
     GRID,
     GROUND_TRUTH,
+    HIDDEN,
     SHADOW,
+    STD,
     Color,
     bone_colors,
     joint_colors,
@@ -29,6 +32,8 @@ FRONT, SIDE = (0.0, 12.0), (78.0, 12.0)
 OBLIQUE = (32.0, 14.0)
 #: Width of bones and diameter of heads, metres.
 BONE_WIDTH, HEAD_SIZE = 0.055, 0.15
+#: Width of bones to joints without a detection, relative to the others.
+HIDDEN_WIDTH = 0.35
 #: Share of white in the colour of the farthest bone.
 MAX_LIGHTER = 0.45
 #: Cell size of the floor's grid, metres, for floors up to a half width, metres.
@@ -38,10 +43,27 @@ MIN_DIFFERENCE, MAX_ARROWS, MIN_ARROW_LENGTH = 0.05, 5, 0.17
 
 
 class ColoredPose(NamedTuple):
-    """A 3D pose (joints, 3), camera frame, metres, and its colour, see `style.bone_colors`."""
+    """A 3D pose.
+
+    Attributes:
+        points: (joints, 3), camera frame, metres.
+        color: see `style.bone_colors`.
+        std: (joints,) standard deviations, metres, drawn as discs; None: no discs.
+        hidden: (joints,) mask of joints without a detection, whose bones are drawn thinly.
+    """
 
     points: Any
     color: str | None = None
+    std: Any = None
+    hidden: Any = None
+
+
+def colored_poses(poses: Poses, colors: Sequence[str | None]) -> list[ColoredPose]:
+    """Return the poses with their colours, standard deviations and hidden joints."""
+    n = len(poses)
+    stds = [None] * n if poses.pose3d_std is None else poses.pose3d_std
+    hidden = poses.confidence < HIDDEN
+    return [ColoredPose(*row) for row in zip(poses.pose3d, colors, stds, hidden, strict=True)]
 
 
 def draw_poses(
@@ -149,13 +171,17 @@ class Stage:
         span = max(float(np.ptp(depth)), 0.2)
         reference = pose.color == GROUND_TRUTH
         colors = bone_colors(skeleton, pose.color)
+        hidden = np.zeros(len(depth), bool) if pose.hidden is None else np.asarray(pose.hidden)
         bones = []
         for (child, parent), color in zip(skeleton.bones, colors, strict=True):
             center = (depth[child] + depth[parent]) / 2
             share = 0.0 if reference else MAX_LIGHTER * (center - depth.min()) / span
-            bones.append((center, projected[[child, parent], :2], lighter(color, share)))
-        width = self._line_width(BONE_WIDTH * (0.8 if reference else 1))
-        for _, line, color in sorted(bones, key=lambda bone: -bone[0]):
+            size = BONE_WIDTH * (0.8 if reference else 1)
+            size *= HIDDEN_WIDTH if hidden[child] or hidden[parent] else 1
+            line = projected[[child, parent], :2]
+            bones.append((center, line, lighter(color, share), self._line_width(size)))
+        self._draw_std(projected, pose.std)
+        for _, line, color, width in sorted(bones, key=lambda bone: -bone[0]):
             self.ax.plot(*line.T, color="white", lw=width * 1.5, solid_capstyle="butt", zorder=4)
             self.ax.plot(*line.T, color=color, lw=width, solid_capstyle="round", zorder=4)
         if "head" in skeleton.joints:
@@ -164,6 +190,18 @@ class Stage:
                 *projected[head, :2], s=self._line_width(HEAD_SIZE) ** 2, edgecolors="white",
                 linewidths=1.2, color=joint_colors(skeleton, pose.color)[head], zorder=4,
             )  # fmt: skip
+
+    def _draw_std(self, projected: np.ndarray, std: Any) -> None:
+        """Draw a disc around each joint whose radius is its standard deviation."""
+        if std is not None:
+            known = np.isfinite(std)
+            size = 2 * np.asarray(std)[known]
+            discs = EllipseCollection(
+                size, size, np.zeros(len(size)), units="xy", offsets=projected[known, :2],
+                transOffset=self.ax.transData, facecolors=STD, edgecolors="none", alpha=0.3,
+                zorder=3,
+            )  # fmt: skip
+            self.ax.add_collection(discs)
 
     def draw_arrows(self, start: Any, end: Any) -> None:
         """Draw arrows to joints `end` (n, 3) that differ from `start` by `MIN_DIFFERENCE`.

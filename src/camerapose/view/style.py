@@ -21,6 +21,8 @@ GROUND_TRUTH = "#A3A9B4"
 TEXT, CAPTION = "#20242C", "#8A909C"
 FLOOR, GRID, SHADOW = "#F4F5F8", "#DFE3E9", "#CDD2DB"
 ARROW = "#009E73"
+#: Discs whose radius is the predicted standard deviation of a joint.
+STD = "#E6A700"
 #: Confidence from 0 (dark) to 1 (yellow), distinguishable with colour blindness.
 CONFIDENCE = LinearSegmentedColormap.from_list(
     "confidence", ["#3B1E6D", "#9C2A78", "#E3544F", "#FB9F3A", "#F6E84A"]

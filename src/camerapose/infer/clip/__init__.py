@@ -13,10 +13,19 @@ from camerapose.infer.clip.camera import (
 )
 from camerapose.infer.clip.gaps import fill_gaps
 from camerapose.infer.clip.ground import estimate_ground
-from camerapose.infer.clip.scale import check_height, median_height, set_height, set_median_height
+from camerapose.infer.clip.scale import (
+    MAX_HEIGHT,
+    MIN_HEIGHT,
+    check_height,
+    median_height,
+    set_height,
+    set_median_height,
+)
 from camerapose.infer.clip.smoothing import smooth
 
 __all__ = [
+    "MAX_HEIGHT",
+    "MIN_HEIGHT",
     "average_camera",
     "check_height",
     "estimate_ground",

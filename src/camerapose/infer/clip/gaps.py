@@ -29,8 +29,8 @@ def fill_gaps(
     """Add rows for the frames between two detections of a person.
 
     Bone directions and lengths, position in the image, depth and camera are interpolated linearly
-    over time. The 2D of an added row is its reprojection, with confidence 0. A later `smooth`
-    rounds the interpolation.
+    over time. The 2D of an added row is its reprojection, with confidence 0; its standard
+    deviations are the larger ones of both ends. A later `smooth` rounds the interpolation.
 
     Args:
         poses: numpy, with 3D and cameras. Without the label frame there are no gaps.
@@ -120,8 +120,12 @@ def _interpolated(
     labels = {**rows.labels, "frame": frames, "filled": np.ones(len(share), bool)}
     if "time" in labels:
         labels["time"] = seconds
+    std = None
+    if before.pose3d_std is not None and after.pose3d_std is not None:
+        std = np.tile(np.maximum(before.pose3d_std, after.pose3d_std), (len(share), 1))
     return replace(
         rows,
+        pose3d_std=std,
         pose2d=points,
         refined2d=None if before.refined2d is None else points,
         confidence=np.zeros_like(rows.confidence),

@@ -79,7 +79,8 @@ def _heights(poses: Poses) -> Float[np.ndarray, " n"]:
 
 def _scaled(poses: Poses, scale: Float[np.ndarray, " n"]) -> Poses:
     assert poses.camera is not None
-    translation, std = np.float32(poses.camera.translation * scale[:, None]), poses.pose3d_std
+    translation = np.float32(poses.camera.translation * scale[:, None])
+    std = poses.pose3d_std
     return replace(
         poses,
         pose3d=np.float32(poses.pose3d * scale[:, None, None]),

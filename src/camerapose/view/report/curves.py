@@ -4,9 +4,13 @@ import numpy as np
 
 from camerapose.core import angles
 from camerapose.core.poses import Poses
+from camerapose.view.displayed import displayed
 
 #: Angles that are shown, by the title of their panel; see `camerapose.core.angles`.
 ANGLES = {"knee flexion": "knee_angle", "hip flexion": "hip_flexion", "elbow flexion": "elbow_flex"}
+
+#: Joints with a panel of their own in formats with feet.
+HEELS = ("left_heel", "right_heel")
 
 
 def time_axis(poses: Poses) -> tuple[np.ndarray, str]:
@@ -35,12 +39,23 @@ def curves(poses: Poses) -> dict[str, dict[str, np.ndarray]]:
         f"{title}, degrees": {name: v for name, v in values.items() if name.endswith(title)}
         for title in ANGLES
     }
-    ends = [name for name in ("head", poses.skeleton.root) if name in poses.skeleton.joints]
-    heights = {name: -poses.pose3d[:, poses.skeleton.index(name), 1] for name in ends}
+    drawn = displayed(poses)
+    joints = drawn.skeleton.joints
+    top = [name for name in ("head", "head_top") if name in joints][:1]
+    ends = [*top, drawn.skeleton.root]
+    heights = {
+        name: -drawn.pose3d[:, joints.index(name), 1] for name in (*ends, *HEELS) if name in joints
+    }
+    heels = {name.replace("_", " "): heights.pop(name) for name in HEELS if name in heights}
     panels |= {
         "distance, m": {"distance": np.linalg.norm(poses.root_position, axis=1)},
-        f"height of {' and '.join(ends)} above the camera, m": heights,
+        f"height of {' and '.join(ends).replace('_', ' ')} above the camera, m": heights,
+        "height of the heels above the camera, m": heels,
         "mean confidence": {"confidence": poses.confidence.mean(1)},
         "reprojection error, pixels": {"error": poses.reprojection_error},
     }
+    if poses.pose3d_std is not None:
+        std = np.where(np.isfinite(poses.pose3d_std), poses.pose3d_std, np.nan)
+        mean = {"standard deviation": 1000 * np.nanmean(std, axis=1)}
+        panels["mean standard deviation, mm"] = mean
     return {title: lines for title, lines in panels.items() if lines}

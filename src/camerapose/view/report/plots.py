@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.core.poses import Poses
+from camerapose.view.displayed import displayed
 from camerapose.view.report import scene
 from camerapose.view.report.curves import curves, joint_angles, time_axis
 from camerapose.view.style import CAPTION, LEFT, RIGHT, TEXT
@@ -23,9 +24,10 @@ def still(poses: Poses, color: str | None) -> Any:
     """Return a figure of one pose with its joint angles as the title."""
     import plotly.graph_objects as go
 
-    points = scene.to_plotly(poses.pose3d)
+    drawn = displayed(poses)
+    points = scene.to_plotly(drawn.pose3d)
     figure = go.Figure(go.Mesh3d(**scene.floor(points)))
-    for trace in scene.skeleton_traces(points[0], poses.skeleton, color):
+    for trace in _traces(drawn, points, 0, color):
         figure.add_trace(go.Scatter3d(**trace, showlegend=False))
     title = ", ".join(f"{name} {value[0]:.0f}°" for name, value in joint_angles(poses).items())
     figure.update_layout(
@@ -43,9 +45,10 @@ def animation(poses: Poses, color: str | None) -> dict[str, Any]:
     times, unit = time_axis(poses)
     panels = curves(poses)
     figure = _panels(list(panels))
-    points = scene.to_plotly(poses.pose3d)
+    drawn = displayed(poses)
+    points = scene.to_plotly(drawn.pose3d)
     figure.add_trace(go.Mesh3d(**scene.floor(points)), row=1, col=1)
-    for trace in scene.skeleton_traces(points[0], poses.skeleton, color):
+    for trace in _traces(drawn, points, 0, color):
         figure.add_trace(go.Scatter3d(**trace, showlegend=False), row=1, col=1)
     moving = list(range(1, len(figure.data)))
     cursors = _add_curves(figure, panels, times)
@@ -57,7 +60,7 @@ def animation(poses: Poses, color: str | None) -> dict[str, Any]:
             "traces": moving,
             "data": [
                 *({"type": "scatter3d", **trace}
-                  for trace in scene.skeleton_traces(points[i], poses.skeleton, color)),
+                  for trace in _traces(drawn, points, i, color)),
                 *({"x": [times[i]] * 2, "y": list(ends)} for ends in cursors.values()),
             ],
         }
@@ -125,6 +128,12 @@ def _add_curves(
         )  # fmt: skip
         cursors[len(figure.data) - 1] = (low, high)
     return cursors
+
+
+def _traces(poses: Poses, points: np.ndarray, row: int, color: str | None) -> list[dict[str, Any]]:
+    """Return the traces of one pose."""
+    std = None if poses.pose3d_std is None else poses.pose3d_std[row]
+    return scene.skeleton_traces(points[row], poses.skeleton, color, std)
 
 
 def _buttons(interval: float) -> dict[str, Any]:

@@ -21,13 +21,14 @@ def to_plotly(pose3d: np.ndarray) -> np.ndarray:
 
 
 def skeleton_traces(
-    points: np.ndarray, skeleton: Skeleton, color: str | None
+    points: np.ndarray, skeleton: Skeleton, color: str | None, std: np.ndarray | None = None
 ) -> list[dict[str, Any]]:
     """Return traces of the left, right and other bones, and of the joints.
 
     Args:
         points: (joints, 3), see `to_plotly`.
         color: of the person; None for the colours by side.
+        std: (joints,) standard deviations, metres, shown with the names of the joints.
     """
     lines: dict[str, list] = {"left": [], "right": [], "": []}
     for (child, parent), name in zip(skeleton.bones, skeleton.bone_names, strict=True):
@@ -44,6 +45,8 @@ def skeleton_traces(
     x, y, z = points.T.tolist()
     sizes = [11 if name == "head" else 4 for name in skeleton.joints]
     names = [name.replace("_", " ") for name in skeleton.joints]
+    if std is not None:
+        names = [f"{n}, ±{1000 * s:.0f} mm" for n, s in zip(names, std.tolist(), strict=True)]
     traces.append({"x": x, "y": y, "z": z, "mode": "markers", "text": names,
                    "hoverinfo": "text+x+y+z",
                    "marker": {"size": sizes, "color": color or TEXT, "opacity": 1}})  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from camerapose.core.anatomy import body_height
+from camerapose.core.conversion import has_definitions
 from camerapose.core.poses import Poses
 from camerapose.view.report.template import heading, table
 
@@ -41,6 +42,8 @@ def summary(poses: Poses, people: Sequence[tuple[int, Poses]]) -> str:
 
 def refinement(poses: Poses) -> str:
     """Return a table of how far the refinement network moved each joint; empty without one."""
+    if has_definitions(poses.skeleton):  # predicted without a refinement network
+        return ""
     moved = poses.refinement
     known = np.isfinite(moved).any(0)
     if not known.any():
