@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from camerapose.core.attachment import ATTACHED
-from camerapose.core.geometry import constant
+from camerapose.core.geometry import bone_vectors, pose_from_bones
 from camerapose.core.joint_formats import BODY_46
-from camerapose.core.skeleton import Skeleton
 
 #: Standard deviation of the logarithm of each bone length, by the bone's outer joint without side;
 #: bones that are not listed have `LIMB`. The distance of a surface point from the joint centre
@@ -46,39 +45,15 @@ def vary_bone_lengths(
     Returns:
         Poses with the root joint where it was.
     """
-    paths, children, parents = (
-        constant(make, ATTACHED, pose3d.device, dtype)
-        for make, dtype in ((_paths, pose3d.dtype), (_children, torch.long), (_parents, torch.long))
-    )
     names = [_without_side(joint) for joint in ATTACHED.bone_names]
     groups = sorted(set(names))
     index = torch.tensor([groups.index(name) for name in names], device=pose3d.device)
     spread = pose3d.new_tensor([deviation.get(name, 0.0) for name in groups])
     z = torch.randn(len(pose3d), len(groups) + 1, generator=generator, device=pose3d.device)
     scale = (z[:, :-1] * spread).index_select(1, index) + stature * z[:, -1:]
-    root = pose3d[:, ATTACHED.root_index, None]
-    bones = pose3d.index_select(1, children) - pose3d.index_select(1, parents)
-    return root + torch.einsum("jb,nbd->njd", paths, bones * scale.exp()[..., None])
+    bones = bone_vectors(pose3d, ATTACHED) * scale.exp()[..., None]
+    return pose_from_bones(bones, ATTACHED, pose3d[:, ATTACHED.root_index])
 
 
 def _without_side(joint: str) -> str:
     return joint.removeprefix("left_").removeprefix("right_")
-
-
-def _children(skeleton: Skeleton) -> list[int]:
-    return [child for child, _ in skeleton.bones]
-
-
-def _parents(skeleton: Skeleton) -> list[int]:
-    return [parent for _, parent in skeleton.bones]
-
-
-def _paths(skeleton: Skeleton) -> list[list[float]]:
-    """Return joints by bones: 1 where the bone is on the path from the root to the joint."""
-    above = {child: (bone, parent) for bone, (child, parent) in enumerate(skeleton.bones)}
-    paths = [[0.0] * len(skeleton.bones) for _ in skeleton.joints]
-    for joint, path in enumerate(paths):
-        while joint != skeleton.root_index:
-            bone, joint = above[joint]
-            path[bone] = 1.0
-    return paths

@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from camerapose.core.anatomy import body_height
+from camerapose.core.geometry import rotvec_to_rotmat
 from camerapose.core.joint_formats import BODY_46
-from camerapose.data.augment import body_shape, cameras, detector_errors, joint_definitions
+from camerapose.data.augment import body_shape, cameras, detector_errors, joint_definitions, posture
 from camerapose.data.augment.cameras import CameraOptions
 from camerapose.data.augment.detector_errors import DetectorOptions
 
@@ -28,6 +29,12 @@ _ROOT, _HEAD = BODY_46.root_index, BODY_46.index("head_h36m")
 class EngineOptions:
     """Settings of the data engine."""
 
+    exchange: float = 0.5
+    """Probability that a pose has the legs, the arms, or the head of another one."""
+    posture: float = 0.08
+    """Standard deviation of random rotations of each segment of the body, radians."""
+    tumbled: float = 0.03
+    """Share of poses in a random orientation: lying, falling, upside down."""
     limb: float = body_shape.LIMB
     """Standard deviation of the logarithm of bone lengths."""
     surface: float = body_shape.SURFACE
@@ -70,7 +77,9 @@ def simulate(
         generator: random generator.
     """
     device = world.device
-    body = mirrored(world, generator)
+    body = posture.exchange_limbs(mirrored(world, generator), options.exchange, generator)
+    body = posture.rotate_segments(body, options.posture, generator)
+    body = tumble(body, options.tumbled, generator)
     body = body_shape.vary_bone_lengths(
         body, body_shape.deviations(options.limb, options.surface), options.stature, generator
     )
@@ -94,6 +103,22 @@ def mirrored(
     flip = torch.rand(len(pose3d), generator=generator, device=pose3d.device) < 0.5
     other = pose3d[:, list(BODY_46.mirror)] * pose3d.new_tensor([-1.0, 1.0, 1.0])
     return torch.where(flip[:, None, None], other, pose3d)
+
+
+def tumble(
+    pose3d: Float[Tensor, "n joints 3"], share: float, generator: torch.Generator | None = None
+) -> Float[Tensor, "n joints 3"]:
+    """Return poses of which a random share is rotated about the root joint, uniformly."""
+    n, device = len(pose3d), pose3d.device
+    quaternion = torch.randn(n, 4, generator=generator, device=device)
+    quaternion = torch.nn.functional.normalize(quaternion, dim=1)
+    angle = 2 * torch.acos(quaternion[:, :1].clamp(-1, 1))
+    axis = torch.nn.functional.normalize(quaternion[:, 1:], dim=1)
+    turn = rotvec_to_rotmat(angle * axis)
+    is_tumbled = torch.rand(n, generator=generator, device=device) < share
+    root = pose3d[:, _ROOT, None]
+    turned = (pose3d - root) @ turn.mT + root
+    return torch.where(is_tumbled[:, None, None], turned, pose3d)
 
 
 def known_quantities(
