@@ -98,3 +98,35 @@ def test_the_predictor_runs_the_graph(model, tmp_path):
     assert poses.to("h36m_16").pose3d_std.shape == (3, 16)
     limbs = poses.to("coco_17")
     np.testing.assert_allclose(limbs.confidence, 1)
+
+
+def only(ending):
+    """Confidence of the limb joints of one definition."""
+    limbs = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+    return torch.tensor([[float(j.endswith(tuple(x + ending for x in limbs)))
+                          for j in BODY_46.joints]])  # fmt: skip
+
+
+def test_definitions_of_a_joint_share_an_input(model):
+    place = {joint: torch.randn(2) for joint in BODY_46.joints if joint.endswith("_h36m")}
+    pose2d = torch.stack(
+        [place.get(j, place.get(f"{j}_h36m", torch.zeros(2))) for j in BODY_46.joints]
+    )[None]
+    coco, h36m = (model(pose2d, only(ending)) for ending in ("", "_h36m"))
+    torch.testing.assert_close(coco.view.center, h36m.view.center)
+    torch.testing.assert_close(coco.view.scale, h36m.view.scale)
+    mean, _, given = model._slots(pose2d, only(""), only(""))
+    others = model._slots(pose2d, only("_h36m"), only("_h36m"))
+    torch.testing.assert_close(mean, others[0])
+    torch.testing.assert_close(given, others[2])
+    assert not torch.allclose(coco.facing, h36m.facing)  # the definition is an input, too
+
+
+def test_crop_does_not_depend_on_joints_of_the_head_unless_few_limbs_are_visible(model):
+    pose2d = torch.randn(1, 46, 2)
+    head = torch.tensor([[float(j in ("nose", "left_ear", "right_eye")) for j in BODY_46.joints]])
+    with_head, without = (model(pose2d, only("") + extra) for extra in (head, 0 * head))
+    torch.testing.assert_close(with_head.view.scale, without.view.scale)
+    few = head.clone()
+    few[0, BODY_46.index("left_wrist")] = 1
+    assert model(pose2d, few).view.scale.item() > 0.01

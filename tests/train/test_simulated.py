@@ -7,13 +7,15 @@ import pytest
 import torch
 from helpers.anny import write_files
 
+from camerapose.core.camera import Camera
 from camerapose.core.joint_formats import BODY_46
+from camerapose.core.poses import Poses
 from camerapose.data.augment.engine import EngineOptions, simulate
 from camerapose.infer.predictor import Predictor
 from camerapose.models.body_model import BodyModel
 from camerapose.train import config_io
 from camerapose.train.simulated import data, trainer, validation
-from camerapose.train.simulated.config import SimulatedConfig, SimulatedWeights
+from camerapose.train.simulated.config import SimulatedConfig, SimulatedData, SimulatedWeights
 from camerapose.train.simulated.data import World
 from camerapose.train.simulated.losses import supervised_terms
 
@@ -114,3 +116,31 @@ def test_calibrated_standard_deviations_contain_two_thirds_of_the_errors():
     )
     validation.calibrate(model, pairs)
     assert validation.validate(model, pairs)["within_1"] == pytest.approx(68.27, abs=0.1)
+
+
+def rendered_people(n=200):
+    """Perfect detections of people, as of the data set `rendered`."""
+    pairs = sample(n)
+    camera = Camera(pairs.focal, pairs.center, pairs.pose3d[:, BODY_46.root_index])
+    return Poses(BODY_46, camera.project(pairs.pose3d), torch.ones(n, 46), pairs.pose3d, camera)
+
+
+def test_rendered_people_are_rolled_and_zoomed_consistently():
+    drawn = data.draw_rendered(rendered_people(), 100, 0.5, torch.Generator().manual_seed(0))
+    projected = drawn.pose3d[..., :2] / drawn.pose3d[..., 2:] * drawn.focal[:, None]
+    given = drawn.confidence > 0
+    torch.testing.assert_close(drawn.pose2d[given], projected[given], atol=1e-3, rtol=1e-3)
+    assert (drawn.pose2d[~given] == 0).all()
+    counts = given.sum(1)
+    assert set(counts.tolist()) == {12, 46} and 0.1 < (counts == 12).float().mean() < 0.4
+
+
+def test_shares_of_a_batch():
+    world = World(0.4 * torch.randn(50, 46, 3), torch.ones(50))
+    sources = data.SimulatedTrainingData(world, None, world, rendered_people(), None)
+    config = SimulatedData(human36m_share=0.25, rendered_share=0.5)
+    drawn = data.draw(sources, config, 80, EngineOptions(), torch.Generator().manual_seed(0))
+    unlabelled = drawn.pose3d.isnan().any(-1)
+    assert len(drawn.pose2d) == 80
+    assert unlabelled[:20].any(1).all() and not unlabelled[20:].any()
+    assert not unlabelled[:20, data.HUMAN36M_JOINTS].any()

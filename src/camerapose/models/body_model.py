@@ -24,6 +24,17 @@ _IS_LOGARITHMIC = (True, False, False, True, True, True, True, True)
 _INITIAL_STD = 0.05
 
 
+def _slot(joint: str) -> str:
+    """Return the anatomical joint of a joint of `BODY_46`."""
+    return joint.removesuffix("_h36m").removesuffix("_centre")
+
+
+#: Anatomical joints; most have several definitions in `BODY_46`.
+_SLOTS = tuple(dict.fromkeys(map(_slot, BODY_46.joints)))
+#: Limb joints, and the fewest that determine the crop.
+_LIMBS, MIN_LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"), 5
+
+
 class Prediction(NamedTuple):
     """Output of `BodyModel`. 2D in normalised image coordinates, 3D in metres."""
 
@@ -55,8 +66,10 @@ class Absolute(NamedTuple):
 class BodyModel(nn.Module):
     """Residual network from 2D joints of any definition to all joints of `BODY_46`.
 
-    The formats of the input differ in the joints that are given: a joint of each definition has its
-    own input, which is zero with confidence 0 if the format lacks it. Coordinates are relative to
+    The formats of the input differ in the joints that are given, and in their definitions. All
+    definitions of the same anatomical joint (`_SLOTS`) share an input, the mean of those that are
+    given, so that what is learnt in one format holds for the others; each definition has further
+    inputs for whether it is given and for its distance from the mean. Coordinates are relative to
     the visible joints (`VirtualCamera`), and the pose is predicted in the axes of a camera that
     faces the person. Known quantities are optional inputs.
 
@@ -73,7 +86,7 @@ class BodyModel(nn.Module):
     def __init__(self, width: int = 512, blocks: int = 3, dropout: float = 0.0):
         super().__init__()
         joints = BODY_46.n_joints
-        self.first = _layer(4 * joints + 3 + 2 * N_KNOWN, width, dropout)
+        self.first = _layer(4 * joints + 4 * len(_SLOTS) + 3 + 2 * N_KNOWN, width, dropout)
         self.blocks = nn.ModuleList(
             nn.Sequential(_layer(width, width, dropout), _layer(width, width, dropout))
             for _ in range(blocks)
@@ -83,6 +96,9 @@ class BodyModel(nn.Module):
         nn.init.zeros_(self.last.bias)
         #: Factor of the standard deviations, set by calibration on held-out subjects.
         self.register_buffer("calibration", torch.ones(()))
+        self.register_buffer("slots", torch.tensor(_slot_matrix()), persistent=False)
+        is_limb = [slot.endswith(_LIMBS) for slot in _SLOTS]
+        self.register_buffer("is_limb", torch.tensor(is_limb).float(), persistent=False)
         self.register_buffer("typical", torch.tensor(_TYPICAL), persistent=False)
         self.register_buffer("logarithmic", torch.tensor(_IS_LOGARITHMIC), persistent=False)
 
@@ -101,12 +117,15 @@ class BodyModel(nn.Module):
         """
         if known is None:
             known = torch.full_like(pose2d[:, :N_KNOWN, 0], torch.nan)
-        view = VirtualCamera.fit(pose2d, confidence)
         visible = (confidence > 0).to(pose2d.dtype)
-        person = view.to_crop(pose2d) * visible[..., None]
+        mean, score, slot_given = self._slots(pose2d, confidence, visible)
+        view = self._view(mean, slot_given)
+        from_mean = (pose2d - self.slots.mT @ mean) / view.scale * visible[..., None]
+        mean = view.to_crop(mean) * slot_given[..., None]
         values, given = self._known(known)
-        features = [person.flatten(1), confidence, visible, view.center.flatten(1),
-                    view.scale.flatten(1).log() + 1, values, given]  # fmt: skip
+        features = [mean.flatten(1), score, slot_given, from_mean.flatten(1), confidence, visible,
+                    view.center.flatten(1), view.scale.flatten(1).log() + 1, values,
+                    given]  # fmt: skip
         hidden = self.first(torch.cat(features, dim=1))
         for block in self.blocks:
             hidden = hidden + block(hidden)
@@ -118,6 +137,21 @@ class BodyModel(nn.Module):
         focal = torch.where(given[:, :1] > 0, known[:, :1], PRIOR_FOCAL * zoom.exp())
         center = torch.where(given[:, 1:3] > 0, known[:, 1:3], 0.0)
         return Prediction(facing, log_std, focal.expand(-1, 2), center, view)
+
+    def _slots(
+        self, pose2d: Tensor, confidence: Tensor, visible: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return for each slot mean position, mean confidence and whether a joint is given."""
+        number = visible @ self.slots.mT
+        share = 1 / number.clamp(min=1)
+        mean = self.slots @ (pose2d * visible[..., None]) * share[..., None]
+        return mean, confidence @ self.slots.mT * share, number.clamp(max=1)
+
+    def _view(self, mean: Tensor, given: Tensor) -> VirtualCamera:
+        """Return the crop around the limb joints, which all formats have; around all if few are."""
+        limbs = given * self.is_limb
+        enough = limbs.sum(1, keepdim=True) >= MIN_LIMBS
+        return VirtualCamera.fit(mean, torch.where(enough, limbs, given))
 
     def _known(self, known: Tensor) -> tuple[Tensor, Tensor]:
         """Return standardised known quantities, zero where unknown, and whether they are given."""
@@ -168,3 +202,8 @@ def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
         nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True),
         nn.Dropout(dropout),
     )  # fmt: skip
+
+
+def _slot_matrix() -> list[list[float]]:
+    """Return slots by joints: 1 where the joint belongs to the slot."""
+    return [[float(_slot(joint) == slot) for joint in BODY_46.joints] for slot in _SLOTS]

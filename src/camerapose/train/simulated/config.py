@@ -20,6 +20,16 @@ class SimulatedData:
     """Human3.6M subjects for training."""
     human36m_share: float = field(default=0.4, metadata={"min": 0.0, "max": 1.0})
     """Share of Human3.6M's poses in a batch."""
+    rendered: str | None = None
+    """Folder of anny_pairs.npz: a real detector's detections on rendered bodies."""
+    rendered_images: str = ""
+    """Folder of its images and detections; empty: `rendered`/rendered."""
+    rendered_n: int = field(default=2000, metadata={"min": 1})
+    """Number of its images, per detector model."""
+    rendered_models: tuple[str, ...] = ("heavy", "full")
+    """Models of BlazePose whose detections are used."""
+    rendered_share: float = field(default=0.2, metadata={"min": 0.0, "max": 1.0})
+    """Share of rendered people in a batch."""
     mpii: str | None = None
     """Folder of MPII's annotations: 2D only."""
     coco: str | None = None

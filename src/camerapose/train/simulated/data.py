@@ -1,5 +1,6 @@
 """Training data on the device: poses in world axes, and 2D-only poses."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +10,20 @@ from torch import Tensor
 
 from camerapose.core.anatomy import body_height
 from camerapose.core.attachment import ATTACHED
+from camerapose.core.geometry import rotvec_to_rotmat
 from camerapose.core.joint_formats import BODY_46, H36M_17
 from camerapose.core.poses import Poses
-from camerapose.data.augment import detector_errors
+from camerapose.data.augment import detector_errors, joint_definitions
 from camerapose.data.augment.detector_errors import DetectorOptions
+from camerapose.data.augment.engine import (
+    EngineOptions,
+    Sample,
+    hide,
+    known_quantities,
+    simulate,
+)
 from camerapose.data.cache import cached
-from camerapose.data.datasets import anny, cmu_dance, coco, mpii
+from camerapose.data.datasets import anny, cmu_dance, coco, mpii, rendered
 from camerapose.data.retarget import retarget
 from camerapose.train.simulated.config import SimulatedData
 
@@ -23,6 +32,11 @@ MIN_ANNOTATED = 8
 #: Human3.6M: every n-th frame (5 Hz), and its joints in `BODY_46`.
 HUMAN36M_STEP = 10
 HUMAN36M_JOINTS = [BODY_46.index(f"{joint}_h36m") for joint in H36M_17.joints]
+#: Formats in which its poses are simulated.
+HUMAN36M_FORMATS = {"h36m_16": 0.7, "h36m_17": 0.3}
+#: Rendered people: standard deviations of the roll, radians, and of the logarithm of the zoom, and
+#: share of people of whom only the limb joints are given.
+RENDERED_ROLL, RENDERED_ZOOM, RENDERED_LIMBS = 0.2, 0.2, 0.25
 
 
 class World(NamedTuple):
@@ -43,6 +57,7 @@ class SimulatedTrainingData(NamedTuple):
     train: World
     held_out: World | None
     human36m: World | None
+    rendered: Poses | None  # `BODY_46`, torch columns
     unlabelled: Poses | None  # `BODY_46`, torch columns
 
 
@@ -66,6 +81,7 @@ def load(config: SimulatedData, device: torch.device) -> SimulatedTrainingData:
         _world(Poses.cat(parts), config.balance, device),
         None if held_out is None else _world(held_out, config.balance, device),
         None if config.human36m is None else _human36m(config, device),
+        None if config.rendered is None else _rendered(config, device),
         _unlabelled(config, device),
     )
 
@@ -107,6 +123,18 @@ def _human36m(config: SimulatedData, device: torch.device) -> World:
     return World(torch.as_tensor(joints, dtype=torch.float32, device=device), weight)
 
 
+def _rendered(config: SimulatedData, device: torch.device) -> Poses:
+    assert config.rendered is not None
+    parts = [
+        cached(
+            rendered.load, config.rendered, model=model, n=config.rendered_n,
+            out=config.rendered_images, excluded=config.held_out,
+        )
+        for model in config.rendered_models
+    ]  # fmt: skip
+    return Poses.cat([replace(part, labels={}) for part in parts]).to_torch(device)
+
+
 def _unlabelled(config: SimulatedData, device: torch.device) -> Poses | None:
     parts = []
     if config.mpii is not None:
@@ -118,6 +146,33 @@ def _unlabelled(config: SimulatedData, device: torch.device) -> Poses | None:
     poses = Poses.cat([Poses(BODY_46, p.pose2d, p.confidence) for p in parts])
     enough = (poses.confidence > 0).sum(axis=1) >= MIN_ANNOTATED
     return poses[enough].to_torch(device)
+
+
+def draw(
+    sources: SimulatedTrainingData,
+    config: SimulatedData,
+    n: int,
+    options: EngineOptions,
+    generator: torch.Generator,
+) -> Sample:
+    """Return a batch of detections with ground truth from all sources.
+
+    Joints without ground truth are NaN.
+    """
+    parts = []
+    if sources.human36m is not None:
+        count = round(config.human36m_share * n)
+        formats = replace(options, formats=HUMAN36M_FORMATS)
+        part = simulate(sources.human36m.draw(count, generator), formats, generator)
+        pose3d = torch.full_like(part.pose3d, torch.nan)
+        pose3d[:, HUMAN36M_JOINTS] = part.pose3d[:, HUMAN36M_JOINTS]
+        parts.append(part._replace(pose3d=pose3d))
+    if sources.rendered is not None:
+        count = round(config.rendered_share * n)
+        parts.append(draw_rendered(sources.rendered, count, options.known, generator))
+    if count := n - sum(len(part.pose2d) for part in parts):
+        parts.append(simulate(sources.train.draw(count, generator), options, generator))
+    return Sample(*map(torch.cat, zip(*parts, strict=True)))
 
 
 def draw_unlabelled(
@@ -134,3 +189,34 @@ def draw_unlabelled(
         drawn.pose2d, given, torch.ones_like(given), options, generator
     )
     return drawn, pose2d, confidence
+
+
+def draw_rendered(poses: Poses, n: int, known: float, generator: torch.Generator) -> Sample:
+    """Return random rendered people, each with another roll and zoom of the camera.
+
+    Args:
+        poses: detections with true 3D (`datasets.rendered`).
+        n: number of people; a half is mirrored.
+        known: share of people with known quantities (`EngineOptions.known`).
+        generator: random generator.
+    """
+    device = poses.pose2d.device
+    rows = torch.randint(len(poses), (n,), generator=generator, device=device)
+    drawn = poses[rows]
+    drawn = Poses.cat([drawn[: n // 2], drawn[n // 2 :].mirror()])
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, device=device)
+
+    roll = RENDERED_ROLL * normal(n, 1) * torch.tensor([0.0, 0.0, 1.0], device=device)
+    turn, zoom = rotvec_to_rotmat(roll), (RENDERED_ZOOM * normal(n, 1)).exp()
+    pose2d = drawn.pose2d @ turn[:, :2, :2].mT * zoom[:, None]
+    pose3d = drawn.pose3d @ turn.mT
+    focal = drawn.camera.focal * zoom
+    is_limbs = torch.rand(n, 1, generator=generator, device=device) < RENDERED_LIMBS
+    given = ~is_limbs | torch.tensor(joint_definitions.provided("limbs"), device=device)
+    confidence = torch.where(given, drawn.confidence, 0.0)
+    pose2d = torch.where(confidence[..., None] > 0, pose2d, 0.0)
+    center = torch.zeros_like(focal)
+    values = hide(known_quantities(pose3d, focal, center), known, generator)
+    return Sample(pose2d, confidence, pose3d, focal, center, values)

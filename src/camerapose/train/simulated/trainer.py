@@ -8,7 +8,6 @@ RUN/checkpoint/    model.pt (weights) and model.onnx (prediction)
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from camerapose.data.augment.engine import Sample, simulate
+from camerapose.data.augment.engine import Sample
 from camerapose.io.files import AtomicFile, make_folder, write_text
 from camerapose.models.body_export import export_body_model
 from camerapose.models.body_model import BodyModel
@@ -83,9 +82,7 @@ def _update(
     Simulated and 2D-only poses pass through the network together, so that both contribute to the
     statistics of batch norm.
     """
-    sample = simulate(sources.train.draw(config.batch, generator), config.engine, generator)
-    if sources.human36m is not None:
-        sample = _with_human36m(sample, sources.human36m, config, generator)
+    sample = data.draw(sources, config.data, config.batch, config.engine, generator)
     pose2d, confidence, known = sample.pose2d, sample.confidence, sample.known
     if sources.unlabelled is not None and config.unlabelled_batch:
         annotated, detected, scores = data.draw_unlabelled(
@@ -107,21 +104,6 @@ def _update(
     if norm.isfinite():
         optimizer.step()
     return {name: value.detach() for name, value in terms.items()}
-
-
-def _with_human36m(
-    sample: Sample, human36m: data.World, config: SimulatedConfig, generator: torch.Generator
-) -> Sample:
-    """Return the sample with its first rows replaced by poses of Human3.6M, in its formats."""
-    n = round(config.data.human36m_share * config.batch)
-    if n == 0:
-        return sample
-    options = replace(config.engine, formats={"h36m_16": 0.7, "h36m_17": 0.3})
-    other = simulate(human36m.draw(n, generator), options, generator)
-    pose3d = torch.full_like(other.pose3d, torch.nan)
-    pose3d[:, data.HUMAN36M_JOINTS] = other.pose3d[:, data.HUMAN36M_JOINTS]
-    other = other._replace(pose3d=pose3d)
-    return Sample(*(torch.cat([a, b[n:]]) for a, b in zip(other, sample, strict=True)))
 
 
 def _prepare(config: SimulatedConfig, out: Path) -> None:
