@@ -65,9 +65,8 @@ SLOW_FILES = {
     "test_discriminators.py", "test_examples.py", "test_export.py", "test_extending.py",
     "test_full_disk.py", "test_fuzz.py", "test_fuzz_inputs.py", "test_golden.py",
     "test_keypoint_formats.py", "test_known_quantities.py", "test_lifters.py",
-    "test_mutated_media.py", "test_privacy.py",
-    "test_processes.py", "test_refiner.py", "test_rendered.py", "test_serve.py",
-    "test_simulated.py", "test_training.py",
+    "test_mutated_media.py", "test_paper.py", "test_privacy.py", "test_processes.py",
+    "test_refiner.py", "test_rendered.py", "test_serve.py", "test_simulated.py", "test_training.py",
 }  # fmt: skip
 
 

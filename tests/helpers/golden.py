@@ -3,6 +3,7 @@
 from camerapose.core.poses import Poses
 from camerapose.train import config_io, trainer
 from camerapose.train.config import Config
+from helpers.paths import ROOT
 
 #: Small lifters, without and with dropout.
 LIFTERS = {
@@ -13,18 +14,23 @@ LIFTERS = {
     "semgcn": {"width": 32, "blocks": 1},
     "stgcn": {"width": 32, "dropout": 0.0},
 }
+#: Runs with known losses: the lifters with the default settings, and the literal paper.
+RUNS = (*LIFTERS, "paper")
 
 
 def settings(name, compiled=False):
     stage = {"epochs": 1, "batch": 64, "lr": 1e-6}
+    paper = name == "paper"
+    lifter = "videopose" if paper else name
     return config_io.update(
-        Config(),
+        config_io.read(ROOT / "configs" / "paper.toml") if paper else Config(),
         {
-            "device": "cpu", "figures": 0, "unlabelled_batch": 32, "bone_length_std": 0.05,
+            "device": "cpu", "figures": 0, "unlabelled_batch": 32,
+            "bone_length_std": 0.0 if paper else 0.05,
             "compile": compiled,
             "data": {"human36m": False, "mpii": False, "synthetic": 192},
             "model": {
-                "lifter": name.partition(",")[0], "lifter_arguments": LIFTERS[name],
+                "lifter": lifter.partition(",")[0], "lifter_arguments": LIFTERS[lifter],
                 "refiner_hidden": 64, "camera_hidden": 64,
             },
             "adversarial": {"batch": 48, "generated_share": 0.5, "lr": 1e-6},

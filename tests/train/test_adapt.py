@@ -38,7 +38,7 @@ def weights(tmp_path_factory):
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(400):
         lifted = model(bodies.pose2d, bodies.confidence)
-        terms = pair_terms(lifted, bodies.confidence, bodies, module.WEIGHTS, module.POSE_LOSS)
+        terms = pair_terms(lifted, bodies.confidence, bodies, module.WEIGHTS, module.FORMS)
         loss = sum(terms.values())
         optimizer.zero_grad()
         loss.backward()

@@ -105,10 +105,6 @@ class TestDefaults:
         assert Config().data.subjects == ("S1", "S5", "S6", "S7", "S8")
         assert Config().data.skeleton == "h36m_16"
 
-    def test_paper_toml_changes_nothing(self):
-        paper = read(next(path for path in CONFIGS if path.stem == "paper"))
-        assert paper == Config()
-
     def test_configurations_are_independent(self):
         one, other = Config(), Config()
         one.model.lifter_arguments["width"] = 3
@@ -237,8 +233,11 @@ class TestInheritance:
         assert "extends = 3; accepted: the path" in refused("extends = 3")
 
     def test_no_line_is_repeated_in_our_files(self):
+        """Except in paper.toml, which shares nothing with the others on purpose."""
         lines = {}
         for path in CONFIGS:
+            if path.stem == "paper":
+                continue
             for line in path.read_text().splitlines():
                 if line and not line.startswith(("#", "[", "extends")):
                     lines.setdefault(line, set()).add(path.name)

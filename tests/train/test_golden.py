@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.golden import LIFTERS, losses, settings, start
+from helpers.golden import RUNS, losses, settings, start
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from camerapose.train.loop import Batch
@@ -29,7 +29,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", LIFTERS)
+@pytest.mark.parametrize("name", RUNS)
 def test_losses_are_the_known_ones(name, one_thread, tmp_path):
     assert_known(losses(name, tmp_path), name)
 
@@ -119,7 +119,7 @@ if __name__ == "__main__":
 
     torch.set_num_threads(1)
     updated = {}
-    for name in LIFTERS:
+    for name in RUNS:
         with tempfile.TemporaryDirectory() as folder:
             updated[name] = losses(name, Path(folder))
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN

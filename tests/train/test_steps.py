@@ -27,7 +27,12 @@ from camerapose.train.augmentation import (
     with_lifted_sources,
 )
 from camerapose.train.config import AdversarialConfig, Config, LossWeights, NoiseConfig
-from camerapose.train.loss_terms import ground_truth_weight, pair_terms, unlabelled_terms
+from camerapose.train.loss_terms import (
+    LossForms,
+    ground_truth_weight,
+    pair_terms,
+    unlabelled_terms,
+)
 from camerapose.train.monitor import AdversarialMonitor
 from camerapose.train.steps import evaluation_mode, update
 
@@ -154,7 +159,7 @@ class TestPairs:
 
     def terms(self, lifted, pairs, confidence=None, pose_loss="mean_square"):
         confidence = pairs.confidence if confidence is None else confidence
-        terms = pair_terms(lifted, confidence, pairs, LossWeights(), pose_loss)
+        terms = pair_terms(lifted, confidence, pairs, LossWeights(), LossForms(pose_loss))
         return {name: float(value) for name, value in terms.items()}
 
     def test_ground_truth_has_no_loss(self, perfect, pairs):

@@ -4,6 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+#: Normalisation layers by their names in `ModelConfig`.
+NORMS: dict[str, type[nn.Module]] = {"layer": nn.LayerNorm, "batch": nn.BatchNorm1d}
+
 
 class Residual(nn.Sequential):
     """Layers whose output is added to their input."""

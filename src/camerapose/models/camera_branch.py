@@ -9,12 +9,15 @@ from torch import Tensor, nn
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.translation import solve_translation
-from camerapose.models._layers import Residual
+from camerapose.models._layers import NORMS, Residual
 from camerapose.models.crop import VirtualCamera
 
 #: Focal length (normalised) around which the branch predicts: the geometric mean of 1 (field of
 #: view 90 degrees) and 4 (28 degrees).
 PRIOR_FOCAL = 2.0
+
+#: Lower limit of direct focal lengths where the lifted pose is rotated.
+MIN_FOCAL = 0.1
 
 
 class CameraParameters(NamedTuple):
@@ -34,25 +37,40 @@ class CameraBranch(nn.Module):
     for the translation the one with the smallest reprojection error (`solve_translation`), so that
     an untrained branch already places the person correctly.
 
+    With `output="direct"` the outputs are the seven numbers themselves, as printed in the paper.
+
     Args:
         skeleton: the joints of its input.
         hidden: width of the residual blocks.
         blocks: number of residual blocks.
+        norm: a key of `NORMS`.
+        output: "residual" or "direct".
+        rotated: rotate the lifted pose from a camera that faces the person.
     """
 
-    def __init__(self, skeleton: Skeleton = H36M_16, hidden: int = 512, blocks: int = 2):
+    def __init__(
+        self,
+        skeleton: Skeleton = H36M_16,
+        hidden: int = 512,
+        blocks: int = 2,
+        norm: str = "layer",
+        output: str = "residual",
+        rotated: bool = True,
+    ):
         super().__init__()
+        self.direct, self.rotated = output == "direct", rotated
         self.input = nn.Linear(6 * skeleton.n_joints + 3, hidden)
         self.blocks = nn.ModuleList(
             Residual(
-                nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.ReLU(),
+                NORMS[norm](hidden), nn.Linear(hidden, hidden), nn.ReLU(),
                 nn.Linear(hidden, hidden),
             )
             for _ in range(blocks)
         )  # fmt: skip
         self.output = nn.Linear(hidden, 7)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
+        if not self.direct:
+            nn.init.zeros_(self.output.weight)
+            nn.init.zeros_(self.output.bias)
 
     def forward(
         self,
@@ -79,12 +97,16 @@ class CameraBranch(nn.Module):
         for block in self.blocks:
             hidden = block(hidden)
         raw = self.output(hidden)
-
+        if self.direct:
+            direct = CameraParameters(*raw.split([2, 2, 3], dim=1))
+            return self._rotate(
+                facing, view, direct.focal.clamp(min=MIN_FOCAL), direct.center
+            ), direct
         zoom = 1.5 * torch.tanh(raw[:, :1] / 1.5)
         aspect = 0.2 * torch.tanh(raw[:, 1:2])
         focal = PRIOR_FOCAL * torch.exp(zoom + torch.cat([aspect, -aspect], dim=1))
         center = 0.5 * torch.tanh(raw[:, 2:4])
-        pose3d = facing @ view.rotation(focal, center).mT
+        pose3d = self._rotate(facing, view, focal, center)
         fitted = solve_translation(
             pose3d.detach(), view.to_image(crop2d), confidence, focal, center
         )
@@ -92,3 +114,6 @@ class CameraBranch(nn.Module):
         direction = fitted[:, :2] / fitted[:, 2:] + 0.1 * raw[:, 4:6]
         translation = torch.cat([direction * depth, depth], dim=1)
         return pose3d, CameraParameters(focal, center, translation)
+
+    def _rotate(self, facing: Tensor, view: VirtualCamera, focal: Tensor, center: Tensor) -> Tensor:
+        return facing @ view.rotation(focal, center).mT if self.rotated else facing

@@ -48,6 +48,7 @@ class CameraPose(nn.Module):
             receives the scale of the person in the image.
         camera_branch: predicts the camera from the input and the output of the lifter.
         refiner: corrects the 2D pose first; None: no correction.
+        cropped: scale each person to one size (`VirtualCamera.fit`).
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class CameraPose(nn.Module):
         lifter: nn.Module,
         camera_branch: CameraBranch,
         refiner: Refiner | None,
+        cropped: bool = True,
     ):
         super().__init__()
         self.skeleton = skeleton
         self.refiner = refiner
         self.lifter = lifter
         self.camera_branch = camera_branch
+        self.cropped = cropped
 
     def forward(
         self, pose2d: Float[Tensor, "n joints 2"], confidence: Float[Tensor, "n joints"]
@@ -72,7 +75,7 @@ class CameraPose(nn.Module):
             pose2d: normalised image coordinates, for people of any size and position.
             confidence: 0 (missing; the coordinates are ignored) to 1.
         """
-        view = VirtualCamera.fit(pose2d, confidence)
+        view = self.view(pose2d, confidence)
         crop2d = self.refine(view.to_crop(pose2d), confidence)
         # Scale is normalised, but not position: it determines the viewing direction.
         scale = (view.scale,) if getattr(self.lifter, "sized", False) else ()
@@ -80,6 +83,14 @@ class CameraPose(nn.Module):
         relative, camera = self.camera_branch(crop2d, confidence, facing, view)
         pose3d = relative + camera.translation[:, None]
         return Lifted(view.to_image(crop2d), pose3d, *camera)
+
+    def view(
+        self, pose2d: Float[Tensor, "n joints 2"], confidence: Float[Tensor, "n joints"]
+    ) -> VirtualCamera:
+        """Return the map from image coordinates to those in which poses are processed."""
+        if self.cropped:
+            return VirtualCamera.fit(pose2d, confidence)
+        return VirtualCamera.identity(pose2d)
 
     def refine(
         self, crop2d: Float[Tensor, "n joints 2"], confidence: Float[Tensor, "n joints"]
@@ -100,6 +111,9 @@ def build(
     refiner_hidden: int = 512,
     camera_hidden: int = 512,
     camera_blocks: int = 2,
+    input: str = "crop",
+    norm: str = "layer",
+    camera_output: str = "residual",
 ) -> CameraPose:
     """Build a `CameraPose` from the settings of `ModelConfig`.
 
@@ -117,6 +131,9 @@ def build(
     return CameraPose(
         skeleton=skeleton,
         lifter=kind(skeleton, **arguments),
-        camera_branch=CameraBranch(skeleton, camera_hidden, camera_blocks),
-        refiner=Refiner(skeleton, refiner_hidden) if refiner_hidden else None,
+        camera_branch=CameraBranch(
+            skeleton, camera_hidden, camera_blocks, norm, camera_output, rotated=input == "crop"
+        ),
+        refiner=Refiner(skeleton, refiner_hidden, norm=norm) if refiner_hidden else None,
+        cropped=input == "crop",
     )

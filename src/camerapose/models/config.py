@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass
@@ -22,6 +22,14 @@ class ModelConfig:
     """Width of the camera branch."""
     camera_blocks: int = field(default=2, metadata={"min": 0})
     """Number of residual blocks of the camera branch."""
+    input: Literal["crop", "image"] = "crop"
+    """crop: poses are scaled to the person and seen by a camera that faces it; image: normalised by
+    the image alone, as in the paper."""
+    norm: Literal["layer", "batch"] = "layer"
+    """Normalisation in refinement network and camera branch; batch: as in the residual blocks of
+    the paper's lifters."""
+    camera_output: Literal["residual", "direct"] = "residual"
+    """residual: relative to a prior camera; direct: the seven numbers of Eqs. 5 and 6."""
 
     @classmethod
     def from_json(cls, text: str) -> "ModelConfig":

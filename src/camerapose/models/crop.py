@@ -37,6 +37,12 @@ class VirtualCamera(NamedTuple):
         variance = ((pose2d - center).square() * visible).sum((1, 2), keepdim=True) / count
         return VirtualCamera(center, variance.sqrt().clamp(min=MIN_SCALE))
 
+    @staticmethod
+    def identity(pose2d: Float[Tensor, "n joints 2"]) -> "VirtualCamera":
+        """Return the virtual cameras that leave poses in normalised image coordinates."""
+        n = len(pose2d)
+        return VirtualCamera(pose2d.new_zeros(n, 1, 2), pose2d.new_ones(n, 1, 1))
+
     def to_crop(self, pose2d: Float[Tensor, "n joints 2"]) -> Float[Tensor, "n joints 2"]:
         """Convert normalised image coordinates to crop coordinates: centred, of unit spread."""
         return (pose2d - self.center) / self.scale

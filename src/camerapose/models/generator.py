@@ -146,8 +146,7 @@ class Generator(nn.Module):
         bent, cosine_change = self.bend(bones, relative, random)
         stretched, length_change = self.stretch(bent, bones, relative, random)
         body = pose_from_bones(stretched, self.skeleton)
-        rotation = self.rotation(relative, random)
-        camera = self.camera(relative, focal, random)
+        rotation, camera = self.place(relative, focal, random)
         pose3d = body @ rotation.mT + camera.translation[:, None]
         return Generated(
             bent3d=pose_from_bones(bent, self.skeleton, root),
@@ -200,6 +199,12 @@ class Generator(nn.Module):
         raw = (raw + raw.index_select(1, mirror)) / 2
         ratio = MAX_LENGTH_CHANGE * torch.tanh(raw) * self.stretches
         return bent * (1 + ratio)[..., None], ratio
+
+    def place(
+        self, relative: Tensor, focal: Tensor, random: RandomInputs
+    ) -> tuple[Float[Tensor, "n 3 3"], Camera]:
+        """Return the rotation of the pose, and the camera with the position of the root."""
+        return self.rotation(relative, random), self.camera(relative, focal, random)
 
     def rotation(self, relative: Tensor, random: RandomInputs) -> Float[Tensor, "n 3 3"]:
         """Return the view: random heading, pitch and roll, changed by the network."""

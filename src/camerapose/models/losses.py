@@ -81,6 +81,37 @@ def camera_loss(
     return _squared_distance(predicted, target).mean()
 
 
+def printed_camera_loss(
+    focal: Float[Tensor, "n 2"],
+    center: Float[Tensor, "n 2"],
+    translation: Float[Tensor, "n 3"],
+    target_focal: Float[Tensor, "n 2"],
+    target_center: Float[Tensor, "n 2"],
+    target_translation: Float[Tensor, "n 3"],
+) -> Float[Tensor, ""]:
+    """Return Eq. 8 as printed, mean over poses: ||M - M'||^2 + ||t - t'||^2.
+
+    M contains focal lengths and principal point in normalised image coordinates; t is in metres.
+    """
+    matrix = _squared_distance(focal, target_focal) + _squared_distance(center, target_center)
+    return (matrix + _squared_distance(translation, target_translation)).mean()
+
+
+def printed_reprojection_loss(
+    reprojection: Float[Tensor, "n j 2"],
+    pose2d: Float[Tensor, "n j 2"],
+    confidence: Float[Tensor, "n j"],
+) -> Float[Tensor, ""]:
+    """Return Eq. 7 as printed: squared distances, sum over the joints, mean over the poses.
+
+    Coordinates are normalised image coordinates. Joints of confidence 0, which have no annotation,
+    are left out.
+    """
+    visible = (confidence > 0)[..., None]
+    offset = torch.where(visible, reprojection - pose2d, 0.0)
+    return offset.square().sum(dim=(1, 2)).mean()
+
+
 def _camera_parameters(focal: Tensor, center: Tensor, translation: Tensor) -> Tensor:
     depth = translation[:, 2:].clamp(min=MIN_CAMERA)
     log_focal = focal.clamp(min=MIN_CAMERA).log()

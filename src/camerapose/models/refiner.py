@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from camerapose.core.skeleton import Skeleton
-from camerapose.models._layers import Residual
+from camerapose.models._layers import NORMS, Residual
 
 
 class Refiner(nn.Module):
@@ -16,21 +16,23 @@ class Refiner(nn.Module):
     joints unchanged. Coordinates of joints with confidence 0 are ignored; their output is the
     network's estimate (the origin before training).
 
-    It uses layer norm instead of batch norm, because the batches of different sources (motion
-    capture, 2D-only, generated poses) must not share statistics.
+    Layer norm is the default, because batches of different sources (motion capture, 2D-only,
+    generated poses) must not share statistics.
 
     Args:
         hidden: width of the layers.
         blocks: number of residual blocks of two layers.
+        norm: a key of `NORMS`.
     """
 
-    def __init__(self, skeleton: Skeleton, hidden: int = 512, blocks: int = 1):
+    def __init__(self, skeleton: Skeleton, hidden: int = 512, blocks: int = 1, norm: str = "layer"):
         super().__init__()
         self.skeleton = skeleton
         joints = skeleton.n_joints
-        self.first = _layer(3 * joints, hidden)
+        self.first = _layer(3 * joints, hidden, norm)
         self.blocks = nn.ModuleList(
-            Residual(_layer(hidden, hidden), _layer(hidden, hidden)) for _ in range(blocks)
+            Residual(_layer(hidden, hidden, norm), _layer(hidden, hidden, norm))
+            for _ in range(blocks)
         )
         self.last = nn.Linear(hidden, 2 * joints)
         nn.init.zeros_(self.last.weight)
@@ -54,5 +56,5 @@ class Refiner(nn.Module):
         return visible + self.last(x).view_as(visible)
 
 
-def _layer(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.ReLU())
+def _layer(inputs: int, outputs: int, norm: str) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, outputs), NORMS[norm](outputs), nn.ReLU())

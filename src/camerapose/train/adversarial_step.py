@@ -66,7 +66,7 @@ class AdversarialTraining:
         generated, loss = self._update_generator(pairs, feedback)
         scores = self._update_discriminators(pairs, generated, unlabelled2d)
         watched = scores | {"diversity": diversity(generated.bent3d.detach())}
-        messages = self.monitor.record(**watched)
+        messages = self.monitor.record(**watched) if settings.monitored else []
         values = {"generator": loss, **watched}
         return {f"adversarial_{name}": value for name, value in values.items()}, messages
 

@@ -1,4 +1,4 @@
-"""Settings of a training run; the defaults are those of the paper.
+"""Settings of a training run; schedule and loss weights are those of the paper by default.
 
 The text below each field documents it. Fields with limits list them in `metadata`: `min` and `max`
 are inclusive, `above` is exclusive. `config_io` reads and checks configuration files.
@@ -43,6 +43,10 @@ class DataConfig:
     validation: the last one is always kept."""
     frame_step: int = field(default=1, metadata=COUNT)
     """Keep every n-th frame of each Human3.6M sequence."""
+    min_joints: int = field(default=8, metadata=COUNT)
+    """2D-only people with fewer annotated joints are not used; a number above that of the joint
+    format requires all. Without a refinement network, which estimates missing joints, all are
+    required."""
     epoch_parts: int = field(default=1, metadata=COUNT)
     """Number of random, disjoint parts that the pairs are divided into; each epoch uses the next
     part. Compared with `frame_step`, more distinct poses are seen in the same time."""
@@ -104,6 +108,16 @@ class AdversarialConfig:
     """Pairs per adversarial update."""
     lr: float = field(default=1e-4, metadata=POSITIVE)
     """Learning rate of generator and discriminators."""
+    in_warmup: bool = False
+    """Train the lifter on generated pairs in the warm-up, too."""
+    follow_schedule: bool = False
+    """Train generator and discriminators with the learning rate of the current stage instead of
+    `lr`."""
+    monitored: bool = True
+    """Pause dominant discriminators and restore a collapsed generator."""
+    generator: Literal["random_view", "paper"] = "random_view"
+    """random_view: random cameras, adjusted by the generator; paper: three networks that predict
+    bone angles, bone lengths, and view and position, seen by the camera of the source."""
     vary_focal: bool = True
     """Draw focal lengths between 1 and 4 (normalised); otherwise keep those of the sources."""
     roll_std: float = field(default=10.0, metadata=NOT_NEGATIVE)
@@ -183,6 +197,18 @@ class Config:
     about that of adults, 0 keeps the recorded bone lengths."""
     pose_loss: Literal["mean_square", "mean_distance"] = "mean_square"
     """L_3D as mean squared distance of the joints (Eq. 9) or as mean distance (MPJPE)."""
+    camera_loss: Literal["logarithmic", "printed"] = "logarithmic"
+    """L_cam of logarithms and ratios, or of the parameters themselves (Eq. 8)."""
+    reprojection_loss: Literal["relative", "printed"] = "relative"
+    """L_2D relative to the person's size and robust, or squared distances (Eq. 7)."""
+    refinement_loss: Literal["crop", "printed"] = "crop"
+    """L_ref relative to the person's size, or in image coordinates (Eq. 4)."""
+    updates: Literal["together", "alternating"] = "together"
+    """Joint stage: pairs, generated pairs and 2D-only poses in one update, or 2D-only poses in an
+    update of their own (section 4.3)."""
+    unlabelled_updates: Literal["all", "camera"] = "all"
+    """Networks that the updates on 2D-only poses change if they alternate: all, or the camera
+    branch alone (section 4.3)."""
     refiner_lr_scale: float = field(default=0.25, metadata=NOT_NEGATIVE)
     """Learning rate of the refinement network in the joint stage, relative to `joint.lr`; 0 freezes
     it after its own stage."""

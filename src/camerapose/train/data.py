@@ -1,6 +1,7 @@
 """Load the poses of a training run onto the device."""
 
 import inspect
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,6 @@ from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m, mpii
 from camerapose.train.config import Config, DataConfig
 
-#: 2D-only people with fewer annotated joints are not used. Without a refinement network, which
-#: estimates missing joints, all joints are required.
-MIN_JOINTS = 8
 #: Upper limit of validation poses, evenly spaced.
 MAX_VALIDATION_POSES = 2000
 #: Number of synthetic poses for validation.
@@ -154,7 +152,8 @@ def _load_unlabelled(config: Config, target: Skeleton) -> tuple[Poses | None, Po
 
     def usable(poses: Poses) -> Poses:
         annotated = (poses.confidence > 0).sum(1)
-        required = MIN_JOINTS if config.model.refiner_hidden else poses.skeleton.n_joints
+        required = config.data.min_joints if config.model.refiner_hidden else math.inf
+        required = min(required, poses.skeleton.n_joints)
         return poses[np.flatnonzero(annotated >= required)].to(target)
 
     parts = [replace(usable(p), pose3d=None, camera=None) for p in sets]

@@ -28,7 +28,12 @@ from camerapose.models.checkpoint import load_model, read_header, save_model
 from camerapose.models.onnx_export import export_model
 from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import LossWeights, NoiseConfig, Schedule
-from camerapose.train.loss_terms import ground_truth_weight, pair_terms, unlabelled_terms
+from camerapose.train.loss_terms import (
+    LossForms,
+    ground_truth_weight,
+    pair_terms,
+    unlabelled_terms,
+)
 from camerapose.train.replay import human36m_replay, split, synthetic_replay
 from camerapose.train.schedule import learning_rate
 from camerapose.train.steps import update
@@ -49,7 +54,7 @@ REPLAY_TEST_SHARE = 0.1
 FIGURE_PEOPLE = 4
 SCHEDULE = Schedule(epochs=1, batch=BATCH, lr=2e-4, decay="one_cycle")
 NOISE = NoiseConfig(clean=0.6, detected=0.0)
-POSE_LOSS = "mean_distance"
+FORMS = LossForms(pose="mean_distance")
 WEIGHTS = LossWeights(
     refine=1.0, refine_unlabelled=1.0, camera=1.0, reprojection=0.05,
     reprojection_unlabelled=0.5, bone_prior_unlabelled=0.1, d2d_unlabelled=0.0,
@@ -158,7 +163,7 @@ def tune(
             torch.cat([pairs_confidence, unlabelled_confidence]),
         )
         n = len(pairs)
-        terms = pair_terms(lifted.rows(slice(n)), pairs_confidence, pairs, WEIGHTS, POSE_LOSS)
+        terms = pair_terms(lifted.rows(slice(n)), pairs_confidence, pairs, WEIGHTS, FORMS)
         terms |= unlabelled_terms(
             lifted.rows(slice(n, None)), unlabelled_confidence, unlabelled, {}, WEIGHTS
         )

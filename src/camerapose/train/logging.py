@@ -39,6 +39,12 @@ class TrainingLog:
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = (total + value.detach(), count + 1)
 
+    def add_adversarial(self, values: dict[str, Tensor], messages: list[str]) -> None:
+        """Add the result of an adversarial step."""
+        self.add(values)
+        for message in messages:
+            self.message(message)
+
     def flush(self) -> dict[str, float]:
         """Write and return the means since the last call."""
         means = {name: float(total) / count for name, (total, count) in self._sums.items()}

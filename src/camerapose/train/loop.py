@@ -60,6 +60,8 @@ class TrainingLoop:
         self.config, self.n_pairs, self.device = config, n_pairs, device
         self.progress, self.log, self.checkpoint = progress, log, checkpoint
         self.validate = validate
+        self.followers: list[torch.optim.Optimizer] = []
+        """Optimizers that follow the learning rate of each stage."""
         self.stopping = False
         """Set to save and stop after the current iteration."""
         self._saved_at = time.monotonic()
@@ -105,7 +107,8 @@ class TrainingLoop:
             ) as bar:  # fmt: skip
                 while progress.step < steps:
                     share = (progress.epoch + progress.step / steps) / max(schedule.epochs, 1)
-                    _set_learning_rate(optimizer, learning_rate(schedule, share))
+                    for each in (optimizer, *self.followers):
+                        _set_learning_rate(each, learning_rate(schedule, share))
                     rows = order[progress.step * size : (progress.step + 1) * size]
                     yield Batch(rows, progress.iteration, share)
                     progress.step += 1

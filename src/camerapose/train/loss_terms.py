@@ -1,15 +1,18 @@
 """Weighted loss terms of a batch: L_phi on pairs and L_phi' on 2D-only poses."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
+from camerapose.core.camera import Camera
 from camerapose.core.geometry import constant, root_relative
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.models import losses
 from camerapose.models.camerapose import Lifted
 from camerapose.models.crop import VirtualCamera
-from camerapose.train.config import LossWeights
+from camerapose.train.config import Config, LossWeights
 
 #: Minimum weight of a joint in the refinement loss, so that missing joints are estimated as well.
 MIN_REFINEMENT_WEIGHT = 0.1
@@ -17,15 +20,61 @@ MIN_REFINEMENT_WEIGHT = 0.1
 WITHOUT_GROUND_TRUTH = ("spine",)
 
 
-def refinement_term(refined2d: Tensor, confidence: Tensor, target: Poses, weight: Tensor) -> Tensor:
-    """Return L_ref in crop coordinates, so that the distance of a person has no influence.
+class LossForms(NamedTuple):
+    """Forms of the losses; accepted values are those of the fields of `Config`."""
+
+    pose: str = "mean_square"
+    camera: str = "logarithmic"
+    reprojection: str = "relative"
+    refinement: str = "crop"
+
+    def camera_loss(self, predicted: Camera, target: Camera) -> Tensor:
+        """Return L_cam (Eq. 8)."""
+        loss = losses.printed_camera_loss if self.camera == "printed" else losses.camera_loss
+        return loss(
+            predicted.focal, predicted.center, predicted.translation,
+            target.focal, target.center, target.translation,
+        )  # fmt: skip
+
+    def reprojection_loss(
+        self, reprojection: Tensor, target2d: Tensor, confidence: Tensor
+    ) -> Tensor:
+        """Return L_2D (Eq. 7)."""
+        printed = self.reprojection == "printed"
+        loss = losses.printed_reprojection_loss if printed else losses.reprojection_loss
+        return loss(reprojection, target2d, confidence)
+
+    def pose_loss(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Return L_3D (Eq. 9)."""
+        distance = self.pose == "mean_distance"
+        return (losses.joint_distance_loss if distance else losses.pose_loss)(predicted, target)
+
+
+DEFAULT_FORMS = LossForms()
+
+
+def forms(config: Config) -> LossForms:
+    """Return the forms of the losses that a configuration sets."""
+    return LossForms(
+        config.pose_loss, config.camera_loss, config.reprojection_loss, config.refinement_loss
+    )
+
+
+def refinement_term(
+    refined2d: Tensor, confidence: Tensor, target: Poses, weight: Tensor, form: str = "crop"
+) -> Tensor:
+    """Return L_ref (Eq. 4).
 
     Args:
         refined2d: output of the refinement network (n, joints, 2), normalised image coordinates.
         confidence: confidence of its input (n, joints).
         target: poses with clean 2D.
         weight: weights of the joints of `target` (n, joints).
+        form: "crop": in crop coordinates, so that the distance of a person has no influence;
+            "printed": in normalised image coordinates.
     """
+    if form == "printed":
+        return losses.refinement_loss(refined2d, target.pose2d, confidence)
     view = VirtualCamera.fit(target.pose2d, target.confidence)
     weight = confidence.clamp(min=MIN_REFINEMENT_WEIGHT) * weight
     return losses.refinement_loss(view.to_crop(refined2d), view.to_crop(target.pose2d), weight)
@@ -36,7 +85,7 @@ def pair_terms(
     confidence: Tensor,
     pairs: Poses,
     weights: LossWeights,
-    pose_loss: str = "mean_square",
+    forms: LossForms = DEFAULT_FORMS,
 ) -> dict[str, Tensor]:
     """Return the weighted terms of L_phi (Eq. 16): refinement, camera, reprojection and 3D pose.
 
@@ -44,24 +93,20 @@ def pair_terms(
         lifted: prediction for the observed 2D.
         confidence: confidence of the observed 2D (n, joints).
         pairs: ground truth.
-        pose_loss: form of L_3D, "mean_square" or "mean_distance".
+        forms: forms of the losses.
     """
     camera, skeleton = pairs.camera, pairs.skeleton
-    pose_term = losses.joint_distance_loss if pose_loss == "mean_distance" else losses.pose_loss
     predicted = root_relative(lifted.pose3d, skeleton)
-    target2d = camera.project(pairs.pose3d)  # ground truth without lens distortion
+    printed = forms.reprojection == "printed"  # otherwise without lens distortion
+    target2d = pairs.pose2d if printed else camera.project(pairs.pose3d)
     return {
         "refine": weights.refine
-        * refinement_term(lifted.refined2d, confidence, pairs, pairs.confidence),
-        "camera": weights.camera
-        * losses.camera_loss(
-            lifted.focal, lifted.center, lifted.translation,
-            camera.focal, camera.center, camera.translation,
-        ),
+        * refinement_term(lifted.refined2d, confidence, pairs, pairs.confidence, forms.refinement),
+        "camera": weights.camera * forms.camera_loss(lifted.camera, camera),
         "reprojection": weights.reprojection
-        * losses.reprojection_loss(lifted.reprojection, target2d, pairs.confidence),
-        "pose": weights.pose * pose_term(predicted, root_relative(pairs.pose3d, skeleton)),
-    }  # fmt: skip
+        * forms.reprojection_loss(lifted.reprojection, target2d, pairs.confidence),
+        "pose": weights.pose * forms.pose_loss(predicted, root_relative(pairs.pose3d, skeleton)),
+    }
 
 
 def unlabelled_terms(
@@ -70,6 +115,7 @@ def unlabelled_terms(
     unlabelled: Poses,
     discriminators: dict[str, nn.Module],
     weights: LossWeights,
+    forms: LossForms = DEFAULT_FORMS,
 ) -> dict[str, Tensor]:
     """Return the weighted terms of L_phi' (Eq. 17) on 2D-only poses; no 3D label is read.
 
@@ -78,18 +124,20 @@ def unlabelled_terms(
         confidence: confidence of the observed 2D (n, joints).
         unlabelled: 2D annotations.
         discriminators: `d2d` and `d3d`, required where their weight is not 0.
+        forms: forms of the losses.
     """
     weight = ground_truth_weight(unlabelled)
     reprojection = lifted.reprojection
     body = root_relative(lifted.pose3d, unlabelled.skeleton)
     terms = {
         "refine_unlabelled": weights.refine_unlabelled
-        * refinement_term(lifted.refined2d, confidence, unlabelled, weight),
+        * refinement_term(lifted.refined2d, confidence, unlabelled, weight, forms.refinement),
         "reprojection_unlabelled": weights.reprojection_unlabelled
-        * losses.reprojection_loss(reprojection, unlabelled.pose2d, weight),
-        "bone_prior_unlabelled": weights.bone_prior_unlabelled
-        * losses.bone_prior_loss(body, unlabelled.skeleton),
+        * forms.reprojection_loss(reprojection, unlabelled.pose2d, weight),
     }
+    if weights.bone_prior_unlabelled:
+        prior = losses.bone_prior_loss(body, unlabelled.skeleton)
+        terms["bone_prior_unlabelled"] = weights.bone_prior_unlabelled * prior
     if weights.height_unlabelled:
         height = losses.height_loss(body, unlabelled.skeleton)
         terms["height_unlabelled"] = weights.height_unlabelled * height

@@ -6,10 +6,12 @@ import torch
 from torch import nn
 
 from camerapose.core import joint_formats
+from camerapose.core.skeleton import Skeleton
 from camerapose.models.camerapose import build
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generator
-from camerapose.train.config import Config
+from camerapose.models.paper_generator import PaperGenerator
+from camerapose.train.config import AdversarialConfig, Config
 from camerapose.train.parallel import parallelize
 
 
@@ -22,9 +24,7 @@ def build_networks(config: Config, device: torch.device) -> dict[str, nn.Module]
     settings = config.adversarial
     networks: dict[str, nn.Module] = {
         "model": build(skeleton, **dataclasses.asdict(config.model)),
-        "generator": Generator(
-            skeleton, vary_focal=settings.vary_focal, roll_std=settings.roll_std
-        ),
+        "generator": _generator(skeleton, settings),
         "d2d": Discriminator2D(skeleton, layout=settings.layout),
         "d3d": Discriminator3D(skeleton),
     }
@@ -36,6 +36,12 @@ def build_networks(config: Config, device: torch.device) -> dict[str, nn.Module]
     if networks["model"].refiner is not None:
         parallelize(networks["model"].refiner)  # the first stage calls it directly
     return networks
+
+
+def _generator(skeleton: Skeleton, settings: AdversarialConfig) -> Generator:
+    if settings.generator == "paper":
+        return PaperGenerator(skeleton)
+    return Generator(skeleton, vary_focal=settings.vary_focal, roll_std=settings.roll_std)
 
 
 def build_optimizers(networks: dict[str, nn.Module], lr: float) -> dict[str, torch.optim.Optimizer]:

@@ -9,8 +9,9 @@ from camerapose.core.camera import Camera
 from camerapose.core.poses import Poses
 from camerapose.evaluate.measure import lift
 from camerapose.models.camerapose import CameraPose
-from camerapose.train.data import MIN_JOINTS
 
+#: 2D-only people with fewer annotated joints are not used.
+MIN_JOINTS = 8
 #: Frame step of the replayed Human3.6M pairs.
 HUMAN36M_FRAME_STEP = 20
 

@@ -26,18 +26,23 @@ def evaluation_mode(
         module.training = True
 
 
-def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def update(
+    optimizer: torch.optim.Optimizer, loss: Tensor, parameters: list[nn.Parameter] | None = None
+) -> None:
     """Take one optimisation step with the gradient norm clipped to 1.
 
-    Gradients are computed for the parameters of the optimizer only. A step with a gradient that
-    is not finite is skipped. This is decided on the device, without synchronisation.
+    Gradients are computed for the parameters of the optimizer, or for some of them, only. A step
+    with a gradient that is not finite is skipped. This is decided on the device, without
+    synchronisation.
 
     Args:
         optimizer: a fused optimizer. It divides gradients by `grad_scale` and skips the step where
             `found_inf` is 1.
+        parameters: parameters of the optimizer to update; None: all.
     """
     optimizer.zero_grad(set_to_none=True)
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if parameters is None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
     loss.backward(inputs=parameters)
     sum_gradients(parameters)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)

@@ -38,6 +38,7 @@ from camerapose.train.monitor import AdversarialMonitor
 from camerapose.train.networks import build_networks, build_optimizers
 from camerapose.train.parallel import in_one_process
 from camerapose.train.progress import Progress
+from camerapose.train.stages.alternating import alternating
 from camerapose.train.stages.joint import joint
 from camerapose.train.stages.refine import refine
 from camerapose.train.stages.warmup import warmup
@@ -137,6 +138,8 @@ def start(config: Config, out: Path) -> Run:
     loop = TrainingLoop(
         config, len(data.pairs), device, progress, log, checkpoint, validate_and_draw
     )
+    if config.adversarial.follow_schedule:
+        loop.followers = [*optimizers.values()]
     adversarial = AdversarialTraining(networks, optimizers, monitor, config.adversarial, rng)
     return Run(data, networks["model"], adversarial, loop, rng)
 
@@ -144,10 +147,11 @@ def start(config: Config, out: Path) -> Run:
 def stages(config: Config, run: Run) -> dict[str, partial[None]]:
     """Return the stages in their order, ready to be called."""
     data, model, adversarial, loop, rng = run
+    last = alternating if config.updates == "alternating" else joint
     return {
         "refine": partial(refine, config, data, model, loop, rng),
         "warmup": partial(warmup, config, data, model, adversarial, loop, rng),
-        "joint": partial(joint, config, data, model, adversarial, loop, rng),
+        "joint": partial(last, config, data, model, adversarial, loop, rng),
     }
 
 

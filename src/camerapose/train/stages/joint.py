@@ -18,7 +18,7 @@ from camerapose.train.augmentation import (
 from camerapose.train.config import AdversarialConfig, Config
 from camerapose.train.data import TrainingData
 from camerapose.train.loop import TrainingLoop
-from camerapose.train.loss_terms import pair_terms, unlabelled_terms
+from camerapose.train.loss_terms import forms, pair_terms, unlabelled_terms
 from camerapose.train.steps import evaluation_mode, update
 
 #: Share of the stage from which 2D-only poses are lifted well enough to be sources of the
@@ -39,7 +39,6 @@ def joint(
     Pairs, generated pairs and 2D-only poses pass through the networks in one batch, so that batch
     norm is trained with the mixture whose statistics it keeps.
     """
-    settings = config.adversarial
     groups = parameter_groups(model, config.refiner_lr_scale)
     optimizer = loop.optimizer("joint", config.joint, groups)
     for batch in loop.batches(config.joint, optimizer):
@@ -49,18 +48,13 @@ def joint(
 
         complete2d = draw_complete(data, config.unlabelled_batch, rng)
         values, messages = adversarial.step(batch.iteration, clean, complete2d, batch.progress)
-        loop.log.add(values)
-        for message in messages:
-            loop.log.message(message)
+        loop.log.add_adversarial(values, messages)
 
         unlabelled = draw_unlabelled(data, config.unlabelled_batch, config.flip_augmentation, rng)
         if config.bone_length_std > 0:
             clean, detected = vary_bone_lengths(clean, detected, config.bone_length_std, rng)
-        if settings.generated_share > 0:
-            lifted_sources = unlabelled if batch.progress >= LIFTED_SOURCES_FROM else None
-            sources = draw_sources(clean, lifted_sources, model, settings)
-            generated = generated_pairs(adversarial.networks["generator"], sources, rng)
-            clean, detected = append_generated(clean, detected, generated)
+        lifted_sources = unlabelled if batch.progress >= LIFTED_SOURCES_FROM else None
+        clean, detected = with_generated(clean, detected, lifted_sources, adversarial, rng)
         pose2d, confidence = observe(clean, detected, config.noise, rng)
         n = len(clean)
         if unlabelled is not None:
@@ -72,12 +66,12 @@ def joint(
         with evaluation_mode(model, frozen):
             lifted = model(pose2d, confidence)
             terms = pair_terms(
-                lifted.rows(slice(n)), confidence[:n], clean, config.weights, config.pose_loss
+                lifted.rows(slice(n)), confidence[:n], clean, config.weights, forms(config)
             )
             if unlabelled is not None:
                 terms |= unlabelled_terms(
                     lifted.rows(slice(n, None)), confidence[n:], unlabelled,
-                    adversarial.discriminators, config.weights,
+                    adversarial.discriminators, config.weights, forms(config),
                 )  # fmt: skip
             update(optimizer, sum(terms.values()))
         loop.log.add(terms)
@@ -123,6 +117,26 @@ def draw_sources(
         return sources
     n_lifted = round(settings.unlabelled_sources * len(sources))
     return with_lifted_sources(model, sources, unlabelled, n_lifted)
+
+
+def with_generated(
+    clean: Poses,
+    detected: Poses | None,
+    lifted_sources: Poses | None,
+    adversarial: AdversarialTraining,
+    rng: torch.Generator,
+) -> tuple[Poses, Poses | None]:
+    """Append generated pairs in the configured share.
+
+    Args:
+        lifted_sources: 2D-only poses that may be lifted to be sources; None: pairs only.
+    """
+    settings, networks = adversarial.settings, adversarial.networks
+    if settings.generated_share == 0:
+        return clean, detected
+    sources = draw_sources(clean, lifted_sources, networks["model"], settings)
+    generated = generated_pairs(networks["generator"], sources, rng)
+    return append_generated(clean, detected, generated)
 
 
 def append_generated(

@@ -3,7 +3,6 @@
 import torch
 
 from camerapose.models.camerapose import CameraPose
-from camerapose.models.crop import VirtualCamera
 from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import Config
 from camerapose.train.data import TrainingData
@@ -31,8 +30,8 @@ def refine(
         if config.flip_augmentation:
             clean, detected = mirror_half(clean, detected)
         pose2d, confidence = observe(clean, detected, config.noise, rng)
-        view = VirtualCamera.fit(pose2d, confidence)
+        view = model.view(pose2d, confidence)
         refined = view.to_image(model.refiner(view.to_crop(pose2d), confidence))
-        loss = refinement_term(refined, confidence, clean, clean.confidence)
+        loss = refinement_term(refined, confidence, clean, clean.confidence, config.refinement_loss)
         update(optimizer, loss)
         loop.log.add({"refine": loss})

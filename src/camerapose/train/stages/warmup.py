@@ -12,7 +12,8 @@ from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import Config
 from camerapose.train.data import TrainingData
 from camerapose.train.loop import TrainingLoop
-from camerapose.train.loss_terms import pair_terms
+from camerapose.train.loss_terms import forms, pair_terms
+from camerapose.train.stages.joint import with_generated
 from camerapose.train.steps import update
 
 
@@ -24,7 +25,7 @@ def warmup(
     loop: TrainingLoop,
     rng: torch.Generator,
 ) -> None:
-    """Minimise L_phi (Eq. 16) on annotated pairs.
+    """Minimise L_phi (Eq. 16) on annotated pairs, and on generated ones with `in_warmup`.
 
     The refinement network is frozen: gradients of an untrained lifter would impair it.
     """
@@ -36,14 +37,14 @@ def warmup(
             clean, detected = mirror_half(clean, detected)
 
         values, messages = adversarial.step(batch.iteration, clean, None, feedback=None)
-        loop.log.add(values)
-        for message in messages:
-            loop.log.message(message)
+        loop.log.add_adversarial(values, messages)
 
         if config.bone_length_std > 0:
             clean, detected = vary_bone_lengths(clean, detected, config.bone_length_std, rng)
+        if config.adversarial.in_warmup:
+            clean, detected = with_generated(clean, detected, None, adversarial, rng)
         pose2d, confidence = observe(clean, detected, config.noise, rng)
         lifted = model(pose2d, confidence)
-        terms = pair_terms(lifted, confidence, clean, config.weights, config.pose_loss)
+        terms = pair_terms(lifted, confidence, clean, config.weights, forms(config))
         update(optimizer, sum(terms.values()))
         loop.log.add(terms)
