@@ -10,6 +10,16 @@ from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
 
+#: Frames per second, speed (metres per second), seconds per step and step width (metres) of
+#: `steady_walk`.
+WALK_FPS, SPEED, STEP_TIME, WIDTH = 30.0, 1.2, 0.55, 0.16
+#: Parts of the body that move with the pelvis, relative to it: forward, up, to the right.
+TRUNK = {
+    "pelvis": (0, 0, 0), "spine": (0, 0.2, 0), "thorax": (0, 0.45, 0), "head": (0, 0.7, 0),
+    "hip": (0, 0, 0.12), "shoulder": (0, 0.45, 0.18), "elbow": (0, 0.15, 0.2),
+    "wrist": (0, -0.1, 0.2),
+}  # fmt: skip
+
 
 def three_people():
     """Return 30 poses of three people with known cameras."""
@@ -52,3 +62,40 @@ def walk(frames=90, fps=30.0, noise=0.0, seed=0):
 def acceleration(poses):
     """Return the mean second difference of the joint positions, metres."""
     return np.linalg.norm(np.diff(poses.pose3d.astype(float), n=2, axis=0), axis=-1).mean()
+
+
+def steady_walk(heading=0.0, treadmill=False, seconds=6.0, speed=SPEED):
+    """Return a walk at constant speed: feet stand, or swing for 0.4 of the stride.
+
+    The right foot strikes at the odd multiples of `STEP_TIME`, the left one at the even ones.
+    """
+    t = np.arange(round(seconds * WALK_FPS)) / WALK_FPS
+    points = np.zeros((len(t), 16, 3))
+    forward = np.array([np.cos(heading), 0, -np.sin(heading)])
+    right = np.array([np.sin(heading), 0, np.cos(heading)])
+
+    def place(along, up, aside):
+        parts = np.broadcast_arrays(along, up, aside)
+        way = parts[0][:, None] * forward + parts[2][:, None] * right
+        return way + parts[1][:, None] * np.array([0.0, 1.0, 0.0])
+
+    pelvis, stride = speed * t, 2 * STEP_TIME
+    for i, joint in enumerate(H36M_16.joints):
+        side, _, part = joint.rpartition("_")
+        sign = {"right": 1, "left": -1}.get(side, 0)
+        if part in TRUNK:
+            x, y, z = TRUNK[part]
+            points[:, i] = place(pelvis + x, 0.9 + y, sign * z)
+    for side, sign, first in (("right", 1, STEP_TIME), ("left", -1, 0.0)):
+        phase = ((t - first) / stride) % 1  # 0: heel strike
+        strikes = t - phase * stride
+        stand = speed * (strikes + 0.5 * STEP_TIME)
+        swing = np.clip((phase - 0.6) / 0.4, 0, 1)
+        foot = stand + swing * speed * stride
+        ankle = place(foot, 0.08 + 0.1 * np.sin(np.pi * swing), sign * WIDTH / 2)
+        points[:, H36M_16.index(f"{side}_ankle")] = ankle
+        hip = points[:, H36M_16.index(f"{side}_hip")]
+        points[:, H36M_16.index(f"{side}_knee")] = (hip + ankle) / 2 + 0.05 * forward
+    if treadmill:
+        points -= (pelvis[:, None] * forward)[:, None]
+    return points

@@ -97,6 +97,17 @@ def joint_angle_std(
     return {name: np.sqrt(values) for name, values in variance.items()}
 
 
+def joint(points: Points, skeleton: Skeleton, name: str) -> Vectors | None:
+    """Return a joint by name; pelvis and thorax may be midpoints. None if it is missing."""
+    if name in skeleton.joints:
+        return points[:, skeleton.index(name)]
+    pair = {"pelvis": "hip", "thorax": "shoulder"}.get(name)
+    if pair is None:
+        return None
+    left, right = (joint(points, skeleton, f"{side}_{pair}") for side in ("left", "right"))
+    return None if left is None or right is None else (left + right) / 2
+
+
 class _Body:
     """Joints by name, and the axes of segments; None where joints are missing."""
 
@@ -106,13 +117,7 @@ class _Body:
 
     def joint(self, name: str) -> Vectors | None:
         """Return a joint; pelvis and thorax may be midpoints."""
-        if name in self._skeleton.joints:
-            return self._points[:, self._skeleton.index(name)]
-        pair = {"pelvis": "hip", "thorax": "shoulder"}.get(name)
-        if pair is None:
-            return None
-        left, right = self.joint(f"left_{pair}"), self.joint(f"right_{pair}")
-        return None if left is None or right is None else (left + right) / 2
+        return joint(self._points, self._skeleton, name)
 
     def pelvis(self) -> Axes | None:
         """Return the pelvis: z from left to right hip, y towards the spine."""

@@ -47,6 +47,7 @@ ENDINGS = ("_h36m", "_centre")
 DEFINITIONS: dict[str, tuple[str, ...]] = {
     "h36m_16": ("_h36m",),
     "h36m_17": ("_h36m",),
+    "h36m_23": ("_h36m", ""),
     **dict.fromkeys(
         ("humaneva_15", "smpl_24", "mpi_inf_3dhp_17", "mpi_inf_3dhp_28"), ("_centre", "_h36m")
     ),

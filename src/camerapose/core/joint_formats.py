@@ -211,6 +211,17 @@ BODY_46 = _skeleton(
     "upper_neck:thorax_h36m head_top:upper_neck",
 )
 
+#: Human3.6M with toes and heels: the joints of motion files of `BODY_46`.
+H36M_23 = _skeleton(
+    "h36m_23",
+    " ".join(
+        f"{joint}:{parent}" if parent else joint
+        for joint, parent in zip(H36M_17.joints, H36M_17.parents, strict=True)
+    )
+    + " left_big_toe:left_ankle left_small_toe:left_ankle left_heel:left_ankle "
+    "right_big_toe:right_ankle right_small_toe:right_ankle right_heel:right_ankle",
+)
+
 FORMATS = {
     s.name: s
     for s in (
@@ -219,8 +230,8 @@ FORMATS = {
         CROWDPOSE_14, AIC_14,
     )
 }  # fmt: skip
-#: Formats that only models use; no file has them.
-SUPERSETS = {BODY_46.name: BODY_46}
+#: Formats that only models and exported files use; no keypoint file has them.
+SUPERSETS = {BODY_46.name: BODY_46, H36M_23.name: H36M_23}
 _BUILT_IN = FORMATS | SUPERSETS
 
 

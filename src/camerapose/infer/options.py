@@ -103,9 +103,9 @@ class PredictOptions:
     "interpolate gaps of up to this many seconds in the track of a person"
     export: Annotated[Sequence[str], arg(metavar="NAME ...", help_behavior_hint="")] = ()
     (
-        "also write files for other programs: csv, csv_wide, parquet, kinematics (joint angles), "
-        "trc, mot and opensim (OpenSim), c3d (motion capture), bvh (Blender), gltf (viewers, "
-        "game engines)"
+        "also write files for other programs: csv, csv_wide, parquet, kinematics (joint angles, "
+        "gait), trc, mot and opensim (OpenSim), pose2sim (calibration), c3d (motion capture), bvh "
+        "(Blender), gltf (viewers, game engines)"
     )
     ground: bool = False
     "estimate the ground plane and align exported files with gravity; for a static camera"

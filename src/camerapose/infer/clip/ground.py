@@ -10,7 +10,9 @@ from jaxtyping import Float
 
 from camerapose.core.anatomy import ANKLE_HEIGHT, body_height
 from camerapose.core.bones import unit
+from camerapose.core.conversion import has_definitions
 from camerapose.core.ground import Ground
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer.clip.rows import check_poses
 
@@ -37,6 +39,8 @@ def estimate_ground(poses: Poses) -> Ground:
     check_poses(poses, "pose3d")
     if len(poses) == 0:
         raise ValueError("there are no poses to estimate the ground from; pass at least one")
+    if has_definitions(poses.skeleton):
+        poses = poses.to(H36M_16)
     up = _vertical(poses)
     back = np.array([0.0, 0.0, -1.0])
     level = back - (back @ up) * up

@@ -9,7 +9,14 @@ that writes the track of one person, or, for formats that contain several people
 
     def write_people(path: Path, people: dict[int, Track]) -> None
 
-with tracks by identity. All tracks have the same frames. Positions are upright as those programs
+with tracks by identity, or, for formats about the camera,
+
+    def write_camera(path: Path, poses: Poses, ground: Ground | None) -> None
+
+All tracks have the same frames. Poses with several definitions of a joint (`body_46`) are written
+with the joints of Human3.6M, toes and heels (`h36m_23`), unless the module has `ALL_JOINTS = True`.
+
+Positions are upright as those programs
 expect them: x right, y up, z towards the viewer, metres, origin at the camera, which looks along
 -z. "Up" is the image's y axis, so a tilted camera tilts the floor. With a `Ground`, y is opposite
 to gravity, and the origin is on the floor below the camera.
@@ -20,7 +27,9 @@ from pathlib import Path
 from types import ModuleType
 
 from camerapose.core import plugins
+from camerapose.core.conversion import has_definitions
 from camerapose.core.ground import Ground
+from camerapose.core.joint_formats import H36M_23
 from camerapose.core.poses import Poses
 from camerapose.io.export._tracks import Track, tracks
 
@@ -68,6 +77,11 @@ def write(
     if poses.pose3d is None:
         raise ValueError(f"cannot write {path}: the poses have no 3D; run a Predictor first")
     module = known[suffix]
+    if len(poses) and hasattr(module, "write_camera"):
+        module.write_camera(path, poses, ground)
+        return [path]
+    if has_definitions(poses.skeleton) and not getattr(module, "ALL_JOINTS", False):
+        poses = poses.to(H36M_23)
     people = tracks(poses, fps, ground, start, end) if len(poses) else {}
     if people and hasattr(module, "write_people"):
         module.write_people(path, people)

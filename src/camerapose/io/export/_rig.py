@@ -26,12 +26,13 @@ REST = {
     "hip": _LEFT, "knee": _DOWN, "ankle": _DOWN, "shoulder": _LEFT, "clavicle": _LEFT,
     "collar": _LEFT, "elbow": _LEFT, "wrist": _LEFT, "hand": _LEFT, "index": _LEFT,
     "pinky": _LEFT, "thumb": _LEFT, "heel": (0.0, -0.8, -0.6), "foot": _FRONT, "toe": _FRONT,
-    "big_toe": _FRONT, "small_toe": _FRONT, "foot_index": _FRONT,
+    "big_toe": (0.0, -0.28, 0.96), "small_toe": (0.28, -0.28, 0.918), "foot_index": _FRONT,
 }  # fmt: skip
 #: Ends of the outermost bones, relative to body height, by joint: hand and foot lengths of Drillis
 #: and Contini (1966), from wrist and ankle; the sole is slightly above the floor.
 TIPS = {
     "wrist": (0.1, 0.0, 0.0), "ankle": (0.0, 0.005 - ANKLE_HEIGHT, 0.11), "head": (0.0, 0.07, 0.0),
+    "big_toe": (0.0, 0.0, 0.02), "small_toe": (0.0, 0.0, 0.02), "heel": (0.0, 0.0, -0.015),
 }  # fmt: skip
 #: Length of other outermost bones relative to body height.
 TIP = 0.02

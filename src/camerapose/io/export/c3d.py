@@ -5,14 +5,21 @@ and Y_SCREEN declare. The header counts at most 65,535 frames; POINT:LONG_FRAMES
 longer recordings.
 
 Frames without a pose are invalid points with residual -1, as the format defines. Detected points
-name the only camera in their mask; interpolated points name none. Written by ezc3d.
+name the only camera in their mask; interpolated points name none.
+
+Angles are points whose coordinates are up to three angles in degrees; the parameter POINT:ANGLES
+lists them, and POINT:DESCRIPTIONS names their components. The group EVENT has the gait events.
+Written by ezc3d.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from camerapose.core import gait
+from camerapose.core.angles import joint_angles
 from camerapose.io.export import Track
 from camerapose.io.files import AtomicFile
 
@@ -20,10 +27,26 @@ EXTENSION = ".c3d"
 #: Length of a block, and of the header, in bytes.
 HEADER = 512
 MILLIMETRES = 1000.0
+#: Angles that become the coordinates of a point, by the name of the point; without side.
+CENTRAL_ANGLES = {
+    "pelvis_angles": ("pelvis_tilt", "pelvis_list", "pelvis_rotation"),
+    "thorax_angles": ("thorax_tilt", "thorax_list", "thorax_rotation"),
+    "lumbar_angles": ("lumbar_extension", "lumbar_bending", "lumbar_rotation"),
+}
+SIDE_ANGLES = {
+    "hip_angles": ("hip_flexion", "hip_adduction", "hip_rotation"),
+    "knee_angles": ("knee_angle",), "ankle_angles": ("ankle_angle",),
+    "arm_angles": ("arm_flex", "arm_add", "arm_rot"), "elbow_angles": ("elbow_flex",),
+    "shoulder_angles": ("shoulder_elevation", "shoulder_plane"),
+    "leg_inclinations": ("thigh_inclination", "shank_inclination"),
+    "arm_inclinations": ("upper_arm_inclination", "forearm_inclination"),
+}  # fmt: skip
+#: Names of gait events in C3D.
+EVENTS = {"heel_strike": "Foot Strike", "toe_off": "Foot Off"}
 
 
 def write(path: Path, track: Track) -> None:
-    """Write one point per joint, with the name of the joint."""
+    """Write one point per joint and per group of angles, and the gait events."""
     try:
         import ezc3d
     except ModuleNotFoundError:
@@ -37,9 +60,21 @@ def write(path: Path, track: Track) -> None:
     points = file["parameters"]["POINT"]
     points["RATE"]["value"] = [track.fps]
     points["UNITS"]["value"] = ["mm"]
-    points["LABELS"]["value"] = list(track.skeleton.joints)
-    positions = np.ones((4, track.skeleton.n_joints, len(track.points)))
-    positions[:3] = z_up(track.points).transpose(2, 1, 0) * MILLIMETRES
+    angles = angle_points(track)
+    joints, descriptions = (
+        list(track.skeleton.joints),
+        [", ".join(names) for names, _ in angles.values()],
+    )
+    points["LABELS"]["value"] = [*joints, *angles]
+    points["DESCRIPTIONS"]["value"] = [*["" for _ in joints], *descriptions]
+    if angles:
+        file.add_parameter("POINT", "ANGLES", list(angles))
+        file.add_parameter("POINT", "ANGLE_UNITS", ["deg"])
+    positions = np.ones((4, len(joints) + len(angles), len(track.points)))
+    positions[:3, : len(joints)] = z_up(track.points).transpose(2, 1, 0) * MILLIMETRES
+    for i, (_, values) in enumerate(angles.values(), len(joints)):
+        positions[:3, i] = values.T
+    _add_events(file, track)
     present = np.broadcast_to(track.present, positions.shape[1:])
     file["data"]["points"] = positions
     file["data"]["meta_points"]["residuals"] = np.where(present, 0.0, -1.0)[None]
@@ -51,6 +86,35 @@ def write(path: Path, track: Track) -> None:
         file.write(str(temporary))
         # ezc3d does not report a full disk. Four 32-bit numbers are stored per point.
         atomic.min_size = _data_offset(temporary) + 4 * positions.size
+
+
+def angle_points(track: Track) -> dict[str, tuple[tuple[str, ...], Float[np.ndarray, "t 3"]]]:
+    """Return the names and values (degrees) of up to three angles by the name of their point."""
+    found = joint_angles(track.points, track.skeleton)
+    groups = dict(CENTRAL_ANGLES)
+    for name, parts in SIDE_ANGLES.items():
+        groups |= {f"{name}_{side}": tuple(f"{p}_{side}" for p in parts) for side in "rl"}
+    result = {}
+    for name, parts in groups.items():
+        if parts[0] in found:
+            values = np.zeros((len(track.points), 3))
+            values[:, : len(parts)] = np.stack([found[part] for part in parts], axis=1)
+            result[name] = parts, values
+    return result
+
+
+def _add_events(file: Any, track: Track) -> None:
+    """Add the gait events; their times are minutes and seconds from the first frame."""
+    if not gait.has_gait(track.skeleton):
+        return
+    events = gait.analyse(track.points, track.fps, track.skeleton).events
+    if not events:
+        return
+    seconds = np.array([event.row for event in events]) / track.fps
+    file.add_parameter("EVENT", "USED", [len(events)])
+    file.add_parameter("EVENT", "CONTEXTS", [event.side.capitalize() for event in events])
+    file.add_parameter("EVENT", "LABELS", [EVENTS[event.kind] for event in events])
+    file.add_parameter("EVENT", "TIMES", np.stack([seconds // 60, seconds % 60]))
 
 
 def _data_offset(path: Path) -> int:

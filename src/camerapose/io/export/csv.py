@@ -10,6 +10,8 @@ from camerapose.io.export import Track, _table
 from camerapose.io.files import atomic_write
 
 EXTENSION = ".csv"
+#: Poses with several definitions of a joint are written as they are.
+ALL_JOINTS = True
 
 
 def write_people(path: Path, people: Mapping[int, Track]) -> None:

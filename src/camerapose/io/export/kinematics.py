@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camerapose.core import mass
+from camerapose.core import gait, mass
 from camerapose.core.angles import joint_angle_std, joint_angles
 from camerapose.io.export import Track, _table
 from camerapose.io.files import atomic_write
@@ -28,7 +28,10 @@ def write_people(path: Path, people: Mapping[int, Track]) -> None:
 
     The column std exists if the model predicts standard deviations; unknown values are empty.
     Frames without a pose are left out. Quantities are the angles of `camerapose.core.angles` (unit
-    deg) and center_of_mass_x, _y and _z (unit m).
+    deg) and center_of_mass_x, _y and _z (unit m). After the frames of each person, the events and
+    steps of walking (`camerapose.core.gait`) follow, at the nearest frame: heel_strike and toe_off,
+    whose value is the time (s), step_length and step_width (m), step_time (s), cadence (1/min) and
+    walking_speed (m/s).
     """
     has_std = any(track.std is not None for track in people.values())
     with atomic_write(path, "w") as file:
@@ -44,10 +47,14 @@ def write_people(path: Path, people: Mapping[int, Track]) -> None:
                     value = _text(curve.values[i], curve.unit)
                     own = [] if curve.std is None else [_text(curve.std[i], curve.unit)]
                     out.writerow([track.frames[row], time, person, name, value, *own, curve.unit])
+            for row, name, value, unit in _gait(track):
+                time = round(float(track.times[row]), _table.SECONDS)
+                cells = [track.frames[row], time, person, name, _text(value, unit)]
+                out.writerow([*cells, *[""] * has_std, unit])
 
 
 def _text(value: float, unit: str) -> str:
-    digits = _table.METRES if unit == "m" else 3
+    digits = {"m": _table.METRES, "s": _table.SECONDS}.get(unit, 3)
     return "" if np.isnan(value) else f"{value:.{digits}f}"
 
 
@@ -64,3 +71,25 @@ def _curves(track: Track, rows: np.ndarray) -> dict[str, _Curve]:
         for i, axis in enumerate("xyz"):
             curves[f"center_of_mass_{axis}"] = _Curve(center[:, i], around, "m")
     return curves
+
+
+def _gait(track: Track) -> list[tuple[int, str, float, str]]:
+    """Return row, name, value and unit of gait events and of parameters of steps."""
+    if not gait.has_gait(track.skeleton):
+        return []
+    found = gait.analyse(track.points, track.fps, track.skeleton)
+    values = [
+        (event.row, f"{event.kind}_{event.side[0]}", track.start + event.row / track.fps, "s")
+        for event in found.events
+    ]
+    for step in found.steps:
+        side = step.side[0]
+        values += [
+            (step.row, f"step_length_{side}", step.length, "m"),
+            (step.row, f"step_width_{side}", step.width, "m"),
+            (step.row, f"step_time_{side}", step.time, "s"),
+            (step.row, "cadence", step.cadence, "1/min"),
+            (step.row, "walking_speed", step.speed, "m/s"),
+        ]
+    values = [value for value in values if not np.isnan(value[2])]
+    return sorted((round(row), *rest) for row, *rest in values)

@@ -30,6 +30,10 @@ JOINTS: dict[str, tuple[str, tuple[float, float, float], float]] = {
     "shoulder": ("torso", (0.0032, 0.3715, 0.17), 1.0),
     "elbow": ("humerus", (0.0098, -0.2928, 0.0034), 1.0),
     "wrist": ("radius", (-0.0088, -0.2358, 0.0136), 1.0),
+    # Surface points of Pose2Sim's marker set for Halpe_26.
+    "heel": ("calcn", (0.0136, 0.0233, -0.0019), 1.0),
+    "big_toe": ("toes", (0.0647, 0.0099, -0.0146), 1.0),
+    "small_toe": ("toes", (0.0271, 0.0096, 0.0288), 0.5),
 }
 #: Scaled bodies without side, the axes that are scaled, and the two joints whose distance
 #: determines the scale.
@@ -40,7 +44,8 @@ MEASUREMENTS: dict[str, tuple[tuple[str, ...], str, tuple[str, str]]] = {
     "hips": (("pelvis", "sacrum"), "Z", ("left_hip", "right_hip")),
     "neck": (("head",), "X Y Z", ("thorax", "head")),
     "thigh": (("femur",), "X Y Z", ("hip", "knee")),
-    "shank": (("tibia", "talus", "calcn", "toes"), "X Y Z", ("knee", "ankle")),
+    "shank": (("tibia",), "X Y Z", ("knee", "ankle")),
+    "foot": (("talus", "calcn", "toes"), "X Y Z", ("heel", "big_toe")),
     "upper_arm": (("humerus",), "X Y Z", ("shoulder", "elbow")),
     "forearm": (("ulna", "radius", "hand"), "X Y Z", ("elbow", "wrist")),
 }
@@ -106,6 +111,8 @@ def _inverse_kinematics(base: str, span: str, motion: str, joints: list[str]) ->
 def _scaling(base: str, span: str, motion: str, joints: list[str]) -> str:
     rows = []
     for name, (bodies, axes, pair) in MEASUREMENTS.items():
+        if name == "foot" and "left_heel" not in joints:
+            pair = MEASUREMENTS["shank"][2]
         for side in [""] if bodies[0] in _CENTRAL else ["left_", "right_"]:
             ends = [side + joint for joint in pair]
             if not set(ends) <= set(joints):

@@ -7,6 +7,8 @@ from camerapose.io.export import Track, _table
 from camerapose.io.files import AtomicFile
 
 EXTENSION = ".parquet"
+#: Poses with several definitions of a joint are written as they are.
+ALL_JOINTS = True
 
 
 def write_people(path: Path, people: Mapping[int, Track]) -> None:
