@@ -28,7 +28,7 @@ EXTENSION = ".c3d"
 HEADER = 512
 MILLIMETRES = 1000.0
 #: Angles that become the coordinates of a point, by the name of the point; without side.
-CENTRAL_ANGLES = {
+CENTRAL_ANGLES: dict[str, tuple[str, ...]] = {
     "pelvis_angles": ("pelvis_tilt", "pelvis_list", "pelvis_rotation"),
     "thorax_angles": ("thorax_tilt", "thorax_list", "thorax_rotation"),
     "lumbar_angles": ("lumbar_extension", "lumbar_bending", "lumbar_rotation"),
@@ -94,7 +94,7 @@ def angle_points(track: Track) -> dict[str, tuple[tuple[str, ...], Float[np.ndar
     groups = dict(CENTRAL_ANGLES)
     for name, parts in SIDE_ANGLES.items():
         groups |= {f"{name}_{side}": tuple(f"{p}_{side}" for p in parts) for side in "rl"}
-    result = {}
+    result: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name, parts in groups.items():
         if parts[0] in found:
             values = np.zeros((len(track.points), 3))

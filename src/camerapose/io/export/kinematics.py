@@ -47,9 +47,9 @@ def write_people(path: Path, people: Mapping[int, Track]) -> None:
                     value = _text(curve.values[i], curve.unit)
                     own = [] if curve.std is None else [_text(curve.std[i], curve.unit)]
                     out.writerow([track.frames[row], time, person, name, value, *own, curve.unit])
-            for row, name, value, unit in _gait(track):
-                time = round(float(track.times[row]), _table.SECONDS)
-                cells = [track.frames[row], time, person, name, _text(value, unit)]
+            for at, name, number, unit in _gait(track):
+                time = round(float(track.times[at]), _table.SECONDS)
+                cells = [track.frames[at], time, person, name, _text(number, unit)]
                 out.writerow([*cells, *[""] * has_std, unit])
 
 
@@ -91,5 +91,6 @@ def _gait(track: Track) -> list[tuple[int, str, float, str]]:
             (step.row, "cadence", step.cadence, "1/min"),
             (step.row, "walking_speed", step.speed, "m/s"),
         ]
-    values = [value for value in values if not np.isnan(value[2])]
-    return sorted((round(row), *rest) for row, *rest in values)
+    return sorted(
+        (round(row), name, value, unit) for row, name, value, unit in values if value == value
+    )
