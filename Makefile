@@ -4,10 +4,11 @@ BIN := .venv/bin
 DEMO := demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
+UV ?= uv
 INTEROP := .interop
 MODEL := Model_Pose2Sim_simple.osim
 
-.PHONY: help demo setup lint test test-quick test-interop docs clean
+.PHONY: help demo setup lint test test-quick test-interop docs requirements clean
 
 help:
 	@echo "make demo         predict 3D poses for a sample video, figures in $(DEMO)/"
@@ -17,6 +18,7 @@ help:
 	@echo "make test         run the linter and all tests"
 	@echo "make test-interop open exported files in Blender, OpenSim and web viewers (installs 1.5 GB into .interop/)"
 	@echo "make docs         build the documentation into site/"
+	@echo "make requirements pin the dependencies of pyproject.toml with hashes (requires uv)"
 
 demo: .venv/.use
 	$(BIN)/camerapose demo --out $(DEMO)
@@ -40,20 +42,34 @@ test-interop: .venv/.dev $(INTEROP)/.installed
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-# Inference needs no PyTorch; training and the tests do.
+# Inference needs no PyTorch; training and the tests do. Every file is checked against a hash, except those of PyTorch.
+HASHED := $(PIP) --no-deps --require-hashes -r
+
 .venv/.use: requirements/use.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) -r requirements/use.txt
-	$(PIP) --no-deps -e .
+	$(HASHED) requirements/use.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/.dev: .venv/.use requirements/dev.txt
-	$(PIP) -r requirements/dev.txt
+.venv/.dev: .venv/.use requirements/dev.txt requirements/torch.txt
+	$(HASHED) requirements/dev.txt
+	$(PIP) -r requirements/torch.txt
 	@touch $@
 
 .venv/.docs: .venv/.use requirements/docs.txt
-	$(PIP) -r requirements/docs.txt
+	$(HASHED) requirements/docs.txt
 	@touch $@
+
+# The exact versions, with hashes for all platforms, from pyproject.toml. They only change where pyproject.toml requires it,
+# or with UPGRADE=--upgrade.
+UPGRADE ?=
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-package torch -c requirements/torch.txt --custom-compile-command "make requirements" $(UPGRADE)
+
+requirements:
+	$(COMPILE) --group build -o requirements/use.txt
+	$(COMPILE) --extra test --extra lint -c requirements/use.txt -o requirements/dev.txt
+	$(COMPILE) --extra docs -c requirements/dev.txt -o requirements/docs.txt
 
 # Large programs, each in an environment of its own. bpy requires Python 3.11.
 $(INTEROP)/.installed: interop/package.json
