@@ -15,6 +15,8 @@ from camerapose.core import plugins
 from camerapose.core.conversion import RECIPES
 from camerapose.core.joint_formats import FORMATS
 from camerapose.core.skeleton import Skeleton
+from camerapose.detect import rtmlib
+from camerapose.io.assets import ASSETS
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
@@ -193,7 +195,26 @@ def as_svg(figure: Figure) -> str:
 
 
 PLOTS = {"generalization": generalization_plot, "refinement": refinement_plot}
+
+
+def downloads() -> str:
+    """Return a table of what camerapose downloads."""
+    lines = ["| first use of | download | from | licence |", "|---|---|---|---|"]
+    for package in sorted({asset.package for asset in ASSETS.values()}):
+        registry = {"pip": "PyPI", "npm": "npm"}[package.tool]
+        lines.append(
+            f"| {package.use} | `{package.spec}`, {package.size} MB | {registry} | "
+            f"{package.licence} |"
+        )
+    names = f"`{next(iter(rtmlib.NAMES))}` and similar"
+    lines.append(
+        f"| the detector rtmlib | {names} | {rtmlib.MODEL_SOURCE} | {rtmlib.MODEL_LICENCE} |"
+    )
+    return "\n".join(lines)
+
+
 MARKERS = {
+    "<!-- downloads -->": downloads,
     "<!-- joint-formats -->": joint_formats,
     "<!-- derived-joints -->": derived_joints,
     "<!-- keypoint-formats -->": keypoint_formats,

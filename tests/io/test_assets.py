@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
         for name, a in assets.ASSETS.items()
     }
     monkeypatch.setattr(assets, "ASSETS", table)
-    monkeypatch.setattr(assets.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(assets, "_program", lambda tool: f"/usr/bin/{tool}")
     return folder
 
 
@@ -152,7 +152,7 @@ def test_second_client_replaces_a_missing_first(cache, clients, monkeypatch):
 
 
 def test_missing_npm_is_reported(cache, clients, monkeypatch):
-    monkeypatch.setattr(assets.shutil, "which", lambda tool: None)
+    monkeypatch.setattr(assets, "_program", lambda tool: None)
     with pytest.raises(FileNotFoundError, match="npm is not installed"):
         assets.asset("pose_landmark_heavy.tflite")
 
@@ -208,3 +208,20 @@ def test_client_ignores_the_working_directory(cache, clients, monkeypatch, tmp_p
     assets.asset("demo.mp4")
     assert folders and tmp_path not in folders
     assert clients.calls[0][1:4] == ["-I", "-m", "pip"]
+
+
+def test_programs_in_the_working_directory_are_not_run(tmp_path, monkeypatch):
+    """Windows searches it first; elsewhere PATH may contain it."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        for name in ("npm", "npm.EXE"):
+            (folder / name).write_text("#!/bin/sh\n")
+            (folder / name).chmod(0o755)
+    monkeypatch.chdir(inside)
+    for path in (".", "", f".{os.pathsep}{outside}", f"{os.pathsep}{outside}", "../inside"):
+        monkeypatch.setenv("PATH", path)
+        monkeypatch.setenv("PATHEXT", ".EXE")
+        found = assets._program("npm")
+        assert found is None or Path(found).parent == outside, path
+        assert (found is None) == (str(outside) not in path)

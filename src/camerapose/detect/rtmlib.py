@@ -35,6 +35,8 @@ NAMES = {
     for family in ("rtmpose", "rtmo")
     for mode in ("lightweight", "balanced", "performance")
 }
+#: Source and licence of these models, for the documentation.
+MODEL_SOURCE, MODEL_LICENCE = "OpenMMLab, by rtmlib (about 20 to 250 MB)", "Apache-2.0"
 #: Joint formats by number of joints, without a .toml file.
 FORMATS = {17: "coco_17", 26: "halpe_26"}
 #: Minimum mean confidence of the joints of a person.

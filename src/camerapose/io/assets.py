@@ -6,7 +6,6 @@ cache. It is used only if it has the pinned SHA-256.
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,12 +21,13 @@ from camerapose.io.locks import NAME, lock_cache
 
 
 class Package(NamedTuple):
-    """A published package: `tool` downloads `spec`; `size` is in megabytes."""
+    """A published package: `tool` downloads `spec`; `size` is in megabytes, `use` when it is."""
 
     tool: str
     spec: str
     size: int
     licence: str
+    use: str
 
 
 class Asset(NamedTuple):
@@ -38,9 +38,11 @@ class Asset(NamedTuple):
     sha256: str
 
 
-MEDIAPIPE = Package("pip", "mediapipe==0.10.21", 36, "Apache-2.0")
-MEDIAPIPE_POSE = Package("npm", "@mediapipe/pose@0.5.1675469404", 41, "Apache-2.0")
-SPORTS2D = Package("pip", "sports2d==0.8.34", 9, "BSD-3-Clause")
+MEDIAPIPE = Package("pip", "mediapipe==0.10.21", 36, "Apache-2.0", "the detector blazepose")
+MEDIAPIPE_POSE = Package(
+    "npm", "@mediapipe/pose@0.5.1675469404", 41, "Apache-2.0", "the model heavy of blazepose"
+)
+SPORTS2D = Package("pip", "sports2d==0.8.34", 9, "BSD-3-Clause", "camerapose demo")
 
 ASSETS = {
     "pose_detection.tflite": Asset(
@@ -163,6 +165,7 @@ def _download(package: Package, folder: Path) -> Path:
                 errors="replace",
                 timeout=TIMEOUT,
                 cwd=folder,
+                env=os.environ | {"PATH": os.pathsep.join(_program_folders())},
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             reasons.append(f"`{' '.join(command)}`: {error}")
@@ -177,7 +180,7 @@ def _download(package: Package, folder: Path) -> Path:
 
 def _commands(package: Package, folder: Path) -> list[list[str]]:
     if package.tool == "npm":
-        npm = shutil.which("npm")
+        npm = _program("npm")
         return [[npm, "pack", package.spec, "--pack-destination", str(folder)]] if npm else []
     # The models are identical in the wheels of all platforms, so one wheel is pinned.
     options = [
@@ -190,9 +193,29 @@ def _commands(package: Package, folder: Path) -> list[list[str]]:
     ]
     options += ["--python-version", "3.11", "--platform", "manylinux_2_28_x86_64", package.spec]
     pips = [[sys.executable, "-I", "-m", "pip"]]
-    pips += [[pip] for pip in [shutil.which("pip3") or shutil.which("pip")] if pip]
-    pips += [[uvx, "pip"] for uvx in [shutil.which("uvx")] if uvx]
+    pips += [[pip] for pip in [_program("pip3") or _program("pip")] if pip]
+    pips += [[uvx, "pip"] for uvx in [_program("uvx")] if uvx]
     return [pip + options for pip in pips]
+
+
+def _program(name: str) -> str | None:
+    """Return the path of an installed program.
+
+    Unlike `shutil.which`, on no system from the working directory, also not if PATH contains ".".
+    """
+    suffixes = os.environ.get("PATHEXT", ".EXE;.CMD").split(";") if os.name == "nt" else [""]
+    for folder in _program_folders():
+        for suffix in suffixes:
+            path = os.path.join(folder, name + suffix)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return None
+
+
+def _program_folders() -> list[str]:
+    """Return the folders of PATH that do not depend on the working directory."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return [folder for folder in folders if os.path.isabs(folder)]
 
 
 def _extract(archive: Path, wanted: dict[str, Asset]) -> dict[str, bytes]:
