@@ -1,12 +1,15 @@
 """MATLAB files: both versions agree, v5 equals scipy, and declared sizes are checked."""
 
 import struct
+import zlib
 
+import h5py
 import numpy as np
 import pytest
 from helpers import miniatures
 from scipy.io import loadmat, savemat
 
+from camerapose.core import limits
 from camerapose.data.readers.matlab import read_mat
 
 NUMBERS = {
@@ -132,5 +135,42 @@ def test_deeply_nested_cells_are_refused(tmp_path):
         outer[0, 0] = cell
         cell = outer
     savemat(tmp_path / "a.mat", {"a": cell})
-    with pytest.raises(ValueError, match=r"cells 20 deep"):
+    with pytest.raises(ValueError, match=r"cells 32 deep"):
         read_mat(tmp_path / "a.mat", ["a"])
+
+
+def test_declared_size_of_a_compressed_variable(tmp_path, monkeypatch):
+    """The size is read before the rest is decompressed, and must be correct."""
+    path = tmp_path / "a.mat"
+    savemat(path, {"a": np.zeros(100_000)}, do_compression=True)
+    monkeypatch.setattr(limits, "DEFAULT", limits.Limits(max_bytes=500_000))
+    with pytest.raises(ValueError, match=r"0\.0 GB when decompressed"):
+        read_mat(path, ["a"])
+    monkeypatch.undo()
+    data = bytearray(zlib.decompress(path.read_bytes()[136:]))
+    for declared in (len(data) - 24, len(data) + 8):
+        data[4:8] = struct.pack("<I", declared)
+        packed = zlib.compress(bytes(data))
+        head = path.read_bytes()[:128] + struct.pack("<II", 15, len(packed))
+        (tmp_path / "b.mat").write_bytes(head + packed)
+        with pytest.raises(ValueError, match="declared"):
+            read_mat(tmp_path / "b.mat", ["a"])
+
+
+@pytest.mark.parametrize("v73", [False, True])
+def test_number_of_cells(tmp_path, monkeypatch, v73):
+    path = miniatures.save_mat(tmp_path / "a.mat", v73, cells=[np.eye(2)] * 50)
+    monkeypatch.setattr(limits, "DEFAULT", limits.Limits(max_objects=40))
+    with pytest.raises(ValueError, match="more than 40"):
+        read_mat(path, ["cells"])
+
+
+def test_long_text(tmp_path):
+    path = tmp_path / "a.mat"
+    savemat(path, {"a": "x" * 1_000_001}, do_compression=True)
+    with pytest.raises(ValueError, match="text of"):
+        read_mat(path, ["a"])
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", (2_000_000, 1), "u2").attrs["MATLAB_class"] = np.bytes_("char")
+    with pytest.raises(ValueError, match="text of"):
+        read_mat(path, ["a"])

@@ -1,10 +1,14 @@
 """ONNX graphs of other people: external data, unknown operators, other shapes and types."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers.graphs import FLAT
+from helpers.mutations import mutate_bytes
 
 from camerapose.infer.predictor import Predictor
+from camerapose.io.onnx_sizes import check_sizes
 from camerapose.io.runtime import onnx_session
 
 onnx = pytest.importorskip("onnx")
@@ -59,3 +63,80 @@ def test_other_shapes_and_types_are_refused(make_graph, old, new):
     assert old in FLAT
     with pytest.raises(ValueError, match=r"model\.onnx"):
         Predictor(make_graph(FLAT.replace(old, new)))
+
+
+#: Nodes that compute a tensor `big` of 2.8 GB from a few bytes.
+BOMBS = {
+    "shape": 'n = Constant <value = int64[1] {700000000}> ()\n big = ConstantOfShape (n)',
+    "expand": 'n = Constant <value = int64[1] {700000000}> ()\n big = Expand (x, n)',
+    "tile": 'n = Constant <value = int64[1] {700000000}> ()\n big = Tile (x, n)',
+    "computed": (
+        'a = Constant <value_ints = [26500]> ()\n n = Concat <axis = 0> (a, a)\n'
+        "big = ConstantOfShape (n)"
+    ),
+    "product": (
+        'a = Constant <value = int64[1] {26500}> ()\n n = Mul (a, a)\n big = ConstantOfShape (n)'
+    ),
+    "outer": (
+        'n = Constant <value = int64[2] {26500, 1}> ()\n a = ConstantOfShape (n)\n'
+        'm = Constant <value = int64[2] {1, 26500}> ()\n b = ConstantOfShape (m)\n big = Add (a, b)'
+    ),
+    "range": (
+        "a = Constant <value_int = 0> ()\n b = Constant <value_int = 700000000>()\n"
+        "c = Constant <value_int = 1> ()\n far = Range (a, b, c)\n big = Cast <to = 1> (far)"
+    ),
+    "pad": 'n = Constant <value = int64[2] {0, 700000000}> ()\n big = Pad (x, n)',
+    "random": 'big = RandomNormal <shape = [700000000]> ()',
+    "inside": (
+        "yes = Constant <value_int = 1> ()\n flag = Cast <to = 9> (yes)\n"
+        "big = If (flag) <then_branch = t () => (float[k] u) "
+        "{ n = Constant <value = int64[1] {700000000}> ()\n u = ConstantOfShape (n) }, "
+        "else_branch = e () => (float[k] v) { v = Identity (x) }>"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_constants_that_are_large_when_computed(tmp_path, name):
+    """ONNX Runtime would allocate them when it loads or runs the graph."""
+    text = (
+        f'<ir_version: 8, opset_import: ["": 17]>\n g (float[1] x) => (float[k] big) {{\n'
+        f"{BOMBS[name]}\n}}"
+    )
+    model = onnx.parser.parse_model(text)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert path.stat().st_size < 1000
+    with pytest.raises(ValueError, match=r"m\.onnx cannot.*GB when computed"):
+        onnx_session(path)
+    path.write_bytes(onnx.parser.parse_model(text.replace("0000000", "0").replace("26500", "26"))
+                     .SerializeToString())  # fmt: skip
+    onnx_session(path)
+
+
+def test_declared_inputs_and_sparse_weights(tmp_path):
+    value, tensor = onnx.helper.make_tensor_value_info, onnx.numpy_helper.from_array
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    sparse = onnx.helper.make_sparse_tensor(
+        tensor(np.ones(1, np.float32), "w"), tensor(np.zeros(1, np.int64), "i"), [700_000_000]
+    )
+    path = tmp_path / "m.onnx"
+    for side, weights, message in ((10**5, [], "value x has"), (10, [sparse], "such as w")):
+        shape = [1, 3, side, side]
+        graph = onnx.helper.make_graph([node], "g", [value("x", 1, shape)], [value("y", 1, shape)],
+                                       sparse_initializer=weights)  # fmt: skip
+        path.write_bytes(onnx.helper.make_model(graph, ir_version=8).SerializeToString())
+        with pytest.raises(ValueError, match=message):
+            onnx_session(path)
+
+
+def test_sizes_of_damaged_files(make_graph):
+    """Any damage is reported by the check itself, with ValueError."""
+    whole = Path(make_graph(FLAT)).read_bytes()
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(300):
+        try:
+            check_sizes(memoryview(mutate_bytes(rng, whole)))
+        except ValueError:
+            refused += 1
+    assert 30 < refused < 300

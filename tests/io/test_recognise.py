@@ -11,9 +11,9 @@ from helpers.videos import asymmetric_image, write_moving
 from PIL import Image, features
 
 from camerapose.core import joint_formats
+from camerapose.core.limits import Limits, check_archive
 from camerapose.core.poses import Poses
 from camerapose.io import keypoints
-from camerapose.io.limits import Limits, check_archive
 from camerapose.io.source import Source
 
 IMAGE = Image.fromarray(asymmetric_image())
@@ -244,7 +244,7 @@ class TestLimits:
     def test_decompressed_size_of_an_archive(self, tmp_path):
         np.savez_compressed(tmp_path / "a.npz", a=np.zeros(100_000))
         with pytest.raises(ValueError, match=r"a\.npz has 0.0 GB when decompressed"):
-            check_archive(tmp_path / "a.npz", Limits(max_archive_bytes=100_000))
+            check_archive(tmp_path / "a.npz", Limits(max_bytes=100_000))
         check_archive(tmp_path / "a.npz")
         (tmp_path / "b.npz").write_bytes(b"PK\3\4 damaged")
         check_archive(tmp_path / "b.npz")

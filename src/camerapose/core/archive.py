@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.core import joint_formats
+from camerapose.core.limits import check_archive
 from camerapose.core.plugins import load_function
 from camerapose.core.skeleton import Skeleton
 
@@ -35,7 +36,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Skeleton, dict[str, np.ndarray]]
         ValueError: not an .npz file, too large when decompressed, or its columns do not belong to
             poses.
     """
-    load_function("io.limits", "check_archive")(path)
+    check_archive(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}

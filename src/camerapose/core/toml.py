@@ -3,12 +3,10 @@
 import tomllib
 from typing import Any
 
-#: Longest text that is parsed, in characters.
-MAX_LENGTH = 1_000_000
+from camerapose.core.limits import DEFAULT
+
 #: Largest absolute value of an integer, exclusive: those of TOML have 64 bits.
 MAX_INTEGER = 1 << 63
-#: Deepest nesting of tables and arrays.
-MAX_DEPTH = 32
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -17,19 +15,21 @@ def parse(text: str) -> dict[str, Any]:
     Raises:
         ValueError: no TOML, too long, too deeply nested, or an integer of more than 64 bits.
     """
-    if len(text) > MAX_LENGTH:
-        raise ValueError(f"the text has {len(text)} characters; at most {MAX_LENGTH} are read")
+    if len(text) > DEFAULT.max_text:
+        raise ValueError(
+            f"the text has {len(text)} characters; at most {DEFAULT.max_text} are read"
+        )
     try:
         content = tomllib.loads(text)
     except RecursionError:
-        raise ValueError(f"nested more than {MAX_DEPTH} levels deep") from None
+        raise ValueError(f"nested more than {DEFAULT.max_depth} levels deep") from None
     _check(content)
     return content
 
 
 def _check(content: Any) -> None:
     level = [content]
-    for _ in range(MAX_DEPTH):
+    for _ in range(DEFAULT.max_depth):
         if any(type(value) is int and abs(value) >= MAX_INTEGER for value in level):
             raise ValueError("an integer has more than 64 bits")
         level = [
@@ -40,4 +40,4 @@ def _check(content: Any) -> None:
         ]
         if not level:
             return
-    raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+    raise ValueError(f"nested more than {DEFAULT.max_depth} levels deep")

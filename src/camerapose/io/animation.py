@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from camerapose.core.limits import Limits
 from camerapose.io import containers, images
 from camerapose.io.frames import Frame, IncompleteInput
-from camerapose.io.limits import Limits
 
 #: Formats whose frames are a sequence in time; pages of TIFF and MPO are not.
 FORMATS = {"WEBP", "PNG", "AVIF", "GIF"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camerapose.io.limits import check_archive
+from camerapose.core.limits import check_archive
 
 #: Largest absolute value that coordinates and camera parameters of a sound file have.
 MAX_VALUE = 1e6

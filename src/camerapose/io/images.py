@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from camerapose.core.limits import DEFAULT, Limits
 from camerapose.io import video
 from camerapose.io.frames import Log, ignore
-from camerapose.io.limits import DEFAULT, Limits
 
 #: Diagonal in millimetres of the 24 x 36 mm film that equivalent focal lengths refer to.
 DIAGONAL_35MM = 43.27

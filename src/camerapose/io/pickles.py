@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from camerapose.core.limits import check_archive
+
 #: Accepted element types of pickled arrays; "O" is any plain object.
 _DTYPE = re.compile(r"[<>|=]?(?:[biufc](?:1|2|4|8|16)|[SU]\d{1,4}|O8?)")
 
@@ -79,6 +81,7 @@ def _guarded(path: Path, meaning: str, how_to_get: str, read: Callable[[], Any])
 
 
 def _member(path: Path, member: str, default: Any) -> Any:
+    check_archive(path)
     with zipfile.ZipFile(path) as file:
         if f"{member}.npy" not in file.namelist():
             if default is not ...:

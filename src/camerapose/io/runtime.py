@@ -4,6 +4,11 @@ import mmap
 import os
 from typing import Any
 
+import numpy as np
+
+from camerapose.core.limits import DEFAULT
+from camerapose.io.onnx_sizes import check_sizes
+
 #: Execution provider, its options and the package that contains it, by device name.
 DEVICES: dict[str, tuple[str, dict[str, str], str]] = {
     "cpu": ("CPUExecutionProvider", {}, "onnxruntime"),
@@ -16,8 +21,6 @@ DEVICES: dict[str, tuple[str, dict[str, str], str]] = {
         "onnxruntime-openvino",
     ),
 }
-#: Largest ONNX file: protobuf has no larger messages.
-MAX_GRAPH_BYTES = 2_147_483_648
 #: The key "location" of a tensor's external data, as protobuf stores it.
 _LOCATION = b"\n\x08location\x12"
 
@@ -55,23 +58,22 @@ def check_device(device: str) -> None:
 
 
 def check_graph_file(path: str | os.PathLike) -> None:
-    """Refuse an ONNX file that reads other files (external data).
+    """Refuse an ONNX file that reads other files (external data) or declares large tensors.
 
     Raises:
-        ValueError: the file refers to other files, is too large, or cannot be read.
+        ValueError: the file refers to other files, is too large, declares tensors that are too
+            large (`onnx_sizes`), or cannot be read.
     """
+    limit = DEFAULT.max_graph_bytes
     try:
         size = os.path.getsize(path)
-        if size > MAX_GRAPH_BYTES:
-            raise ValueError(
-                f"{path} has {size / 1e9:.1f} GB; ONNX graphs have at most "
-                f"{MAX_GRAPH_BYTES / 1e9:.1f} GB"
-            )
+        if size > limit:
+            raise ValueError(f"it has {size / 1e9:.1f} GB; at most {limit / 1e9:.1f} GB are read")
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
             external = view.find(_LOCATION) >= 0
+        if not external:
+            check_sizes(np.memmap(path, np.uint8, "r").data)
     except (OSError, ValueError) as error:
-        if isinstance(error, ValueError) and size:
-            raise
         raise ValueError(f"{path} cannot be read as an ONNX graph ({error})") from error
     if external:
         raise ValueError(

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from camerapose.core.limits import DEFAULT, Limits
 from camerapose.io import animation, images, keypoints, recognise, video, webcam
 from camerapose.io.frames import Frame, IncompleteInput, Log, SourceInfo, ignore, once
-from camerapose.io.limits import DEFAULT, Limits
 from camerapose.io.recognise import (
     IMAGE_SUFFIXES,
     KEYPOINT_SUFFIXES,

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from camerapose.core.limits import DEFAULT, Limits
 from camerapose.io import display, hdr
 from camerapose.io.completeness import Completeness, declared_seconds
 from camerapose.io.frames import Frame, IncompleteInput, Log, ignore
-from camerapose.io.limits import DEFAULT, Limits
 
 #: Frame rate that is assumed where a video declares none.
 DEFAULT_FPS = 25.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from camerapose.io.limits import Limits
+from camerapose.core.limits import Limits
 from camerapose.io.source import Source
 
 #: Maximum number of people, of pixels of an image, and of waiting visitors.

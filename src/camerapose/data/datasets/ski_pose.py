@@ -18,7 +18,7 @@ from camerapose.core import joint_formats
 from camerapose.core.camera import Camera, normalize
 from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.core.poses import Poses
-from camerapose.data.readers.matlab import open_hdf5
+from camerapose.io.hdf5 import open_hdf5
 
 SPLITS = ("train", "test")
 #: Images of each split.
@@ -126,7 +126,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     """Return the columns, each (n, numbers)."""
     try:
         with open_hdf5(path) as file:
-            columns = {name: np.asarray(file[name][()]) for name in _COLUMNS if name in file}
+            columns = {name: file.read(file[name]) for name in _COLUMNS if name in file}
     except Exception as error:  # h5py raises many types for damaged files
         raise ValueError(f"{path} cannot be read as HDF5 ({error}). {_HOW_TO_GET}") from error
     n = len(columns["seq"]) if "seq" in columns and columns["seq"].ndim else 0

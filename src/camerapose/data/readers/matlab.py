@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from camerapose.core.limits import DEFAULT, Budget
+from camerapose.io.hdf5 import Hdf5, open_hdf5
+
 #: Storage types of v5 by number; 16 to 18 are text in UTF-8, -16 and -32.
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
            13: "u8", 16: "u1", 17: "u2", 18: "u4"}  # fmt: skip
@@ -21,8 +24,6 @@ _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13
             15: "u8"}  # fmt: skip
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _CHAR = 1, 2, 4
-#: Accepted nesting of cells and structs.
-_MAX_DEPTH = 20
 
 
 def read_mat(path: Path, names: Sequence[str], how_to_get: str = "") -> dict[str, Any]:
@@ -55,15 +56,6 @@ def read_mat(path: Path, names: Sequence[str], how_to_get: str = "") -> dict[str
         ) from error
 
 
-def open_hdf5(path: Path) -> Any:
-    """Open an HDF5 file for reading; ValueError says what to install."""
-    try:
-        import h5py
-    except ModuleNotFoundError:
-        raise ValueError(f'reading {path} requires h5py: pip install "camerapose[data]"') from None
-    return h5py.File(path, "r")
-
-
 # --- version 7.3 --------------------------------------------------------------------------------
 
 
@@ -73,32 +65,38 @@ def _from_hdf5(path: Path, names: Sequence[str]) -> dict[str, Any]:
         return {name: _value(file, file[name]) for name in names if name in file}
 
 
-def _value(file: Any, item: Any, depth: int = 0) -> Any:
-    if depth == _MAX_DEPTH:
-        raise ValueError(f"it has cells {_MAX_DEPTH} deep")
+def _value(file: Hdf5, item: Any, depth: int = 0) -> Any:
+    if depth == DEFAULT.max_depth:
+        raise ValueError(f"it has cells {depth} deep")
     if not hasattr(item, "dtype"):  # a group
         return _members(file, item, depth)
-    content = item[()]
+    is_text = item.attrs.get("MATLAB_class", b"") == b"char"
+    if is_text and item.size > DEFAULT.max_text:
+        raise ValueError(f"it has text of {item.size} characters")
+    content = file.read(item)
     if content.dtype == object:  # references; ravel of HDF5's order is MATLAB's column by column
-        return [_value(file, file[reference], depth + 1) for reference in content.ravel()]
+        return [_value(file, file.follow(reference), depth + 1) for reference in content.ravel()]
     if item.attrs.get("MATLAB_empty", 0):
-        return np.zeros(tuple(int(n) for n in content.ravel()[:8]))
-    if item.attrs.get("MATLAB_class", b"") == b"char":
+        shape = tuple(int(n) for n in content.ravel()[:8])
+        if math.prod(shape):
+            raise ValueError(f"it has an empty array of shape {shape}")
+        return np.zeros(shape)
+    if is_text:
         return "".join(map(chr, content.ravel()))
     return content.T
 
 
-def _members(file: Any, group: Any, depth: int) -> list[dict[str, Any]]:
+def _members(file: Hdf5, group: Any, depth: int) -> list[dict[str, Any]]:
     """Return structs: a group of members, or for arrays a group of lists of references."""
-    members = {key: group[key] for key in group}
+    members = file.members(group)
     plain = [m for m in members.values() if "MATLAB_class" in m.attrs or not hasattr(m, "dtype")]
     if plain or not members:
         return [{key: _value(file, member, depth + 1) for key, member in members.items()}]
-    columns = {key: member[()].ravel() for key, member in members.items()}
+    columns = {key: file.read(member).ravel() for key, member in members.items()}
     if len({len(column) for column in columns.values()}) > 1:
         raise ValueError(f"the members of {group.name} differ in length")
     return [
-        {key: _value(file, file[column[i]], depth + 1) for key, column in columns.items()}
+        {key: _value(file, file.follow(column[i]), depth + 1) for key, column in columns.items()}
         for i in range(len(next(iter(columns.values()))))
     ]
 
@@ -109,8 +107,8 @@ def _members(file: Any, group: Any, depth: int) -> list[dict[str, Any]]:
 class _Bytes:
     """Sequential reader of the elements of a v5 file."""
 
-    def __init__(self, data: memoryview, order: str):
-        self.data, self.order, self.place = data, order, 0
+    def __init__(self, data: memoryview, order: str, budget: Budget):
+        self.data, self.order, self.budget, self.place = data, order, budget, 0
 
     def take(self, n: int) -> memoryview:
         if n < 0 or self.place + n > len(self.data):
@@ -141,15 +139,17 @@ class _Bytes:
 
 
 def _from_v5(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    budget = Budget()
+    budget.spend(path.stat().st_size)
     content = memoryview(path.read_bytes())
     order = {b"IM": "<", b"MI": ">"}.get(bytes(content[126:128]))
     if order is None:
         raise ValueError("its header is not that of version 5 or 7.3")
     variables = {}
-    for variable in _variables(_Bytes(content[128:], order)):
-        _, _, name = _header(_Bytes(variable(4096), order))
+    for variable in _variables(_Bytes(content[128:], order, budget)):
+        _, _, name = _header(_Bytes(variable(4096), order, budget))
         if name in names:
-            variables[name] = _array(_Bytes(variable(), order), inside=False)
+            variables[name] = _array(_Bytes(variable(), order, budget), inside=False)
     return variables
 
 
@@ -158,20 +158,28 @@ def _variables(file: _Bytes) -> Iterator[Any]:
     while file.place < len(file.data):
         kind, content = file.element()
         if kind == _COMPRESSED:
-            yield lambda n=0, content=content: memoryview(_inflate(content, n))
+            yield lambda n=0, content=content: memoryview(_inflate(content, n, file))
         elif kind == _MATRIX:
             yield lambda n=0, content=content: content
         else:
             raise ValueError(f"it has a variable of type {kind}")
 
 
-def _inflate(content: memoryview, n: int) -> bytes:
+def _inflate(content: memoryview, n: int, file: _Bytes) -> bytes:
     """Return the first n bytes (0: all) of a compressed matrix, without its tag."""
     inflater = zlib.decompressobj()
-    data = inflater.decompress(content, n + 8 if n else 0)
-    if not n and not inflater.eof:
+    data = inflater.decompress(content, n + 8 if n else 8)
+    if n:
+        return data[8:]
+    if len(data) < 8:
         raise ValueError("a compressed variable is truncated")
-    return data[8:]
+    size = struct.unpack(file.order + "I", data[4:])[0]
+    file.budget.spend(size, len(content))
+    if inflater.unconsumed_tail:
+        data = inflater.decompress(inflater.unconsumed_tail, size + 8)  # and padding
+    if not inflater.eof or len(data) < size:
+        raise ValueError(f"a compressed variable does not have its declared {size} bytes")
+    return data
 
 
 def _header(data: _Bytes) -> tuple[int, tuple[int, ...], str]:
@@ -185,12 +193,14 @@ def _header(data: _Bytes) -> tuple[int, tuple[int, ...], str]:
 def _array(data: _Bytes, inside: bool = True, depth: int = 0) -> Any:
     """Return a matrix; `inside` a cell or struct it may be empty."""
     if inside and not len(data.data):
+        data.budget.count(1)
         return np.empty((0, 0))
     kind, shape, _ = _header(data)
     size = math.prod(shape)
+    data.budget.count(1)
     if kind in (_CELL, _STRUCT):
-        if depth == _MAX_DEPTH:
-            raise ValueError(f"it has cells {_MAX_DEPTH} deep")
+        if depth == DEFAULT.max_depth:
+            raise ValueError(f"it has cells {depth} deep")
         return _cells(data, size, depth) if kind == _CELL else _structs(data, size, depth)
     if kind == _CHAR:
         return _characters(data)
@@ -199,6 +209,7 @@ def _array(data: _Bytes, inside: bool = True, depth: int = 0) -> Any:
     values = data.numbers()  # an imaginary part would follow
     if len(values) != size:
         raise ValueError(f"it has {len(values)} numbers in an array of shape {shape}")
+    data.budget.spend(size * np.dtype(_CLASSES[kind]).itemsize)
     return values.astype(_CLASSES[kind], copy=False).reshape(shape, order="F")
 
 
@@ -206,7 +217,7 @@ def _child(data: _Bytes, depth: int) -> Any:
     kind, content = data.element()
     if kind != _MATRIX:
         raise ValueError(f"it has an element of type {kind} in a cell or struct")
-    return _array(_Bytes(content, data.order), depth=depth + 1)
+    return _array(_Bytes(content, data.order, data.budget), depth=depth + 1)
 
 
 def _cells(data: _Bytes, size: int, depth: int) -> list:
@@ -228,6 +239,8 @@ def _structs(data: _Bytes, size: int, depth: int) -> list[dict[str, Any]]:
 
 def _characters(data: _Bytes) -> str:
     kind, content = data.element()
+    if len(content) > DEFAULT.max_text:
+        raise ValueError(f"it has text of {len(content)} bytes")
     if kind in (16, 17, 18):
         coding = {16: "utf-8", 17: "utf-16", 18: "utf-32"}[kind]
         end = "" if kind == 16 else {"<": "-le", ">": "-be"}[data.order]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from camerapose.core.limits import check_archive
 from camerapose.io.keypoints import _stream
 from camerapose.io.keypoints._stream import Table
-from camerapose.io.limits import check_archive
 
 #: Suffixes of the files that can contain keypoints, by how they are parsed.
 KINDS = {
@@ -20,8 +20,6 @@ KINDS = {
     ".txt": "text", ".h5": "hdf5", ".hdf5": "hdf5", ".xml": "text", ".yml": "text",
     ".yaml": "text", ".pkl": "pickle", ".pickle": "pickle",
 }  # fmt: skip
-#: An .npz that is larger than this when unpacked (bytes), and by more than this ratio, is refused.
-MAX_UNPACKED, MAX_RATIO = 1 << 28, 200
 #: Number of bytes of a text file that recognisers see.
 HEAD = 1 << 16
 
@@ -84,13 +82,6 @@ class Content:
                 members = file.infolist()
         except zipfile.BadZipFile as error:
             raise ValueError(f"{self.path} is not an .npz ({error})") from error
-        size = sum(member.file_size for member in members)
-        packed = sum(member.compress_size for member in members)
-        if size > MAX_UNPACKED and size > MAX_RATIO * packed:
-            raise ValueError(
-                f"{self.path} contains {size / 1e9:.1f} GB in {packed / 1e6:.1f} MB, which is not "
-                "plausible for poses"
-            )
         return [member.filename.removesuffix(".npy") for member in members]
 
     @cached_property

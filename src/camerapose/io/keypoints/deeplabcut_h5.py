@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from camerapose.io.hdf5 import Hdf5, open_hdf5
 from camerapose.io.keypoints import deeplabcut
 from camerapose.io.keypoints._content import Content
 from camerapose.io.keypoints._people import People
@@ -17,6 +18,8 @@ SOURCES = (
 )
 #: Name of the data frame.
 KEY = "df_with_missing"
+#: Levels of the column names: scorer, individual, body part, coordinate.
+MAX_LEVELS = 8
 SIGNATURE = b"\x89HDF"
 
 
@@ -35,16 +38,9 @@ def read(content: Content) -> People:
         ValueError: h5py is not installed, or the data frame has another layout.
     """
     try:
-        import h5py
-    except ModuleNotFoundError:
-        raise ValueError(
-            f"{content.path} requires h5py: pip install h5py, or write CSV with "
-            "deeplabcut.analyze_videos_converth5_to_csv"
-        ) from None
-    try:
-        with h5py.File(content.path) as file:
+        with open_hdf5(content.path) as file:
             group = file[KEY]
-            columns, values = _table(group) if "table" in group else _fixed(group)
+            columns, values = (_table if "table" in group else _fixed)(file, group)
     except (OSError, pickle.UnpicklingError) as error:
         raise ValueError(f"{content.path} cannot be read as {DESCRIPTION} ({error})") from error
     used = [tuple(column[-3:] if len(column) > 3 else ("", *column[-2:])) for column in columns]
@@ -52,17 +48,18 @@ def read(content: Content) -> People:
     return deeplabcut.individuals(used, np.asarray(values, float), frame, str(content.path))
 
 
-def _table(group: Any) -> tuple[list[tuple[str, ...]], Any]:
+def _table(file: Hdf5, group: Any) -> tuple[list[tuple[str, ...]], Any]:
     """Return columns and values of the layout "table"; the columns are a pickle of strings."""
     axes = parse_pickle(bytes(group.attrs["non_index_axes"]))
     columns = [tuple(map(str, column)) for column in axes[0][1]]
-    return columns, group["table"]["values_block_0"]
+    return columns, file.read(file[f"{KEY}/table"])["values_block_0"]
 
 
-def _fixed(group: Any) -> tuple[list[tuple[str, ...]], Any]:
+def _fixed(file: Hdf5, group: Any) -> tuple[list[tuple[str, ...]], Any]:
     """Return columns and values of the layout "fixed"."""
     levels = []
-    for i in range(int(group.attrs["block0_items_nlevels"])):
-        names = [name.decode() for name in group[f"block0_items_level{i}"][:]]
-        levels.append([names[label] for label in group[f"block0_items_label{i}"][:]])
-    return list(zip(*levels, strict=True)), group["block0_values"][:]
+    for i in range(min(int(group.attrs["block0_items_nlevels"]), MAX_LEVELS)):
+        names = [name.decode() for name in file.read(file[f"{KEY}/block0_items_level{i}"])]
+        labels = file.read(file[f"{KEY}/block0_items_label{i}"])
+        levels.append([names[label] for label in labels])
+    return list(zip(*levels, strict=True)), file.read(file[f"{KEY}/block0_values"])

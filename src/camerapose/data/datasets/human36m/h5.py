@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from camerapose.data.datasets.human36m.recordings import SUBJECTS, common_name
-from camerapose.data.readers.matlab import open_hdf5
+from camerapose.io.hdf5 import open_hdf5
 
 #: Names in the file.
 _NAMES = {"pose2d": "pose/2d", "pose3d": "pose/3d", "camera": "camera", "frame": "frame"}
@@ -47,7 +47,7 @@ def read_h5(path: Path, serials: Sequence[int]) -> dict[str, np.ndarray]:
             missing = [name for name in _NAMES.values() if name not in file]
             if missing:
                 raise ValueError(f"it has no {', '.join(missing)}")
-            content = {key: np.asarray(file[name][()]) for key, name in _NAMES.items()}
+            content = {key: file.read(file[name]) for key, name in _NAMES.items()}
     except Exception as error:  # h5py raises many types for damaged files
         reason = str(error) or type(error).__name__
         raise ValueError(
