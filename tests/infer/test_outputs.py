@@ -60,7 +60,7 @@ class TestFiles:
             run(tmp_path / "a.png", tmp_path / "out", graph, overlay=True)
 
 
-@pytest.mark.parametrize("full_from", ["poses.npz", "poses.json", "a_poses.png"])
+@pytest.mark.parametrize("full_from", ["poses.json", "poses.npz", "a_poses.png"])
 def test_full_disk(detector, graph, tmp_path, monkeypatch, full_from):
     """Files before the failure are complete; none is incomplete."""
     Image.new("RGB", SIZE, "white").save(tmp_path / "a.png")
@@ -75,7 +75,7 @@ def test_full_disk(detector, graph, tmp_path, monkeypatch, full_from):
     with pytest.raises(OSError, match=f"{full_from}.*[nN]o space left"):
         run(tmp_path / "a.png", tmp_path / "out", graph, figure=True)
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    order = ["poses.npz", "poses.json", "a_poses.png"]
+    order = ["poses.json", "poses.npz", "a_poses.png"]
     assert written == set(order[: order.index(full_from)])
 
 

@@ -295,7 +295,7 @@ def test_a_given_size_is_for_what_the_file_does_not_say(tmp_path):
 
 @pytest.mark.parametrize("size", [(0, 4), (3,), (4, -1), (float("nan"), 1)])
 def test_bad_image_sizes(tmp_path, size):
-    with pytest.raises(ValueError, match="expected a positive width and height"):
+    with pytest.raises(ValueError, match="expected width and height"):
         keypoints.read(coco_results(tmp_path / "r.json"), image_size=size)
 
 
@@ -411,3 +411,24 @@ def test_real_coco():
     assert places.min() >= 0
     converted = poses.to(H36M_16)
     assert (converted.confidence > 0).all(axis=1).sum() >= 105
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("image_size", [1768, 10**20], "image size is 1768 x 1e"),
+        ("image_size", [0.5, 994], "image size is 0.5 x 994"),
+        ("time", 1e300, "time is 1e"),
+        ("time", float("inf"), "time is inf"),
+    ],
+)
+def test_implausible_sizes_and_times(tmp_path, key, value, message):
+    """Otherwise lifting overflows, after the arrays have been written."""
+    joints = [[100.0 + 3 * i, 200.0 + 7 * (i % 5)] for i in range(16)]
+    pose = {"frame": 0, "time": 0.0, "image_size": [1768, 994], "keypoints": joints}
+    document = {"format": "camerapose", "version": 1, "skeleton": "h36m_16",
+                "poses": [pose, pose | {"frame": 1, key: value}]}  # fmt: skip
+    path = tmp_path / "poses.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=rf"poses\.json, pose 1.*{message}"):
+        keypoints.read(path)

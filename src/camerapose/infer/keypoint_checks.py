@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from camerapose.core import joint_formats
+from camerapose.core.limits import DEFAULT
 from camerapose.core.skeleton import Skeleton
 
 #: Minimum number of visible joints of the network's skeleton.
@@ -99,8 +100,11 @@ def check_image_sizes(image_size: Any, n: int) -> Float[np.ndarray, "n 2"]:
             f"image_size has shape {size.shape}; expected (width, height) in pixels, or one row "
             f"for each of the {n} people"
         )
-    if not (np.isfinite(size).all() and (size >= 1).all()):
-        raise ValueError(f"image_size is {image_size}; expected (width, height) in pixels")
+    if not ((size >= 1) & (size <= DEFAULT.max_side)).all():  # also NaN
+        raise ValueError(
+            f"image_size is {image_size}; expected (width, height) of 1 to {DEFAULT.max_side} "
+            "pixels"
+        )
     return np.broadcast_to(size, (n, 2)).astype(np.float32)
 
 

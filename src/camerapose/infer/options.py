@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from camerapose.core import joint_formats, plugins
+from camerapose.core.limits import DEFAULT
 from camerapose.infer import clip
 from camerapose.io.runtime import check_device
 from camerapose.io.weights import find_weights
@@ -25,8 +26,8 @@ RANGES = {
     "smooth": (0, 1000), "slowmo": (0.01, 1000), "fill_gaps": (0, 3600),
     "start": (0, 1_000_000_000), "end": (1, 1_000_000_000), "stride": (1, 1_000_000_000),
 }  # fmt: skip
-#: Largest frame rate; largest focal length and side of an image in pixels.
-MAX_FPS, MAX_PIXELS = 1_000_000, 1_000_000
+#: Largest frame rate; largest focal length in pixels, as that of images.
+MAX_FPS, MAX_PIXELS = 1_000_000, DEFAULT.max_side
 
 MaybeInt = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 MaybeFloat = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]

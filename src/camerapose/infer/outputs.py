@@ -52,8 +52,9 @@ class LiveWriter:
 
 def write_poses(poses: Poses, lifted: Lifted, out: Path) -> list[Path]:
     """Write the poses after per-clip processing into an existing folder; return the files."""
-    poses.save(out / results.ARRAYS, **detected_columns(lifted.detections, poses))
+    # The JSON first, since it refuses values that are not finite.
     results.write_json(poses, out / "poses.json")
+    poses.save(out / results.ARRAYS, **detected_columns(lifted.detections, poses))
     return [out / results.ARRAYS, out / "poses.json"]
 
 

@@ -48,7 +48,12 @@ def to_dict(poses: Poses) -> dict[str, Any]:
 
 
 def write_json(poses: Poses, path: str | os.PathLike) -> None:
-    """Write `to_dict` as JSON with one pose per line."""
+    """Write `to_dict` as JSON with one pose per line.
+
+    Raises:
+        ValueError: a value is not finite.
+        OSError: the file cannot be written.
+    """
     with atomic_write(path, "w") as file:
         file.writelines(_lines(poses))
 
@@ -109,7 +114,10 @@ def _header(poses: Poses) -> dict[str, Any]:
 def _lines(poses: Poses) -> Iterator[str]:
     yield json.dumps(_header(poses))[:-1] + ', "poses": ['
     for i, row in enumerate(rows(poses)):
-        yield (",\n" if i else "\n") + json.dumps(row, allow_nan=False)
+        try:
+            yield (",\n" if i else "\n") + json.dumps(row, allow_nan=False)
+        except ValueError as error:
+            raise ValueError(f"pose {i} has values that are not finite; check the input") from error
     yield "\n]}\n"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.core.camera import normalize
+from camerapose.core.limits import DEFAULT
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.keypoints import _units
@@ -67,6 +68,7 @@ def assemble(
         raise ValueError(
             f"{path} contains no people" + (f" (skipped: {skipped})" if skipped else "")
         )
+    _check_sizes(people, path)
     messages = list(people.notes)
     if skipped:
         messages.append(f"{path}: skipped {skipped}")
@@ -89,7 +91,7 @@ def assemble(
     if fps is not None:
         labels["time"] = frame / fps
     elif people.time is not None:
-        labels["time"] = np.asarray(people.time, np.float64)
+        labels["time"] = _checked_times(people, path)
     frames = np.unique(np.concatenate([frame, np.asarray(people.frames or (), np.int64)]))
     complete = Poses(**poses, image_size=size, labels=labels)
     return Recording(complete, frames, identified, tuple(messages), name)
@@ -98,11 +100,38 @@ def assemble(
 def checked_size(size: Any) -> np.ndarray:
     """Return a width and height as an array. ValueError if they are not positive numbers."""
     array = np.asarray(size, np.float32)
-    if array.shape != (2,) or not (np.isfinite(array) & (array > 0)).all():
+    if array.shape != (2,) or not ((array >= 1) & (array <= DEFAULT.max_side)).all():
         raise ValueError(
-            f"image_size is {array.tolist()}, expected a positive width and height in pixels"
+            f"image_size is {array.tolist()}, expected width and height of 1 to "
+            f"{DEFAULT.max_side} pixels"
         )
     return array
+
+
+def _check_sizes(people: People, path: Path) -> None:
+    """Raise ValueError if an image size in the file is not plausible."""
+    sizes = np.zeros((0, 2)) if people.size is None else people.size
+    wrong = ~(np.isnan(sizes) | ((sizes >= 1) & (sizes <= DEFAULT.max_side))).all(axis=1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        width, height = sizes[row]
+        raise ValueError(
+            f"{path}, {people.place(row).removeprefix(f'{path}, ')}: the image size is "
+            f"{width:g} x {height:g}, expected 1 to {DEFAULT.max_side} pixels; correct it"
+        )
+
+
+def _checked_times(people: People, path: Path) -> np.ndarray:
+    """Return times in seconds; ValueError if one is not a plausible number."""
+    times = np.asarray(people.time, np.float64)
+    wrong = ~(np.abs(times) <= DEFAULT.max_seconds)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{path}, {people.place(row).removeprefix(f'{path}, ')}: the time is {times[row]}, "
+            "expected seconds; correct it"
+        )
+    return times
 
 
 def _visible(keypoints: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from camerapose.core.limits import DEFAULT
 from camerapose.core.poses import Poses
 from camerapose.io.keypoints._content import Content
 from camerapose.io.keypoints._sources import Source
@@ -29,8 +30,11 @@ def read(content: Content) -> Poses:
         is_2d = name in ("pose2d", "confidence")
         if not is_2d and column.dtype.kind == "f" and not np.isfinite(column).all():
             raise ValueError(f"{path}: {name} has values that are not finite")
-    if poses.image_size is not None and not (poses.image_size > 0).all():
-        raise ValueError(f"{path}: image_size has values that are not positive")
+    size, most = poses.image_size, DEFAULT.max_side
+    if size is not None and not ((size >= 1) & (size <= most)).all():
+        raise ValueError(f"{path}: image_size has values that are not 1 to {most} pixels")
+    if (np.abs(poses.labels.get("time", np.zeros(0))) > DEFAULT.max_seconds).any():
+        raise ValueError(f"{path}: time has values above {DEFAULT.max_seconds:g} seconds")
     good = np.isfinite(poses.pose2d).all(axis=-1) & np.isfinite(poses.confidence)
     good &= (np.abs(poses.pose2d) < MAX_DISTANCE).all(axis=-1)
     return replace(
