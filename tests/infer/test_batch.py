@@ -20,6 +20,7 @@ from camerapose.infer.batch import predict_each
 from camerapose.infer.batch_task import DONE
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
+from camerapose.io.locks import lock_folder
 
 NAMES = ("a.npz", "b.npz", "c.npz")
 
@@ -146,6 +147,67 @@ class TestLocal:
         assert not (tmp_path / "out" / "b.npz").exists()
         assert states(each()) == ["finished", "done", "done"]
         assert not list((tmp_path / "out").glob(".*"))
+
+    def test_folders_of_killed_runs_are_removed(self, each, tmp_path):
+        """Also those of inputs that are finished, or no longer asked for."""
+        out = tmp_path / "out"
+        each()
+        for name in ("a.npz", "gone.npz", "deeper/x.npz"):
+            part = (out / name).with_name(f".{Path(name).name}.part")
+            part.mkdir(parents=True)
+            (part / batch_task.STARTED).write_text("[]")
+            (part / "poses.json").write_text("some")
+            part.with_name(f".{Path(name).name}.lock").write_text("process 1")
+        (out / ".mine.part").mkdir()
+        (out / ".mine.part" / "notes.txt").write_text("not from a run")
+        assert states(each()) == ["finished"] * 3
+        assert [path.name for path in out.rglob(".*")] == [".mine.part"]
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_folders_of_live_processes_are_kept(self, each, tmp_path, again):
+        out = tmp_path / "out"
+        part = out / ".gone.npz.part"
+        part.mkdir(parents=True)
+        (part / batch_task.STARTED).write_text("[]")
+        with lock_folder(out, name=".gone.npz.lock"):
+            each(again=again)
+            assert part.exists()
+        each(again=again)
+        assert not part.exists()
+
+    def test_killed_while_results_are_replaced(self, each, tmp_path, monkeypatch):
+        """The old results, or the new ones, are in place after the next run."""
+        out = tmp_path / "out"
+        each()
+        before = (out / "a.npz" / "poses.json").read_text()
+        rename, count = os.rename, 0
+
+        def killed(source, target):
+            nonlocal count
+            count += 1
+            if count == 2:
+                raise KeyboardInterrupt
+            rename(source, target)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(os, "rename", killed)
+            each(again=True)
+        assert not (out / "a.npz").exists()
+        assert states(each()) == ["finished"] * 3
+        assert (out / "a.npz" / "poses.json").read_text() == before
+        assert not list(out.rglob(".*"))
+
+    def test_a_failure_keeps_complete_results(self, each, tmp_path, monkeypatch):
+        @wraps(predict)
+        def half(path, out, options, **settings):
+            Path(out, "poses.json").write_text("some")
+            raise ValueError("broken in the middle")
+
+        each()
+        with monkeypatch.context() as patch:
+            patch.setattr(batch_task, "predict", half)
+            assert states(each(again=True)) == ["failed"] * 3
+        assert states(each()) == ["finished"] * 3
 
     def test_damaged_markers(self, each, tmp_path):
         each()

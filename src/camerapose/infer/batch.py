@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from camerapose.infer.batch_engines import ENGINES
-from camerapose.infer.batch_task import BatchResult, Task
+from camerapose.infer.batch_task import BatchResult, Task, remove_abandoned
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.pipeline import silent
 from camerapose.io.files import make_folder
@@ -60,6 +60,7 @@ def predict_each(
         raise ValueError(f"workers is {workers}; require 1 or more")
     options, weights_hash = _absolute_weights(options or PredictOptions())
     out = Path(out).absolute()
+    remove_abandoned(out)
     tasks = [
         replace(Task.create(name, path, out / name, options, weights_hash), again=again)
         for name, path in _named(inputs)

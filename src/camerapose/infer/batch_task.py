@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -12,14 +13,17 @@ from typing import Any, Literal, NamedTuple
 
 import camerapose
 from camerapose.infer.options import PredictOptions
-from camerapose.infer.pipeline import predict
+from camerapose.infer.pipeline import predict, silent
 from camerapose.io.files import flush_folder, write_text
+from camerapose.io.locks import lock_folder
 
 #: File in the folder of a finished input: its number of poses, what they depend on, and the sizes
 #: of all other files.
 DONE = "done.json"
 #: File in an unfinished folder: how often the input was started in this run.
 STARTED = ".begun"
+#: Names of temporary folders and locks next to the folder of an input.
+_TEMPORARY = re.compile(r"\.(.+)\.(part|old|lock)")
 #: Number of lost workers after which an input counts as failed.
 MAX_LOST = 3
 #: Options that do not affect results, or are compared by content.
@@ -99,9 +103,18 @@ def run_task(task: Task) -> BatchResult:
 
     Errors are returned, not raised; results up to an error are kept, but not marked as finished.
     """
-    began = time.monotonic()
     folder = Path(task.folder)
-    part = folder.with_name(f".{folder.name}.part")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Held by a worker that outlived its killed run, for example.
+        with lock_folder(folder.parent, name=_lock_name(folder), waiting=silent):
+            return _run_locked(task, folder, _part(folder))
+    except OSError as error:
+        return BatchResult(task.name, "failed", error=str(error) or type(error).__name__)
+
+
+def _run_locked(task: Task, folder: Path, part: Path) -> BatchResult:
+    began = time.monotonic()
     known = None if task.again else task.finished()
     if known is not None:  # by a worker that was lost before it could report
         return BatchResult(task.name, "done", known, time.monotonic() - began)
@@ -121,10 +134,56 @@ def run_task(task: Task) -> BatchResult:
     except Exception as error:
         (part / DONE).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            _move(part, folder)
+            if task.finished() is None:
+                _move(part, folder)
+            else:  # complete results of an earlier run are better than partial ones
+                shutil.rmtree(part)
         message = str(error) or type(error).__name__
         return BatchResult(task.name, "failed", 0, time.monotonic() - began, message)
     return BatchResult(task.name, "done", len(poses), time.monotonic() - began)
+
+
+def remove_abandoned(out: Path) -> None:
+    """Remove the temporary folders that killed runs left in a folder of results.
+
+    Those that a live process uses are kept. Complete ones replace the folder that was moved away
+    for them.
+    """
+    for left in sorted(out.rglob(".*")) if out.is_dir() else ():
+        name = _TEMPORARY.fullmatch(left.name)
+        if name is None or not _is_ours(left, name[2]):
+            continue
+        folder = left.with_name(name[1])
+        with contextlib.suppress(OSError), lock_folder(left.parent, name=_lock_name(folder)):
+            part, old = _part(folder), _old(folder)
+            if not folder.exists():
+                for complete in (part, old):
+                    if (complete / DONE).exists() and not folder.exists():
+                        (complete / STARTED).unlink(missing_ok=True)
+                        os.rename(complete, folder)
+            for path in (part, old):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_ours(path: Path, kind: str) -> bool:
+    """Whether a file or folder is one that `run_task` creates."""
+    if kind == "lock":
+        return path.is_file() and path.stat().st_size < 1000
+    return path.is_dir() and (
+        not any(path.iterdir()) or (path / STARTED).exists() or (path / DONE).exists()
+    )
+
+
+def _part(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.part")
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _lock_name(folder: Path) -> str:
+    return f".{folder.name}.lock"
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -148,12 +207,19 @@ def _times_started(task: Task, part: Path) -> int:
 
 
 def _move(part: Path, folder: Path) -> None:
-    """Replace the folder by its temporary folder, unless that is empty."""
+    """Replace the folder by its temporary folder, unless that is empty.
+
+    Whenever the process is killed, one of them is complete; `remove_abandoned` finds it.
+    """
     (part / STARTED).unlink(missing_ok=True)
     if not part.exists() or not any(part.iterdir()):
         shutil.rmtree(part, ignore_errors=True)
         return
-    if folder.exists():
-        shutil.rmtree(folder)
     flush_folder(part)
+    old = _old(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, old)
     os.rename(part, folder)
+    flush_folder(folder)
+    shutil.rmtree(old, ignore_errors=True)
