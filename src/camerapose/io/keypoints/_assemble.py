@@ -23,8 +23,10 @@ COMMON_SIZES = [
     for w, h in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160), (7680, 4320))
     for size in ((w, h), (h, w))
 ]
-#: Number of people that are converted at once.
-BATCH = 1 << 16
+#: Number of people of whom the unit is determined.
+MAX_SAMPLE = 1 << 16
+#: Number of people that are converted at once; their coordinates fit into the cache.
+BATCH = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _convert_units(people: People, visible: np.ndarray, size: np.ndarray, path: 
     """
     unit = people.unit
     if unit is None:
-        step = -(-len(people) // BATCH) or 1
+        step = -(-len(people) // MAX_SAMPLE) or 1
         unit = _units.recognise(people.keypoints[::step, :, :2], visible[::step], size)
     if unit in ("pixel", "unit", "percent"):
         for first in range(0, len(people), BATCH):

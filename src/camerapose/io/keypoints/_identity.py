@@ -1,7 +1,6 @@
 """Identities of people and numbers of frames, from the values in a file."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,8 @@ def identities(values: Any, frame: np.ndarray) -> tuple[np.ndarray, bool]:
     """
     if values is None or not len(values):
         return count_within(frame), False
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        values = np.where(np.isfinite(values) & (values % 1 == 0), values, -1).astype(np.int64)
     if isinstance(values, np.ndarray) and values.dtype.kind == "i":
         ids = values.astype(np.int64)
     else:
@@ -75,11 +76,13 @@ def frame_numbers(frames: Any, images: Any) -> np.ndarray:
         return frames.astype(np.int64)
     if frames is not None and all(frame is not None for frame in frames):
         return np.asarray(frames, np.int64)
-    names = [str(name) for name in dict.fromkeys(images)]
-    groups = [re.findall(r"\d+", Path(name).stem[-200:]) for name in names]
+    names = list(dict.fromkeys(images))
+    find = re.compile(r"\d+").findall
+    files = [str(name).rpartition("/")[2] for name in names]
+    groups = [find((file.rpartition(".")[0] or file)[-200:]) for file in files]
     for last in range(1, min(map(len, groups), default=0) + 1):
-        numbers = [whole(int(group[-last])) for group in groups]
-        if None not in numbers and len(set(numbers)) == len(numbers):
+        numbers = [int(group[-last]) for group in groups]
+        if max(numbers) < 2**62 and len(set(numbers)) == len(numbers):
             table = dict(zip(names, numbers, strict=True))
             return np.array([table[name] for name in images], np.int64)
     table = {name: i for i, name in enumerate(names)}

@@ -142,3 +142,8 @@ def whole(value: Any) -> int | None:
 def pick(place: Callable[[int], str], kept: np.ndarray) -> Callable[[int], str]:
     """Return `place` of the entries that are left after others were left out."""
     return lambda i: place(int(kept[i]))
+
+
+def at(column: Any, rows: np.ndarray) -> Any:
+    """Return the values of some rows of a column, which is an array or a list."""
+    return column[rows] if isinstance(column, np.ndarray) else [column[i] for i in rows]

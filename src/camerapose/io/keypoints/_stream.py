@@ -1,18 +1,25 @@
 """Parse large JSON files with little memory: objects as columns, lists of numbers as arrays."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 #: Characters that are read at once, and rows whose values are packed together.
 CHUNK, ROWS = 1 << 22, 4096
+#: Blocks of rows that are joined to one: large arrays are returned to the system when freed.
+BLOCKS = 64
 #: Shorter lists of numbers stay lists.
 MIN_PACKED = 6
 #: Keys whose values can be large and never hold keypoints.
-_IGNORED = frozenset({"segmentation"})
+_IGNORED = frozenset({"segmentation", "bbox", "box", "area"})
+#: The beginning of the next object in a list, up to its first key.
+_NEXT_OBJECT = re.compile(r'\s*(,)\s*\{\s*"[^"\\]*"')
 
 
 class Table:
@@ -26,7 +33,8 @@ class Table:
         self._length = 0
         self._keys: dict[str, None] = {}
         self._rows: list[dict[str, Any]] = []
-        self._blocks: list[tuple[int, dict[str, Any]]] = []
+        self._blocks: list[tuple[int, dict[str, Any]]] = []  # number of rows, and columns
+        self._small = 0
 
     def append(self, row: dict[str, Any]) -> None:
         """Add an object."""
@@ -35,15 +43,32 @@ class Table:
         if len(self._rows) >= ROWS:
             self.pack()
 
+    def extend(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add many objects at once."""
+        self.pack()
+        self._length += len(rows)
+        for first in range(0, len(rows), ROWS):
+            self._pack(rows[first : first + ROWS])
+
     def pack(self) -> None:
         """Convert the rows that were appended last to columns."""
-        if not self._rows:
-            return
-        keys = dict.fromkeys(key for row in self._rows for key in row if key not in _IGNORED)
+        if self._rows:
+            self._pack(self._rows)
+            self._rows = []
+
+    def _pack(self, rows: Sequence[dict[str, Any]]) -> None:
+        keys = dict.fromkeys(chain.from_iterable(rows))
+        for key in _IGNORED & keys.keys():
+            del keys[key]
         self._keys |= keys
-        block = {key: _packed([row.get(key) for row in self._rows]) for key in keys}
-        self._blocks.append((len(self._rows), block))
-        self._rows = []
+        block = {key: _packed(_column(rows, key)) for key in keys}
+        self._blocks.append((len(rows), block))
+        self._small += 1
+        if self._small == BLOCKS:
+            parts, self._blocks = self._blocks[-BLOCKS:], self._blocks[:-BLOCKS]
+            joined = {key: _joined(key, parts) for key in self._keys}
+            self._blocks.append((sum(length for length, _ in parts), joined))
+            self._small = 0
 
     def __len__(self) -> int:
         return self._length
@@ -59,40 +84,42 @@ class Table:
         An array if all values have one type and shape, else a list; None where there is no value.
         """
         self._keys.pop(key, None)
-        parts = [block.pop(key, None) for _, block in self._blocks]
-        shapes = {(p.shape[1:], p.dtype) if isinstance(p, np.ndarray) else None for p in parts}
-        if len(shapes) == 1 and (shape := shapes.pop()):
-            joined = np.empty((len(self), *shape[0]), shape[1])
-            for i, (start, stop) in enumerate(self._ranges()):
-                joined[start:stop] = parts[i]
-                parts[i] = None
-            return joined
-        values: list[Any] = []
-        for (start, stop), part in zip(self._ranges(), parts, strict=True):
-            if part is None:
-                values.extend([None] * (stop - start))
-            elif isinstance(part, np.ndarray) and part.ndim == 1:
-                values.extend(part.tolist())
-            else:
-                values.extend(part)
-        return values
-
-    def _ranges(self) -> Iterator[tuple[int, int]]:
-        start = 0
-        for length, _ in self._blocks:
-            yield start, start + length
-            start += length
+        return _joined(key, self._blocks)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Iterate over the objects."""
         for length, block in self._blocks:
             for i in range(length):
-                row = {key: part[i] for key, part in block.items()}
+                row = {key: part[i] for key, part in block.items() if part is not None}
                 yield {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
 
     def first(self) -> dict[str, Any]:
         """Return the first object; empty if there is none."""
         return next(iter(self), {})
+
+
+def _joined(key: str, blocks: Sequence[tuple[int, dict[str, Any]]]) -> Any:
+    """Return a column of several blocks, and drop it from each: an array if possible."""
+    parts = [block.pop(key, None) for _, block in blocks]
+    lengths = [length for length, _ in blocks]
+    shapes = {(p.shape[1:], p.dtype) if isinstance(p, np.ndarray) else None for p in parts}
+    if len(shapes) == 1 and (shape := shapes.pop()):
+        joined = np.empty((sum(lengths), *shape[0]), shape[1])
+        start = 0
+        for i, length in enumerate(lengths):
+            joined[start : start + length] = parts[i]
+            parts[i] = None
+            start += length
+        return joined
+    values: list[Any] = []
+    for length, part in zip(lengths, parts, strict=True):
+        if part is None:
+            values.extend([None] * length)
+        elif isinstance(part, np.ndarray) and part.ndim == 1:
+            values.extend(part.tolist())
+        else:
+            values.extend(part)
+    return values
 
 
 def load(path: Path) -> Any:
@@ -115,11 +142,15 @@ def load(path: Path) -> Any:
 
 
 class _Parser:
-    """Decodes the elements of the outermost lists and objects one by one."""
+    """Decodes the elements of the outermost lists and objects.
+
+    One by one, except for objects of a list that begin alike: these are decoded in one call.
+    """
 
     def __init__(self, file: Any):
         self._file, self._text, self._at, self._ended = file, "", 0, False
         self._decode = json.JSONDecoder().raw_decode
+        self._are_alike = True
 
     def document(self) -> Any:
         opening = self._next()
@@ -143,12 +174,29 @@ class _Parser:
             value = self._value()
             if isinstance(value, dict) and not others:
                 table.append(_compact_row(value))
+                if more := self._objects():
+                    table.extend(more)
             else:
                 others.append(compact(value))
         table.pack()
         if others:
             return compact([*table, *others])
         return table
+
+    def _objects(self) -> list[dict[str, Any]]:
+        """Parse further objects of a list, up to the last one that the text surely completes."""
+        match = _NEXT_OBJECT.match(self._text, self._at) if self._are_alike else None
+        if match is None:
+            return []
+        end = self._text.rfind("}" + match.group(), self._at) + 1
+        if end <= self._at:
+            return []
+        rows = _decode_objects(f"[{self._text[match.end(1) : end]}]")
+        self._are_alike = rows is not None
+        if rows is None:
+            return []
+        self._at = end
+        return rows
 
     def _members(self, opening: str, closing: str) -> Iterator[str]:
         """Walk over the elements of a list, or the keys of an object; the caller reads values."""
@@ -211,6 +259,26 @@ class _Parser:
         return bool(chunk)
 
 
+def _decode_objects(text: str) -> list[dict[str, Any]] | None:
+    """Return the objects of a list; None if this is not a list of objects."""
+    rows: Any
+    try:
+        rows = orjson.loads(text)
+        ids = [key for key in rows[0] if key.endswith("id")]
+        if any(type(v) is float and abs(v) >= 2**62 for key in ids for v in _column(rows, key)):
+            rows = json.loads(text)  # reads whole numbers of any length exactly
+    except (AttributeError, TypeError, ValueError):  # json also accepts NaN and Infinity
+        try:
+            rows = json.loads(text)
+        except ValueError:
+            return None
+    return rows if all(type(row) is dict for row in rows) else None
+
+
+def _column(rows: Sequence[dict[str, Any]], key: str) -> list[Any]:
+    return [row.get(key) for row in rows]
+
+
 def compact(value: Any) -> Any:
     """Return a parsed value whose lists of numbers are float32 arrays."""
     if isinstance(value, dict):
@@ -262,22 +330,33 @@ def _numbers(values: list) -> np.ndarray | None:
 
 
 def _packed(values: list[Any]) -> Any:
-    """Return values of one column as an array if they have one type and shape."""
+    """Return values of one column as an array if they have one type and shape.
+
+    Lists of a single number, such as the identities of some programs, are that number.
+    """
     kinds = set(map(type, values))
     if kinds <= {int, float} and kinds:
-        if kinds == {int} and all(abs(value) < 2**62 for value in values):
-            return np.array(values, np.int64)
-        return np.array(values, np.float64) if kinds == {float} else values
-    if kinds == {np.ndarray}:
-        if len({value.shape for value in values}) == 1:
-            return np.stack(values)
-    elif kinds == {list}:
+        return _scalars(values, kinds)
+    if kinds == {list}:
         lengths = set(map(len, values))
-        if len(lengths) == 1 and lengths.pop() >= MIN_PACKED:
-            array = _table(values)
-            if array is not None:
-                return array
-        return [compact(value) for value in values]
+        length = lengths.pop() if len(lengths) == 1 else 0
+        if length == 1 and (inner := {type(value[0]) for value in values}) <= {int, float}:
+            return _scalars([value[0] for value in values], inner)
+        if length >= MIN_PACKED and (array := _table(values)) is not None:
+            return array
+    if list in kinds or dict in kinds:
+        values = [compact(value) for value in values]
+    if set(map(type, values)) == {np.ndarray} and len({value.shape for value in values}) == 1:
+        return np.stack(values)
+    return values
+
+
+def _scalars(values: list[Any], kinds: set[type]) -> Any:
+    """Return numbers as an array if they are all int, and not too large, or all float."""
+    if kinds == {float}:
+        return np.array(values, np.float64)
+    if kinds == {int} and max(values) < 2**62 and min(values) > -(2**62):
+        return np.array(values, np.int64)
     return values
 
 

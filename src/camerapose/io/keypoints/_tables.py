@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ AXES = {
 FRAME = {"frame", "frameid", "frameno", "framenumber", "frameidx", "frameindex", "framenum"}
 PERSON = {"person", "personid", "id", "trackid", "track", "idx", "subject", "personidx"}
 TIME = {"time", "timestamp", "t", "seconds", "times", "timesec"}
+#: Number of rows of text that are converted at once.
+ROWS = 4096
 IMAGE = {"image", "imagename", "filename", "file", "imageid"}
 
 
@@ -78,16 +81,19 @@ def _same_stem(names: Iterable[str]) -> bool:
 
 def numbers(rows: Iterable[Sequence[str]], width: int) -> np.ndarray:
     """Return the fields of text rows as numbers (n, width); NaN where there is none."""
-    values = []
-    for row in rows:
-        if not any(field.strip() for field in row):
-            continue
-        fields = [*row[:width], *[""] * (width - len(row))]
-        try:
-            values.append([float(v) if v.strip() else np.nan for v in fields])
-        except ValueError:
-            values.append([_number(v) for v in fields])
-    return np.array(values, np.float64).reshape(-1, width)
+    blocks = [np.zeros((0, width))]
+    filled = (row for row in rows if any(map(str.strip, row)))
+    while block := list(islice(filled, ROWS)):
+        blocks.append(np.array([_numbers(row, width) for row in block], np.float64))
+    return np.concatenate(blocks)
+
+
+def _numbers(row: Sequence[str], width: int) -> list[float]:
+    fields = [*row[:width], *[""] * (width - len(row))]
+    try:
+        return list(map(float, fields))
+    except ValueError:
+        return [_number(field) for field in fields]
 
 
 def _number(text: str) -> float:

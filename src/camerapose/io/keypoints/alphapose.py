@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from camerapose.io.keypoints._content import Content
 from camerapose.io.keypoints._join import join
-from camerapose.io.keypoints._people import People, pick, stack
+from camerapose.io.keypoints._people import People, at, pick, stack
 from camerapose.io.keypoints._sources import Source
 from camerapose.io.keypoints._stream import Table
 
@@ -44,12 +46,17 @@ def read(content: Content) -> People:
 
     keypoints, kept = stack(table.take("keypoints"), place)
     images = table.take("image_id")
+    has_both = {"idx", "track_id"} <= set(table.keys)
     ids, tracks = table.take("idx"), table.take("track_id")
+    if has_both:
+        ids = [track if own is None else own for own, track in zip(ids, tracks, strict=True)]
+    elif not isinstance(ids, np.ndarray) and not any(v is not None for v in ids):
+        ids = tracks
     return People(
         keypoints,
         place=pick(place, kept),
-        image=[str(images[i]) for i in kept],
-        person=[ids[i] if ids[i] is not None else tracks[i] for i in kept],
+        image=list(map(str, at(images, kept))),
+        person=at(ids, kept),
         usual=JOINTS,
         skipped={"people without joints": len(images) - len(kept)},
     )

@@ -9,7 +9,7 @@ import numpy as np
 from camerapose.io.keypoints import _names
 from camerapose.io.keypoints._content import Content, describe
 from camerapose.io.keypoints._identity import frame_numbers
-from camerapose.io.keypoints._people import People, pick, stack, whole
+from camerapose.io.keypoints._people import People, at, pick, stack, whole
 from camerapose.io.keypoints._sources import Source
 from camerapose.io.keypoints._stream import Table
 
@@ -38,7 +38,8 @@ def read(content: Content) -> People:
     """Read all annotations of people that have labelled joints."""
     document, path = content.json, content.path
     annotations: Table = document["annotations"]
-    categories, images = (_objects(document, key, content) for key in ("categories", "images"))
+    categories = list(_objects(document, "categories", content))
+    images = _objects(document, "images", content)
 
     def place(i: int) -> str:
         return f"{path}, annotation {i}"
@@ -47,10 +48,16 @@ def read(content: Content) -> People:
     rows = np.arange(len(annotations))
     names, rows = _person_rows(categories, annotations, rows, skipped)
     crowd = annotations.take("iscrowd")
-    rows = _keep(rows, [not crowd[i] for i in rows], "crowds", skipped)
+    is_crowd = crowd != 0 if isinstance(crowd, np.ndarray) else [bool(value) for value in crowd]
+    rows = _keep(rows, ~np.array(is_crowd, bool)[rows], "crowds", skipped)
     values = annotations.take("keypoints")
-    rows = _keep(rows, [_has(values[i]) for i in rows], "annotations without keypoints", skipped)
-    chosen = values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+    if isinstance(values, np.ndarray):
+        chosen: Any = values if len(rows) == len(values) else values[rows]
+    else:
+        has = [_has(values[i]) for i in rows]
+        rows = _keep(rows, has, "annotations without keypoints", skipped)
+        chosen = [values[i] for i in rows]
+    del values
     keypoints, kept = stack(chosen, pick(place, rows))
     rows = rows[kept]
     keypoints[..., 2] = confidence(keypoints[..., 2])
@@ -58,14 +65,16 @@ def read(content: Content) -> People:
     rows = _keep(rows, labelled, "annotations without labelled joints", skipped)
     keypoints = keypoints[labelled]
     ids = annotations.take("image_id")
-    missing = next((i for i in rows if ids[i] is None), None)
+    missing = (
+        None if isinstance(ids, np.ndarray) else next((i for i in rows if ids[i] is None), None)
+    )
     if missing is not None:
         raise ValueError(f"{place(int(missing))}: no image_id")
     people = People(
         keypoints, place=pick(place, rows), joints=names, usual=("coco_17",), skipped=skipped,
         person=_tracks(annotations, rows),
     )  # fmt: skip
-    return _with_images(people, images, [ids[i] for i in rows])
+    return _with_images(people, images, at(ids, rows))
 
 
 def confidence(third: np.ndarray) -> np.ndarray:
@@ -96,7 +105,10 @@ def _person_rows(
     ids = annotations.take("category_id")
     if len(named) == 1 and all(ids[i] is None for i in rows):
         return names, rows
-    kept = [key(ids[i]) in same for i in rows]
+    if isinstance(ids, np.ndarray) and ids.dtype.kind == "i":
+        kept: Any = np.isin(ids[rows], [k for k in same if isinstance(k, int)])
+    else:
+        kept = [key(ids[i]) in same for i in rows]
     return names, _keep(rows, kept, "annotations of other categories", skipped)
 
 
@@ -110,18 +122,43 @@ def _joints(category: dict[str, Any]) -> list[str] | None:
     return None if numbered else names
 
 
-def _with_images(people: People, images: list[dict[str, Any]], ids: list[Any]) -> People:
-    """Add names, sizes and frame numbers of the images."""
-    table = {key(image.get("id")): image for image in images}
-    found = [table.get(key(i), {}) for i in ids]
-    people.image = [str(image.get("file_name", i)) for image, i in zip(found, ids, strict=True)]
-    people.size = np.array([_size(image) for image in found], np.float32).reshape(-1, 2)
-    listed = [str(image.get("file_name", image.get("id"))) for image in images]
-    order = list(dict.fromkeys([*listed, *people.image]))
-    numbers = dict(zip(order, frame_numbers(None, order).tolist(), strict=True))
-    people.frame = [numbers[name] for name in people.image]
-    people.frames = list(numbers.values())
+def _with_images(people: People, images: Table, ids: Any) -> People:
+    """Add names, sizes and frame numbers of the images.
+
+    Args:
+        images: the images of the file, which may lack some.
+        ids: (n,) the image of each person.
+    """
+    listed, n = images.take("id"), len(images)
+    rows = _rows_of(listed, ids)
+    files = images.take("file_name")
+    names = [str(i if file is None else file) for i, file in zip(listed, files, strict=True)]
+    other = dict.fromkeys(str(ids[i]) for i in np.flatnonzero(rows < 0))
+    for place, name in enumerate(other):
+        other[name] = n + place
+    for i in np.flatnonzero(rows < 0):
+        rows[i] = other[str(ids[i])]
+    names += other
+    people.image = [names[row] for row in rows.tolist()]
+    size = np.full((len(names), 2), np.nan, np.float32)
+    for axis, side in enumerate(("width", "height")):
+        size[:n, axis] = [value or np.nan for value in images.take(side)]
+    people.size = np.where((size > 0).all(axis=1, keepdims=True), size, np.nan)[rows]
+    numbers = frame_numbers(None, names)
+    people.frame = numbers[rows]
+    people.frames = numbers.tolist()
     return people
+
+
+def _rows_of(listed: Any, wanted: Any) -> np.ndarray:
+    """Return the place of each wanted id in a list of ids; -1 if it is not listed."""
+    if all(isinstance(ids, np.ndarray) and ids.dtype.kind == "i" for ids in (listed, wanted)):
+        order = np.argsort(listed, kind="stable")
+        place = np.searchsorted(listed[order], wanted, side="right") - 1
+        found = order[place] if len(order) else place
+        return np.where((place >= 0) & (listed[found] == wanted), found, -1)
+    table = {key(value): row for row, value in enumerate(listed)}
+    return np.array([table.get(key(value), -1) for value in wanted], np.int64)
 
 
 def key(value: Any) -> Any:
@@ -131,6 +168,8 @@ def key(value: Any) -> Any:
 
 
 def _tracks(annotations: Table, rows: np.ndarray) -> list[Any] | None:
+    if not {"track_id", "attributes"} & set(annotations.keys):
+        return None
     tracks, attributes = annotations.take("track_id"), annotations.take("attributes")
     found = []
     for i in rows:
@@ -151,16 +190,11 @@ def _has(value: Any) -> bool:
     return value is not None and not (isinstance(value, (list, np.ndarray)) and not len(value))
 
 
-def _objects(document: dict[str, Any], name: str, content: Content) -> list[dict[str, Any]]:
+def _objects(document: dict[str, Any], name: str, content: Content) -> Table:
     """Return a list of objects of a file; empty if it has no such list."""
     listed = document.get(name)
     if listed is not None and not isinstance(listed, Table):
         raise ValueError(
             f"{content.path}: {name} is {describe(listed)}, expected a list of objects"
         )
-    return [] if listed is None else list(listed)
-
-
-def _size(image: dict[str, Any]) -> tuple[float, float]:
-    width, height = image.get("width"), image.get("height")
-    return (float(width), float(height)) if width and height else (np.nan, np.nan)
+    return Table() if listed is None else listed

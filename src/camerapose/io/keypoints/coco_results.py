@@ -3,7 +3,7 @@
 import numpy as np
 
 from camerapose.io.keypoints._content import Content
-from camerapose.io.keypoints._people import People, pick, stack, whole
+from camerapose.io.keypoints._people import People, at, pick, stack, whole
 from camerapose.io.keypoints._sources import Source
 from camerapose.io.keypoints._stream import Table
 
@@ -45,9 +45,9 @@ def read(content: Content) -> People:
     return People(
         keypoints,
         place=pick(place, kept),
-        image=np.char.mod("%d", images[kept]) if numbered else [str(images[i]) for i in kept],
+        image=[str(images[i]) for i in kept],
         frame=images[kept] if numbered else [whole(images[i]) for i in kept],
-        person=None if tracks is None else [tracks[i] for i in kept],
+        person=None if tracks is None else at(tracks, kept),
         usual=JOINTS,
         skipped={"people without joints": len(images) - len(kept)},
     )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.io.keypoints._content import Content, describe
-from camerapose.io.keypoints._people import People, numbers, stack, whole, with_scores
+from camerapose.io.keypoints._people import People, at, numbers, stack, whole, with_scores
 from camerapose.io.keypoints._sources import Source
 from camerapose.io.keypoints._stream import Table
 
@@ -45,18 +45,14 @@ def read(content: Content) -> People:
         with_scores(points, _scores(poses.take("confidence"), points, kept, place)),
         place=lambda i: place(int(kept[i])),
         image=[str(images[i] or "") for i in kept],
-        frame=[whole(v) for v in _at(poses.take("frame"), kept)],
-        person=[whole(v) for v in _at(poses.take("person"), kept)],
+        frame=[whole(v) for v in at(poses.take("frame"), kept)],
+        person=[whole(v) for v in at(poses.take("person"), kept)],
         size=_sizes([sizes[i] if sizes[i] is not None else default for i in kept], kept, place),
         time=None if any(times[i] is None for i in kept) else [float(times[i]) for i in kept],
         joints=_joint_names(document),
         skeleton=None if document.get("skeleton") is None else str(document["skeleton"]),
         unit="pixel",
     )
-
-
-def _at(values: Any, rows: np.ndarray) -> Any:
-    return [values[i] for i in rows]
 
 
 def _scores(values: Any, points: np.ndarray, kept: np.ndarray, place: Any) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Tables of keypoints: CSV with one row per person and frame, and columns such as `nose_x`."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from camerapose.io.keypoints import _tables
@@ -32,11 +34,11 @@ def read(content: Content) -> People:
     assert layout is not None
     texts: list[str] = []
 
-    def fields() -> list[list[str]]:
-        listed = [row for row in rows if any(field.strip() for field in row)]
-        if layout.image >= 0:
-            texts.extend(row[layout.image] for row in listed)
-        return listed
+    def fields() -> Iterator[list[str]]:
+        for row in rows:
+            if layout.image >= 0 and any(field.strip() for field in row):
+                texts.append(row[layout.image])
+            yield row
 
     values = _tables.numbers(fields(), len(header))
     x, y, score = layout.columns.T
