@@ -1,4 +1,4 @@
-"""Import BVH and glTF into Blender and print the largest deviation of the joints, as JSON.
+"""Import BVH, glTF, USD and FBX into Blender; print the largest deviation of the joints as JSON.
 
 Run by test_interop.py with a Python that has bpy: blender.py FOLDER. The folder contains joints.npz
 and the files.
@@ -31,13 +31,13 @@ def deviation(armature, joints, points, first):
 
 
 def lowest(armature, points):
-    """Return the height of the lowest end of a bone."""
+    """Return the height of the lowest end of a bone in each frame."""
     heights = []
     for row in np.flatnonzero(np.isfinite(points).all((1, 2))):
         bpy.context.scene.frame_set(1 + int(row))
         ends = [armature.matrix_world @ bone.tail for bone in armature.pose.bones]
         heights.append(min(end.z for end in ends))
-    return float(min(heights))
+    return heights
 
 
 def empty():
@@ -63,6 +63,14 @@ for name in people:
         "frames": int(armature.animation_data.action.frame_range[1]),
         "lowest": lowest(armature, data[name]),
     }
+    # The conversion that the documentation describes.
+    fbx = str(folder / f"{name}.fbx")
+    with contextlib.redirect_stdout(output):
+        bpy.ops.export_scene.fbx(filepath=fbx, add_leaf_bones=False, bake_anim_simplify_factor=0)
+        empty()
+        bpy.ops.import_scene.fbx(filepath=fbx)
+    armature = next(o for o in bpy.data.objects if o.type == "ARMATURE")
+    result[f"{name}.fbx"] = {"deviation": deviation(armature, joints, data[name], 1)}
 empty()
 bpy.context.scene.render.fps = round(fps)
 with contextlib.redirect_stdout(io.StringIO()):
@@ -73,5 +81,15 @@ for name in people:
     result[f"{name}.glb"] = {
         "deviation": deviation(armature, joints, data[name], 0),
         "meshes": len(meshes),
+    }
+empty()
+with contextlib.redirect_stdout(io.StringIO()):
+    bpy.ops.wm.usd_import(filepath=str(folder / "people.usdc"))
+armatures = [o for o in bpy.data.objects if o.type == "ARMATURE"]
+for name in people:
+    armature = next(o for o in armatures if o.parent and o.parent.name == name)
+    result[f"{name}.usdc"] = {
+        "deviation": deviation(armature, joints, data[name], 0),
+        "meshes": len([o for o in armature.parent.children if o.type == "MESH"]),
     }
 print("RESULT " + json.dumps(result))

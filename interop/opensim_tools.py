@@ -29,9 +29,10 @@ def columns(path):
 times, found = columns(f"{name}_ik.mot")
 own_times, own = columns(f"{name}.mot")
 differences = {}
-for label in ("knee_angle_r", "knee_angle_l", "hip_flexion_r", "hip_flexion_l"):
-    difference = np.interp(own_times, times, found[label]) - own[label]
-    differences[label] = float(np.abs(difference).mean())
+for name in ("knee_angle", "hip_flexion", "hip_adduction", "arm_flex", "arm_add", "elbow_flex"):
+    for label in (f"{name}_r", f"{name}_l"):
+        difference = np.interp(own_times, times, found[label]) - own[label]
+        differences[label] = float(np.abs((difference + 180) % 360 - 180).mean())
 result = {
     "solved": bool(solved), "rows": markers.getNumRows(),
     "missing": int(sum(np.isnan(markers.getRowAtIndex(i).getElt(0, 0).to_numpy()).any()

@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 INTEROP = Path(os.environ.get("INTEROP", HERE.parent / ".interop"))
 MODEL = "Model_Pose2Sim_simple.osim"
 FPS = 30.0
+#: Formats that Blender reads: BVH, FBX converted from it, glTF and USD.
+FORMATS = 4
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def folder(people, tmp_path_factory):
     joints = np.array(poses.skeleton.joints)
     fps = next(iter(motion.values())).fps
     np.savez(folder / "joints.npz", joints=joints, fps=fps, **names)
-    for name in ("person.bvh", "person.mot", "person.ik.xml", "people.glb"):
+    for name in ("person.bvh", "person.mot", "person.ik.xml", "people.glb", "people.usdc"):
         write(poses, folder / name, ground=ground)
     write(poses, folder / "gaps_person.trc", ground=ground)
     return folder
@@ -61,29 +63,35 @@ def test_blender(people, folder):
     """Upright, in time, at the positions of the poses, and above the floor."""
     python = INTEROP / "bpy" / "bin" / "python"
     found = result([str(python), str(HERE / "blender.py"), str(folder)])
-    motion, points = tracks(people[0])[0], np.load(folder / "joints.npz")
-    assert len(found) == 2 * len(np.unique(people[0].labels["person"]))
+    motion = tracks(people[0])[0]
+    assert len(found) == FORMATS * len(np.unique(people[0].labels["person"]))
     for name, values in found.items():
         assert values["deviation"] < 0.005, name
         if name.endswith(".bvh"):
             assert values["fps"] == pytest.approx(motion.fps, abs=0.01)
             assert values["frames"] == len(motion.points) and not values["zero_length"]
-            # Feet are added below the ankles; the depth of people in the background is uncertain.
-            ankles = np.nanmin(points[name.removesuffix(".bvh")][..., 1])
-            assert values["lowest"] > ankles - 0.15, name
-        else:
+            # Who is seen in a few frames only, landing from a jump, may be 20 cm too low.
+            assert min(values["lowest"]) > (0 if len(values["lowest"]) > 6 else -0.2), name
+        elif not name.endswith(".fbx"):
             assert values["meshes"] == 1
+    assert min(found["person_0.bvh"]["lowest"]) > 1.5  # stands on a ledge
 
 
 def test_opensim(folder):
-    """TRC with gaps is read; inverse kinematics agrees with the joint angles."""
+    """TRC with gaps is read; inverse kinematics agrees with the joint angles.
+
+    Person 1 walks. Person 0 raises the arms, where angles of the shoulder are not unique.
+    """
     shutil.copy(INTEROP / MODEL, folder)
     python = INTEROP / "opensim" / "bin" / "python"
     found = result([str(python), str(HERE / "opensim_tools.py"), str(folder), "person_0"])
     assert found["solved"] and found["rows"] > 30
-    assert max(found["differences"].values()) < 5, found["differences"]
+    legs = {k: v for k, v in found["differences"].items() if k.startswith(("knee", "hip"))}
+    assert len(legs) == 6 and max(legs.values()) < 5, legs
     late = result([str(python), str(HERE / "opensim_tools.py"), str(folder), "person_1"])
-    assert late["missing"] > 0 and late["rows"] == found["rows"]
+    assert late["missing"] > 0 and late["rows"] == found["rows"] and late["solved"]
+    assert max(late["differences"].values()) < 5, late["differences"]
+    assert max(late["differences"][f"knee_angle_{side}"] for side in "lr") < 2
 
 
 def test_gltf_validator(folder):

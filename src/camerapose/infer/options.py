@@ -106,7 +106,7 @@ class PredictOptions:
     (
         "also write files for other programs: csv, csv_wide, parquet, kinematics (joint angles, "
         "gait), trc, mot and opensim (OpenSim), pose2sim (calibration), c3d (motion capture), bvh "
-        "(Blender), gltf (viewers, game engines)"
+        "(Blender), gltf and usd (viewers, game engines)"
     )
     ground: bool = False
     "estimate the ground plane and align exported files with gravity; for a static camera"
