@@ -53,6 +53,19 @@ class TestTracker:
         assert tracker([person(325)], 136 / 30) == [1]
         assert tracker([person(325)], 137 / 30) == [1]
 
+    @pytest.mark.parametrize("absent", [{1}, {1, 2, 5, 8}, {2}])
+    def test_an_absence_after_the_first_frame_keeps_the_identity(self, absent):
+        """ByteTrack forgets a person who is missing in the frame after the first one."""
+        tracker, identities = Tracker(30.0), set()
+        for i in range(20):
+            people = [person(500)] if i in absent else [person(100 + i), person(500)]
+            found = tracker(people, i / 30)
+            identities |= {(p.keypoints[0, 0] > 400, k) for p, k in zip(people, found, strict=True)}
+        assert len(identities) == 2
+        for i in range(20, 90):
+            tracker([person(500)], i / 30)
+        assert tracker([person(100), person(500)], 3.0)[0] not in {k for _, k in identities}
+
     def test_detections_of_low_score_continue_an_identity_but_start_none(self):
         tracker = Tracker(30.0)
         assert tracker([person(100, score=0.9), person(500, score=0.2)], 0.0) == [0, -1]

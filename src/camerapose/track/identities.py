@@ -43,7 +43,9 @@ class Tracker:
             minimum_iou_threshold=MIN_OVERLAP,
         )
         self._identities: dict[int, int] = {}  # by the track number of ByteTrack
-        self._first_boxes: dict[int, np.ndarray] = {}  # of identities new in the previous frame
+        # Last box and time of identities without a track: ByteTrack drops a new track that is not
+        # detected in the next frame.
+        self._untracked: dict[int, tuple[np.ndarray, float]] = {}
         self._next, self._time = 0, -np.inf
 
     def __call__(self, people: Sequence[Any], time: float) -> list[int]:
@@ -57,16 +59,20 @@ class Tracker:
         """
         boxes = np.array([_box(person) for person in people], float).reshape(-1, 4)
         scores = np.array([getattr(person, "score", 1.0) for person in people], float)
-        identities, new = [-1] * len(people), {}
+        identities, seen = [-1] * len(people), {}
         for row, track in self._tracks(boxes, scores, time):
             if track not in self._identities:  # ByteTrack numbers a track from its second frame on
                 self._identities[track] = self._identity_of(boxes[row])
             identities[row] = self._identities[track]
         for row, identity in enumerate(identities):
             if identity < 0 and scores[row] >= MIN_SCORE:
-                identities[row] = self._new_identity()
-                new[identities[row]] = boxes[row]
-        self._first_boxes = new
+                identities[row] = self._identity_of(boxes[row])
+                seen[identities[row]] = boxes[row], time
+        self._untracked |= seen
+        self._untracked = {
+            identity: (box, last) for identity, (box, last) in self._untracked.items()
+            if time - last <= MAX_ABSENCE
+        }  # fmt: skip
         return identities
 
     def _tracks(
@@ -85,17 +91,14 @@ class Tracker:
         return [(int(row), int(track)) for row, track in pairs if track >= 0]
 
     def _identity_of(self, box: Float[np.ndarray, "4"]) -> int:
-        """Return the identity that this person got in the previous frame, or a new one."""
-        overlaps = {identity: iou(box, other) for identity, other in self._first_boxes.items()}
+        """Return the identity without a track that was last detected here, or a new one."""
+        overlaps = {identity: iou(box, last) for identity, (last, _) in self._untracked.items()}
         best = max(overlaps, key=overlaps.__getitem__, default=None)
-        if best is None or overlaps[best] <= 0:
-            return self._new_identity()
-        del self._first_boxes[best]
+        if best is None or overlaps[best] < MIN_OVERLAP:
+            self._next += 1
+            return self._next - 1
+        del self._untracked[best]
         return best
-
-    def _new_identity(self) -> int:
-        self._next += 1
-        return self._next - 1
 
 
 class SinglePersonTracker:
