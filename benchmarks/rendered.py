@@ -9,7 +9,10 @@ fair1, which are never used for training. PA-MPJPE is measured over the twelve l
 annotated in COCO, of the people who were detected. "complete" are those with all twelve joints
 inside the image. The same people are also measured with true 2D of COCO's joints.
 
-This is a test and not for choosing settings.
+    python benchmarks/rendered.py --data data/open --held-out runs/mine  # for choosing settings
+
+The test is not for choosing settings. `--held-out` measures CMU 05 and 14 in the images for
+training instead; weights trained with `data.held_out` (configs/open.toml) have not seen them.
 """
 
 import argparse
@@ -20,7 +23,7 @@ import numpy as np
 import torch
 
 from camerapose.core.joint_formats import COCO_17
-from camerapose.data.datasets import rendered
+from camerapose.data.datasets import anny, rendered
 from camerapose.data.datasets.rendered import errors
 from camerapose.data.datasets.rendered.content import COCO_23, LIMBS, Rendered
 from camerapose.evaluate import metrics
@@ -38,13 +41,18 @@ def main() -> None:
     parser.add_argument("--model", default="heavy")
     parser.add_argument("--n", type=int, default=1000, help="number of images")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--held-out", action="store_true", help="CMU 05 and 14 of the split train")
     parser.add_argument("--errors", type=Path, help="write the errors of the detector (.json)")
     parser.add_argument("--json", type=Path, help="write the results of the last weights")
     arguments = parser.parse_args()
     raw = rendered.read(
         arguments.data, detector=arguments.detector, model=arguments.model, n=arguments.n,
-        split="test", out=arguments.out, workers=arguments.workers,
+        split="train" if arguments.held_out else "test", out=arguments.out,
+        workers=arguments.workers,
     )  # fmt: skip
+    if arguments.held_out:
+        subject = [clip.rpartition("/")[0] for clip in raw.clip.tolist()]
+        raw = raw.rows(np.isin(subject, anny.HELD_OUT))
     detector = f"{arguments.detector} {arguments.model}".strip()
     print(f"{detector}: {len(raw.matched):,} images, {raw.matched.mean():.1%} detected correctly")
     if arguments.errors:

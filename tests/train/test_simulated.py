@@ -115,7 +115,12 @@ def test_calibrated_standard_deviations_contain_two_thirds_of_the_errors():
         World(0.4 * torch.randn(50, 46, 3), torch.ones(50)), EngineOptions()
     )
     validation.calibrate(model, pairs)
-    assert validation.validate(model, pairs)["within_1"] == pytest.approx(68.27, abs=0.1)
+    values = validation.validate(model, pairs)
+    too_many, too_few = values["within_1"] - 68.27, 95.45 - values["within_2"]
+    assert too_many == pytest.approx(too_few, abs=0.5)  # both differ by the same amount
+    model.calibration.mul_(1.2)
+    others = validation.validate(model, pairs)
+    assert others["within_1"] - 68.27 > too_many
 
 
 def rendered_people(n=200):

@@ -13,6 +13,8 @@ from camerapose.train.simulated.losses import facing_target
 
 #: Number of poses, and seed of their cameras and detectors.
 POSES, SEED = 4096, 7
+#: Share of normally distributed errors within one and two standard deviations.
+COVERAGE = {1: 0.6827, 2: 0.9545}
 _LIMBS = [BODY_46.index(joint) for joint in LIMBS]
 
 
@@ -55,12 +57,22 @@ def validate(model: BodyModel, sample: Sample) -> dict[str, float]:
 
 @torch.no_grad()
 def calibrate(model: BodyModel, sample: Sample) -> None:
-    """Set the factor of the standard deviations so that 68.3% of coordinate errors are within."""
+    """Set the factor of the standard deviations.
+
+    The errors have longer tails than a normal distribution, so that no factor gives both of its
+    coverages within one and two standard deviations: the larger difference is minimised.
+    """
     model.eval()
     predicted = model(sample.pose2d, sample.confidence, sample.known)
     target = facing_target(predicted, sample)
-    ratio = _ratio(predicted.facing, target, predicted.log_std)
-    model.calibration.copy_(ratio.flatten().quantile(0.6827))
+    ratio = _ratio(predicted.facing, target, predicted.log_std).flatten().sort().values
+    low, high = float(ratio[len(ratio) // 4]), float(ratio[99 * len(ratio) // 100])
+    factors = torch.linspace(low, high, 2000, device=ratio.device)
+    shares = [torch.searchsorted(ratio, n * factors) / len(ratio) for n in COVERAGE]
+    difference = [
+        (share - wanted).abs() for share, wanted in zip(shares, COVERAGE.values(), strict=True)
+    ]
+    model.calibration.copy_(factors[torch.maximum(*difference).argmin()])
 
 
 def _ratio(facing: Tensor, target: Tensor, log_std: Tensor) -> Tensor:

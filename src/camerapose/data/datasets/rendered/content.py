@@ -52,7 +52,7 @@ class Rendered:
         detected: pixels and confidence; zeros if no person was detected.
         matched: whether the detection is of this person.
         coco: surface points (`COCO_23`), camera frame, metres.
-    bones: `joints.BONES`, camera frame, metres.
+        bones: `joints.BONES`, camera frame, metres.
         visible: 0 outside of the image, 1 hidden, 2 visible, for each of `COCO_23`.
         focal: pixels; the principal point is the image centre.
         size: (width, height).
@@ -74,6 +74,11 @@ class Rendered:
     source: Int[np.ndarray, " n"]
     clip: np.ndarray
     people: Int[np.ndarray, " n"]
+
+    def rows(self, which: Bool[np.ndarray, " n"]) -> "Rendered":
+        """Return some of the images."""
+        columns = {k: v[which] for k, v in vars(self).items() if k != "skeleton"}
+        return Rendered(skeleton=self.skeleton, **columns)
 
     @property
     def pixels(self) -> Float[np.ndarray, "n 23 2"]:
