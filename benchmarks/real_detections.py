@@ -2,6 +2,7 @@
 
     python benchmarks/real_detections.py                 # default weights
     python benchmarks/real_detections.py runs/mine       # other weights
+    python benchmarks/real_detections.py --limbs         # only the twelve limb joints given
     python benchmarks/real_detections.py --json benchmarks/results/real-bundled.json
 
 The video is `Demo_SinglePerson` of the package pose2sim 0.10.49 (BSD-3-Clause): one person, four
@@ -52,10 +53,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
     parser.add_argument("--rotated-views", action="store_true", help="average over rotated views")
+    parser.add_argument("--limbs", action="store_true", help="give only the twelve limb joints")
     parser.add_argument("--json", type=Path, help="JSON file for the results")
     arguments = parser.parse_args()
     views = detections()
     truth, error = triangulate(views)
+    if arguments.limbs:
+        others = [i for i, joint in enumerate(BLAZEPOSE_33.joints) if joint not in LIMBS]
+        for view in views.values():
+            view["points"][:, others] = 0.0
     print(f"ground truth: {truth.shape[0]} frames, mean reprojection error {error:.1f} px")
     rows = measure(
         Predictor(arguments.weights, rotated_views=arguments.rotated_views), views, truth
