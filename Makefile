@@ -7,8 +7,9 @@ PYTEST_ARGS ?=
 UV ?= uv
 INTEROP := .interop
 MODEL := Model_Pose2Sim_simple.osim
+VIEWER := src/camerapose/view/report/assets
 
-.PHONY: help demo setup lint test test-quick test-interop docs requirements clean
+.PHONY: help demo setup lint test test-quick test-interop viewer docs requirements clean
 
 help:
 	@echo "make demo         predict 3D poses for a sample video, figures in $(DEMO)/"
@@ -17,6 +18,7 @@ help:
 	@echo "make test-quick   run the fast tests"
 	@echo "make test         run the linter and all tests"
 	@echo "make test-interop open exported files in Blender, OpenSim and web viewers (installs 1.5 GB into .interop/)"
+	@echo "make viewer       bundle the JavaScript libraries of the HTML report (requires npm)"
 	@echo "make docs         build the documentation into site/"
 	@echo "make requirements pin the dependencies of pyproject.toml with hashes (requires uv)"
 
@@ -38,6 +40,14 @@ test: lint
 
 test-interop: .venv/.dev $(INTEROP)/.installed
 	INTEROP=$(abspath $(INTEROP)) $(BIN)/python -m pytest interop $(PYTEST_ARGS)
+
+# The bundle is committed: neither users nor tests need npm.
+viewer:
+	npm install --prefix $(VIEWER) --no-audit --no-fund --silent --no-package-lock
+	cd $(VIEWER) && { echo '/*'; cat LICENSES.txt; echo '*/'; node_modules/.bin/esbuild libraries.js \
+	  --bundle --minify --format=iife --global-name=lib --legal-comments=none; } > libraries.min.js
+	cp $(VIEWER)/node_modules/uplot/dist/uPlot.min.css $(VIEWER)/uplot.min.css
+	rm -r $(VIEWER)/node_modules
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

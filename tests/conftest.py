@@ -66,7 +66,8 @@ SLOW_FILES = {
     "test_full_disk.py", "test_fuzz.py", "test_fuzz_inputs.py", "test_golden.py",
     "test_keypoint_formats.py", "test_known_quantities.py", "test_lifters.py",
     "test_mutated_media.py", "test_paper.py", "test_privacy.py", "test_processes.py",
-    "test_refiner.py", "test_rendered.py", "test_serve.py", "test_simulated.py", "test_training.py",
+    "test_refiner.py", "test_rendered.py", "test_report_browser.py", "test_serve.py",
+    "test_simulated.py", "test_training.py",
 }  # fmt: skip
 
 

@@ -65,7 +65,6 @@ def figure(poses, folder):
 
 
 def report(poses, folder):
-    pytest.importorskip("plotly")
     from camerapose.view.report import write_report
 
     return write_report(poses, folder / "report.html", "walk")

@@ -4,11 +4,9 @@ import builtins
 import http.client
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import zipfile
 from pathlib import Path
@@ -16,17 +14,12 @@ from types import SimpleNamespace
 
 import pytest
 from helpers import fakes
+from helpers.browser import chromium, errors, wait
 
 from camerapose.core import plugins
 from camerapose.infer.options import PredictOptions
 from camerapose.server.limits import ServerLimits
 from camerapose.server.serve import open_page, serve
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-#: Flags for a machine without sandbox and display, and without background traffic.
-FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-         "--disable-background-networking --disable-component-update "
-         "--use-angle=swiftshader --enable-unsafe-swiftshader --window-size=1280,1400")  # fmt: skip
 
 
 def test_no_gradio(monkeypatch):
@@ -159,30 +152,8 @@ def test_port_in_use(graph):
 @pytest.fixture
 def browser(tmp_path):
     """Start headless Chromium, which stores downloads in `tmp_path`."""
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("no chromium and chromedriver on this machine")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.add_experimental_option(
-        "prefs", {"download.default_directory": str(tmp_path / "downloads")}
-    )
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
-
-
-def wait(condition, what, seconds=180):
-    """Return the value of `condition` once it is true."""
-    until = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < until, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
-    return value
+    with chromium(tmp_path) as driver:
+        yield driver
 
 
 @pytest.mark.filterwarnings("ignore:::gradio")
@@ -205,12 +176,12 @@ def test_in_a_browser(server, browser, photo, tmp_path):
     assert "1 pose" in find("#summary")[0].text and find("#figure img")
     browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", frame)
     browser.switch_to.frame(frame)
-    wait(lambda: find(".gl-container canvas"), "the 3D view")
-    eye = "return document.querySelector('.plotly-graph-div').layout.scene.camera.eye.x"
-    assert browser.execute_script(eye) == pytest.approx(0.8)
-    canvas = find(".gl-container canvas")[0]
-    webdriver.ActionChains(browser).drag_and_drop_by_offset(canvas, 80, 0).perform()
-    wait(lambda: abs(browser.execute_script(eye) - 0.8) > 0.05, "the rotation")
+    wait(lambda: browser.execute_script("return Boolean(window.report.scene)"), "the 3D view")
+    eye = "return report.scene.views[0].camera.position.x"
+    before = browser.execute_script(eye)
+    view = find(".view > div")[0]
+    webdriver.ActionChains(browser).drag_and_drop_by_offset(view, 80, 0).perform()
+    wait(lambda: abs(browser.execute_script(eye) - before) > 0.05, "the rotation")
     browser.switch_to.default_content()
 
     wait(lambda: find("#files a[download]"), "the files")[0].click()
@@ -225,9 +196,8 @@ def test_in_a_browser(server, browser, photo, tmp_path):
     message = wait(lambda: find(".toast-body") and find(".toast-body")[0].text, "the error")
     assert "broken.mp4 cannot be read as a video" in message and str(server.folder) not in message
 
-    errors = [m["message"] for m in browser.get_log("browser") if m["level"] == "SEVERE"]
     # Gradio's page requests the progress of an upload, which may already be complete.
-    assert not [error for error in errors if "upload_progress" not in error]
+    assert not [error for error in errors(browser) if "upload_progress" not in error]
     events = [json.loads(line["message"])["message"] for line in browser.get_log("performance")]
     requested = {event["params"]["request"]["url"] for event in events
              if event["method"] == "Network.requestWillBeSent"}  # fmt: skip

@@ -1,5 +1,6 @@
 """Predictions in several joint definitions: what is drawn of them, with standard deviations."""
 
+import base64
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,9 @@ from camerapose import Camera, Poses
 from camerapose.core.joint_formats import BODY_46, COCO_17, FORMATS, H36M_17, HALPE_26
 from camerapose.view.displayed import displayed, std_pixels
 from camerapose.view.frames import draw_frames
-from camerapose.view.report.curves import curves
-from camerapose.view.report.scene import skeleton_traces
+from camerapose.view.report.curves import panels
+from camerapose.view.report.payload import payload
+from camerapose.view.report.recording import Recording
 from camerapose.view.rows import Row
 from camerapose.view.style import STD
 
@@ -91,12 +93,15 @@ def blended(color, alpha=0.3):
 
 def test_report_has_heels_and_standard_deviations():
     poses = predicted()
-    panels = curves(poses)
-    heels = panels["height of the heels above the camera, m"]
+    poses = replace(poses, labels={"frame": np.arange(len(poses))})
+    lines = {panel.title: panel.lines for panel in panels(poses)}
+    left, _ = lines["height of the heels above the camera, m"]
     expected = -poses.pose3d[:, BODY_46.index("left_heel"), 1]
-    np.testing.assert_array_equal(heels["left heel"], expected)
-    (mean,) = panels["mean standard deviation, mm"].values()
-    np.testing.assert_allclose(mean, 100, rtol=1e-5)
-    drawn = displayed(poses)
-    traces = skeleton_traces(drawn.pose3d[0], HALPE_26, None, drawn.pose3d_std[0])
-    assert "left heel, ±100 mm" in traces[-1]["text"]
+    np.testing.assert_array_equal(left.values, expected)
+    (mean,) = lines["mean standard deviation, mm"]
+    np.testing.assert_allclose(mean.values, 100, rtol=1e-5)
+    (knee, _) = lines["knee flexion, degrees"]
+    assert knee.std is not None and np.isfinite(knee.std).all()
+    content = payload(poses, [(0, poses)], Recording())
+    std = np.frombuffer(base64.b64decode(content["people"][0]["std"]), "<u2")
+    assert content["skeleton"]["joints"] == list(HALPE_26.joints) and set(std) == {100}

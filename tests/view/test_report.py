@@ -1,47 +1,80 @@
-"""The HTML report: self-contained, and its content."""
+"""The HTML report: self-contained, and its content; see also test_report_browser."""
 
-import builtins
+import base64
+import io
+import json
 import re
 from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
-from helpers.clips import walk
+from helpers.reports import grey_video, one_person, two_people
 
-from camerapose.core.poses import Poses
-from camerapose.view.report import write_report
-from camerapose.view.report.curves import joint_angles, time_axis
-from camerapose.view.report.plots import MAX_POSES
+from camerapose.view.report import Recording, write_report
+from camerapose.view.report.curves import angle_panels, panels, time_axis
+from camerapose.view.report.plots import write_plots
+from camerapose.view.report.preview import MAX_SECONDS, Preview
 
 
 @pytest.fixture(scope="module")
 def poses():
-    ground_truth, _ = walk(frames=300)
-    return replace(ground_truth, image_size=np.tile(np.float32([1280, 720]), (300, 1)))
+    return one_person()
 
 
-def test_page_is_self_contained(poses, tmp_path):
-    path = write_report(poses, tmp_path / "report.html", "walk <1>")
+@pytest.fixture(scope="module")
+def people():
+    return two_people()
+
+
+@pytest.fixture(scope="module")
+def video():
+    return grey_video()
+
+
+def data(page):
+    return json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.S)[1])
+
+
+def array(text, dtype):
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def test_page_is_self_contained_and_has_every_pose(people, video, tmp_path):
+    path = write_report(people, tmp_path / "report.html", "walk <1>", Recording(video=video))
     page = path.read_text()
-    assert "walk &lt;1&gt;" in page and "<h2>" not in page
+    assert "walk &lt;1&gt;" in page and 'name="viewport"' in page
     assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?!data:)', page)
-    names = re.findall(r'"name":"(\d+)"', page)
-    assert "addFrames" in page and '"yaxis7"' in page
-    assert len(set(names)) == MAX_POSES and {"0", "299"} <= set(names)
+    content = data(page)
+    assert [person["number"] for person in content["people"]] == [0, 3]
+    for person, own in zip(content["people"], (people[:120], people[120:]), strict=True):
+        points = array(person["points"], "<i2").reshape(len(own), 16, 3) * person["scale"]
+        np.testing.assert_allclose(points, own.pose3d, atol=0.6 * person["scale"])
+        np.testing.assert_allclose(array(person["time"], "<f4"), own.labels["time"], atol=1e-6)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_each_person_has_a_section(poses, tmp_path):
-    other = replace(poses[:40], labels={k: v[:40] for k, v in poses.labels.items()})
-    other = replace(other, labels=other.labels | {"person": np.full(40, 3)})
-    page = write_report(Poses.cat([poses, other]), tmp_path / "report.html").read_text()
-    assert page.index("Person 0") < page.index("Person 3")
+def test_distant_people_fit_into_the_numbers(poses, tmp_path):
+    far = replace(poses, pose3d=poses.pose3d + np.float32([0, 0, 900]))
+    person = data(write_report(far, tmp_path / "report.html").read_text())["people"][0]
+    points = array(person["points"], "<i2").reshape(-1, 16, 3) * person["scale"]
+    np.testing.assert_allclose(points, far.pose3d, atol=0.02)
+
+
+def test_hidden_joints_and_filled_poses_are_marked(poses, tmp_path):
+    confidence, wrist = poses.confidence.copy(), poses.skeleton.index("left_wrist")
+    confidence[:, wrist] = 0.1
+    filled = np.arange(120) == 7
+    marked = replace(poses, confidence=confidence, labels=poses.labels | {"filled": filled})
+    person = data(write_report(marked, tmp_path / "report.html").read_text())["people"][0]
+    hidden = array(person["hidden"], np.uint8).reshape(120, 16).astype(bool)
+    assert hidden[:, wrist].all() and hidden[7].all() and hidden.sum() == 120 + 15
 
 
 def test_refinement_of_each_joint(poses, tmp_path):
     moved = poses.pose2d.copy()
     elbow = poses.skeleton.index("left_elbow")
-    moved[:, elbow, 0] += 10 * 2 / 1280  # ten pixels
+    moved[:, elbow, 0] += 10 * 2 / 640  # ten pixels
     refined = replace(poses[:9], refined2d=moved[:9])
     page = write_report(refined, tmp_path / "report.html").read_text()
     assert "<td>left elbow</td><td>10.0</td><td>10.0</td><td>1.00</td>" in page
@@ -50,48 +83,67 @@ def test_refinement_of_each_joint(poses, tmp_path):
     assert "Refinement" not in write_report(unseen, tmp_path / "report.html").read_text()
 
 
-def test_joint_angles(poses):
-    angles = joint_angles(poses)
-    assert set(angles) == {
-        f"{s} {j}"
-        for s in ("left", "right")
-        for j in ("knee flexion", "elbow flexion", "hip flexion")
-    }
+def test_curves_have_standard_deviations_where_the_poses_have(poses):
     straight = replace(poses, pose3d=poses.pose3d.copy())
     hip, knee, ankle = (poses.skeleton.index(f"left_{j}") for j in ("hip", "knee", "ankle"))
     straight.pose3d[:, hip], straight.pose3d[:, knee] = [0, 0, 4], [0, 0.4, 4]
-    straight.pose3d[:150, ankle], straight.pose3d[150:, ankle] = [0, 0.8, 4], [0.4, 0.4, 4]
-    knees = joint_angles(straight)["left knee flexion"]
-    np.testing.assert_allclose(knees[:150], 0, atol=0.1)
-    np.testing.assert_allclose(np.abs(knees[150:]), 90, atol=0.1)
+    straight.pose3d[:60, ankle], straight.pose3d[60:, ankle] = [0, 0.8, 4], [0.4, 0.4, 4]
+    known = {panel.title: panel.lines for panel in angle_panels(straight)}
+    left, right = known["knee flexion, degrees"]
+    assert (left.name, right.name) == ("left", "right") and left.std is None
+    np.testing.assert_allclose(left.values[:60], 0, atol=0.1)
+    np.testing.assert_allclose(np.abs(left.values[60:]), 90, atol=0.1)
+    titles = {panel.title for panel in panels(straight)}
+    assert {"trunk, degrees", "shoulder elevation, degrees", "distance from the camera, m"} < titles
+    std = np.full(poses.confidence.shape, 0.01, np.float32)
+    with_std = angle_panels(replace(poses, pose3d_std=std))
+    assert all(line.std is not None and (line.std > 0).all() for p in with_std for line in p.lines)
 
 
 def test_time_axis(poses):
     times, unit = time_axis(poses)
     np.testing.assert_allclose(times, poses.labels["time"])
     assert unit == "seconds"
-    bare = replace(poses, labels={"frame": np.arange(300)})
-    np.testing.assert_allclose(time_axis(bare)[0], np.arange(300))
+    bare = replace(poses, labels={"frame": np.arange(120)})
+    np.testing.assert_allclose(time_axis(bare)[0], np.arange(120))
     assert time_axis(bare)[1] == "frame"
 
 
 def test_single_pose_has_no_curves(poses, tmp_path):
-    page = write_report(poses[:1], tmp_path / "report.html").read_text()
-    figure = page[page.rindex("Plotly.newPlot") :]
-    assert "left knee" in figure and "scatter3d" in figure
-    assert "addFrames" not in figure and '"yaxis2"' not in figure
+    image = np.zeros((360, 640, 3), np.uint8)
+    recording = Recording(images={0: image})
+    content = data(write_report(poses[:1], tmp_path / "report.html", "a", recording).read_text())
+    assert content["start"] == content["end"] and content["people"][0]["panels"] == []
+    assert content["media"]["images"][0]["source"].startswith("data:image/jpeg;base64,")
+    assert write_plots(poses[:1], tmp_path) == []
 
 
-def test_no_poses_and_no_plotly(poses, tmp_path, monkeypatch):
+def test_no_poses_and_missing_columns(poses, tmp_path):
     with pytest.raises(ValueError, match="no person was detected"):
         write_report(poses[:0], tmp_path / "a.html")
-    real = builtins.__import__
+    with pytest.raises(ValueError, match="no camera"):
+        write_report(replace(poses, camera=None), tmp_path / "a.html")
 
-    def refuse(name, *rest):
-        if name.startswith("plotly"):
-            raise ModuleNotFoundError(name)
-        return real(name, *rest)
 
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ValueError, match=r"camerapose\[report\]"):
-        write_report(poses, tmp_path / "a.html")
+def test_plots(people, tmp_path):
+    files = write_plots(people, tmp_path)
+    assert [file.name for file in files] == [
+        "angles.png", "angles.pdf", "trajectories.png", "trajectories.pdf",
+    ]  # fmt: skip
+    assert files[0].read_bytes()[1:4] == b"PNG" and files[1].read_bytes()[:4] == b"%PDF"
+
+
+def test_video_keeps_the_times_of_its_frames():
+    preview = Preview(25.0, 2.0, slowmo=2.0)
+    times = [0.4, 0.44, 0.5, 0.9]
+    preview.add(np.zeros((90, 160, 3), np.uint8), 3, 0.1)  # of an earlier pass
+    for index, time in enumerate(times):
+        preview.add(np.zeros((90, 161, 3), np.uint8), index, time)
+    content, start = preview.finish()
+    assert start == pytest.approx(0.2)
+    with av.open(io.BytesIO(content)) as file:
+        decoded = [frame.time for frame in file.decode(video=0)]
+    np.testing.assert_allclose(decoded, (np.array(times) - 0.4) / 2, atol=1e-3)
+    preview.add(np.zeros((90, 160, 3), np.uint8), 9, 0.9)
+    preview.add(np.zeros((90, 160, 3), np.uint8), 10, 1.0 + MAX_SECONDS)
+    assert preview.finish() is None and Preview(None).finish() is None

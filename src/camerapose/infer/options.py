@@ -109,11 +109,14 @@ class PredictOptions:
         "(Blender), gltf and usd (viewers, game engines)"
     )
     ground: bool = False
-    "estimate the ground plane and align exported files with gravity; for a static camera"
+    (
+        "estimate the ground plane and align exported files and the report with gravity; for a "
+        "static camera"
+    )
     overlay: bool = False
     "also write overlay.mp4, the video with the poses drawn on it"
     report: bool = False
-    "also write report.html, an interactive 3D view with curves over time"
+    "also write report.html, an interactive 3D view with curves over time, and plots of the curves"
     figure: bool = True
     "draw image, 2D, 3D and reprojection"
 
@@ -178,5 +181,5 @@ def _check_names(options: PredictOptions) -> None:
             plugins.load(kind, name)
     if options.skeleton is not None:
         joint_formats.get(options.skeleton)
-    if options.ground and not options.export:
-        raise ValueError("ground requires export, since it only affects exported files")
+    if options.ground and not (options.export or options.report):
+        raise ValueError("ground requires export or report, since it only affects these files")

@@ -9,7 +9,7 @@ import numpy as np
 from camerapose.core import plugins
 from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
-from camerapose.infer import clip
+from camerapose.infer import clip, report
 from camerapose.infer.detection import Detections, Person
 from camerapose.infer.lift import Lifted, lift
 from camerapose.infer.live_smoothing import LiveSmoother
@@ -18,6 +18,7 @@ from camerapose.infer.predictor import Predictor
 from camerapose.io import export, files, results
 from camerapose.io.frames import Frame
 from camerapose.io.source import Source
+from camerapose.view.report.preview import Preview
 
 
 class LiveWriter:
@@ -66,6 +67,7 @@ def write_outputs(
     options: PredictOptions,
     *,
     images: dict[int, np.ndarray],
+    preview: Preview | None,
     progress: bool,
     log: Log,
 ) -> list[Path]:
@@ -75,6 +77,7 @@ def write_outputs(
         poses: after per-clip processing.
         out: existing folder.
         images: frames for the figure of a video, by their numbers.
+        preview: small copy of a video for the report.
 
     Returns:
         The files.
@@ -83,11 +86,12 @@ def write_outputs(
     if len(poses):
         times = lifted.detections.frames[1]
         span = (float(times[0]), float(times[-1])) if source.is_video and len(times) else None
-        written += _export(poses, out / _stem(source), options, span, log)
+        plane = clip.estimate_ground(poses) if options.ground else None
+        if plane is not None:
+            log(_camera_pose(plane))
+        written += _export(poses, out / _stem(source), options, plane, span)
         if options.report:
-            from camerapose.view.report import write_report
-
-            written.append(write_report(poses, out / "report.html", source.title))
+            written += report.write(poses, source, out, span=span, plane=plane, preview=preview)
     if options.overlay:
         from camerapose.view.overlay import write_overlay
 
@@ -130,19 +134,19 @@ def _insert_zeros(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _export(
-    poses: Poses, base: Path, options: PredictOptions, span: tuple[float, float] | None, log: Log
+    poses: Poses,
+    base: Path,
+    options: PredictOptions,
+    plane: Ground | None,
+    span: tuple[float, float] | None,
 ) -> list[Path]:
     """Write the files of each format.
 
     Args:
         base: path of the files without suffix.
+        plane: estimated ground.
         span: time of their first and last row, seconds; None: those of the poses.
     """
-    if not options.export:
-        return []
-    plane = clip.estimate_ground(poses) if options.ground else None
-    if plane is not None:
-        log(_camera_pose(plane))
     start, end = span or (None, None)
     written = []
     for name in options.export:

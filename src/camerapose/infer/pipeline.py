@@ -30,6 +30,7 @@ from camerapose.infer.outputs import LiveWriter, write_outputs, write_poses
 from camerapose.infer.people import select_people
 from camerapose.infer.postprocess import known_focal, process
 from camerapose.infer.predictor import Predictor
+from camerapose.infer.report import observer, start_preview
 from camerapose.infer.request import check_request
 from camerapose.infer.search import ViewDetector, find_view
 from camerapose.infer.summary import summarize
@@ -92,11 +93,14 @@ def _run(
     """Read, detect, track, lift, process and write."""
     began = time.monotonic()
     sampler, live = FrameSampler(), _live_writer(source, out, predictor, options)
+    preview = start_preview(source, info, options)
 
     if source.kind == "keypoints":
         detections = read_keypoints(source, options, log)
     else:
-        observers: list[Observer] = [sampler] if live is None else [sampler, live]
+        observers: list[Observer] = [sampler]
+        observers += [] if live is None else [live]
+        observers += [] if preview is None else [observer(preview)]
         detections = _detect_all(source, info, options, observers, progress)
     with delayed_interrupt(log):
         detections = select_people(
@@ -120,7 +124,7 @@ def _run(
     if out is not None:
         written += write_outputs(
             poses, lifted, source, out, options,
-            images=sampler.images, progress=progress, log=log,
+            images=sampler.images, preview=preview, progress=progress, log=log,
         )  # fmt: skip
         log("wrote " + ", ".join(str(path) for path in written))
     if detections.error is not None:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from PIL import Image
-
 #: Clock ticks per second, as in MPEG.
 CLOCK = 90000
 
@@ -24,18 +22,15 @@ class VideoEncoder:
         self._stream: Any = None
         self._start, self._last = 0.0, -1
 
-    def write(self, image: Image.Image, time: float) -> None:
-        """Encode an image with even sides; `time` is in seconds."""
-        import av
-
+    def write(self, frame: Any, time: float) -> None:
+        """Encode a PyAV frame with even sides; `time` is in seconds."""
         if self._stream is None:
-            self._open_stream(image.size)
+            self._open_stream((frame.width, frame.height))
             self._start = time
-        size = self._stream.width, self._stream.height
-        if image.size != size:  # the video changes its size
-            image = image.resize(size)
+        width, height = self._stream.width, self._stream.height
+        if (frame.width, frame.height) != (width, height):  # the video changes its size
+            frame = frame.reformat(width, height)
         self._last = max(self._last + 1, round((time - self._start) * CLOCK))
-        frame = av.VideoFrame.from_image(image)
         frame.pts, frame.time_base = self._last, Fraction(1, CLOCK)
         self._file.mux(self._stream.encode(frame))
 
@@ -51,11 +46,7 @@ class VideoEncoder:
         self._stream.codec_context.time_base = Fraction(1, CLOCK)
 
 
-def shrink_even(image: Image.Image, max_side: int) -> Image.Image:
-    """Return an image with sides of at most `max_side`, even as H.264 requires."""
-    scale = min(1.0, max_side / max(image.size))
-    size = (
-        max(2, round(image.width * scale / 2) * 2),
-        max(2, round(image.height * scale / 2) * 2),
-    )
-    return image if image.size == size else image.resize(size, reducing_gap=2.0)
+def even_size(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """Return the size of an image with sides of at most `max_side`, even as H.264 requires."""
+    scale = min(1.0, max_side / max(width, height))
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

@@ -18,7 +18,7 @@ from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import AtomicFile
 from camerapose.io.source import Source
 from camerapose.view.displayed import displayed, std_pixels
-from camerapose.view.encoder import VideoEncoder, shrink_even
+from camerapose.view.encoder import VideoEncoder, even_size
 from camerapose.view.style import HIDDEN, LEFT, PEOPLE, RIGHT, STD
 
 #: Maximum of the longer side, pixels; larger videos are shrunk.
@@ -73,14 +73,13 @@ def write_overlay(
     with AtomicFile(path) as temporary, av.open(str(temporary), "w", format="mp4") as file:
         encoder = VideoEncoder(file, fps, {"crf": "23", "preset": "veryfast"})
         for frame in tqdm(frames, unit="frame", desc=path.name, disable=None if progress else True):
-            image = shrink_even(Image.fromarray(frame.image), MAX_SIDE)
-            scale = image.width / frame.image.shape[1]
+            image, scale = _shrink(frame.image)
             draw = ImageDraw.Draw(image, "RGBA")  # blends translucent colours
             for row in rows[frame.index] if stds is not None else ():
                 _draw_std(draw, bones[row] * scale, stds[row] * scale)
             for row in rows[frame.index]:
                 _draw_person(draw, poses, row, bones[row] * scale, joints[row] * scale)
-            encoder.write(image, frame.time)
+            encoder.write(av.VideoFrame.from_image(image), frame.time)
         encoder.finish()
     return path
 
@@ -91,6 +90,13 @@ def _draw_std(draw: ImageDraw.ImageDraw, points: np.ndarray, radii: np.ndarray) 
     for (x, y), radius in zip(points, radii, strict=True):
         if radius >= 1:
             draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=color)
+
+
+def _shrink(array: np.ndarray) -> tuple[Image.Image, float]:
+    """Return the frame with sides of at most `MAX_SIDE`, and its scale."""
+    size = even_size(array.shape[1], array.shape[0], MAX_SIDE)
+    image = Image.fromarray(array)
+    return (image if image.size == size else image.resize(size)), size[0] / array.shape[1]
 
 
 def _draw_person(

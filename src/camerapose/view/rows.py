@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from camerapose.core.poses import Poses
 
 #: Longer side, pixels, of the images given to a figure; its panels show a part of them.
@@ -45,3 +47,15 @@ def spread(values: Sequence[Item], count: int) -> list[Item]:
     """Choose at most `count` values: the centres of as many equal parts of the sequence."""
     n = min(count, len(values))
     return [values[int((i + 0.5) * len(values) / n)] for i in range(n)]
+
+
+def split_people(poses: Poses) -> list[tuple[int, Poses]]:
+    """Return number and poses, in the order of frames, of each person, most frames first."""
+    numbers = poses.labels.get("person", np.zeros(len(poses), int))
+    people, counts = np.unique(numbers, return_counts=True)
+    parts = []
+    for person in people[np.argsort(-counts, kind="stable")]:
+        own = poses[np.flatnonzero(numbers == person)]
+        order = np.argsort(own.labels["frame"], kind="stable")
+        parts.append((int(person), own[order]))
+    return parts

@@ -1,16 +1,49 @@
 """Quantities of one person over time: joint angles, distance, heights, confidence, errors."""
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Float
 
 from camerapose.core import angles
 from camerapose.core.poses import Poses
 from camerapose.view.displayed import displayed
+from camerapose.view.style import LEFT, RIGHT, TEXT
 
 #: Angles that are shown, by the title of their panel; see `camerapose.core.angles`.
-ANGLES = {"knee flexion": "knee_angle", "hip flexion": "hip_flexion", "elbow flexion": "elbow_flex"}
-
+ANGLES = {
+    "knee flexion": "knee_angle",
+    "hip flexion": "hip_flexion",
+    "ankle dorsiflexion": "ankle_angle",
+    "elbow flexion": "elbow_flex",
+    "shoulder elevation": "shoulder_elevation",
+}
+#: Angles of the trunk, by their name in the panel.
+TRUNK = {"extension": "lumbar_extension", "bending": "lumbar_bending"}
 #: Joints with a panel of their own in formats with feet.
 HEELS = ("left_heel", "right_heel")
+COLORS = {"left": LEFT, "right": RIGHT, "extension": TEXT, "bending": "#8A5FBF"}
+
+
+class Line(NamedTuple):
+    """A curve; `std` is None where the model does not predict standard deviations."""
+
+    name: str
+    values: Float[np.ndarray, " n"]
+    std: Float[np.ndarray, " n"] | None = None
+
+    @property
+    def color(self) -> str:
+        """Return a hex code."""
+        return COLORS.get(self.name.partition(" ")[0], TEXT)
+
+
+class Panel(NamedTuple):
+    """Curves that share an axis; `digits` are those after the decimal point."""
+
+    title: str
+    lines: list[Line]
+    digits: int = 0
 
 
 def time_axis(poses: Poses) -> tuple[np.ndarray, str]:
@@ -20,42 +53,61 @@ def time_axis(poses: Poses) -> tuple[np.ndarray, str]:
     return np.asarray(poses.labels["frame"], float), "frame"
 
 
-def joint_angles(poses: Poses) -> dict[str, np.ndarray]:
-    """Return angles (n,) in degrees by name, such as "left knee flexion"; 0 is a straight limb."""
+def angle_panels(poses: Poses) -> list[Panel]:
+    """Return the joint angles in degrees; 0 is a straight limb or an upright trunk."""
     upright = np.asarray(poses.pose3d, float) * [1.0, -1.0, -1.0]
     known = angles.joint_angles(upright, poses.skeleton)
-    return {
-        f"{side} {title}": known[f"{name}_{side[0]}"]
-        for title, name in ANGLES.items()
-        for side in ("left", "right")
-        if f"{name}_{side[0]}" in known
-    }
+    std: dict[str, np.ndarray] = {}
+    if poses.pose3d_std is not None:
+        std = angles.joint_angle_std(upright, poses.pose3d_std, poses.skeleton)
+    panels = []
+    for title, name in ANGLES.items():
+        keys = {side: f"{name}_{side[0]}" for side in ("left", "right")}
+        panels.append((title, {side: key for side, key in keys.items() if key in known}))
+    panels.append(("trunk", {title: key for title, key in TRUNK.items() if key in known}))
+    return [
+        Panel(f"{title}, degrees", [Line(n, known[k], std.get(k)) for n, k in names.items()])
+        for title, names in panels
+        if names
+    ]
 
 
-def curves(poses: Poses) -> dict[str, dict[str, np.ndarray]]:
-    """Return the curves (n,) by panel title and name."""
-    values = joint_angles(poses)
-    panels = {
-        f"{title}, degrees": {name: v for name, v in values.items() if name.endswith(title)}
-        for title in ANGLES
-    }
+def panels(poses: Poses) -> list[Panel]:
+    """Return all panels of one person."""
+    others = [
+        Panel("distance from the camera, m", [Line("distance", _distance(poses))], 2),
+        *_heights(poses),
+        Panel("mean confidence", [Line("confidence", poses.confidence.mean(1))], 2),
+    ]
+    if poses.camera is not None:
+        error = Line("error", poses.reprojection_error)
+        others.append(Panel("reprojection error, pixels", [error], 1))
+    if poses.pose3d_std is not None:
+        std = np.where(np.isfinite(poses.pose3d_std), poses.pose3d_std, np.nan)
+        mean = Line("standard deviation", 1000 * np.nanmean(std, axis=1))
+        others.append(Panel("mean standard deviation, mm", [mean]))
+    return angle_panels(poses) + others
+
+
+def _heights(poses: Poses) -> list[Panel]:
+    """Return the heights of head and root and, in formats with feet, of the heels."""
     drawn = displayed(poses)
     joints = drawn.skeleton.joints
     top = [name for name in ("head", "head_top") if name in joints][:1]
-    ends = [*top, drawn.skeleton.root]
-    heights = {
-        name: -drawn.pose3d[:, joints.index(name), 1] for name in (*ends, *HEELS) if name in joints
-    }
-    heels = {name.replace("_", " "): heights.pop(name) for name in HEELS if name in heights}
-    panels |= {
-        "distance, m": {"distance": np.linalg.norm(poses.root_position, axis=1)},
-        f"height of {' and '.join(ends).replace('_', ' ')} above the camera, m": heights,
-        "height of the heels above the camera, m": heels,
-        "mean confidence": {"confidence": poses.confidence.mean(1)},
-        "reprojection error, pixels": {"error": poses.reprojection_error},
-    }
-    if poses.pose3d_std is not None:
-        std = np.where(np.isfinite(poses.pose3d_std), poses.pose3d_std, np.nan)
-        mean = {"standard deviation": 1000 * np.nanmean(std, axis=1)}
-        panels["mean standard deviation, mm"] = mean
-    return {title: lines for title, lines in panels.items() if lines}
+    groups = [
+        (f"height of {' and '.join([*top, drawn.skeleton.root])}", (*top, drawn.skeleton.root)),
+        ("height of the heels", HEELS),
+    ]
+    return [
+        Panel(
+            f"{title} above the camera, m".replace("_", " "),
+            [Line(n.replace("_", " "), -drawn.pose3d[:, joints.index(n), 1]) for n in names],
+            2,
+        )
+        for title, names in groups
+        if all(name in joints for name in names)
+    ]
+
+
+def _distance(poses: Poses) -> np.ndarray:
+    return np.linalg.norm(poses.root_position, axis=1)

@@ -1,164 +1,128 @@
-"""Interactive figures of one person: a single pose, or an animation with curves over time."""
+"""Plots of joint angles and trajectories for print: PNG and PDF."""
 
-from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from camerapose.core.poses import Poses
-from camerapose.view.displayed import displayed
-from camerapose.view.report import scene
-from camerapose.view.report.curves import curves, joint_angles, time_axis
-from camerapose.view.style import CAPTION, LEFT, RIGHT, TEXT
+from camerapose.view.layout import save_figure
+from camerapose.view.report.curves import Panel, angle_panels, time_axis
+from camerapose.view.rows import split_people
+from camerapose.view.style import CAPTION, GRID, PEOPLE, TEXT
 
-#: Maximum number of poses in the animation; curves have every frame.
-MAX_POSES = 240
-#: Height of an animation, and of its legend and plotly's buttons at the top, pixels.
-HEIGHT, TOP = 860, 70
-#: Time per pose without a clock and shortest time per pose, milliseconds.
-DEFAULT_INTERVAL, MIN_INTERVAL = 100.0, 20.0
-_JUMP = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
+#: Maximum number of people in a plot.
+MAX_PEOPLE = 6
+SUFFIXES = (".png", ".pdf")
+#: Size of a panel, inches.
+WIDTH, HEIGHT = 3.6, 1.9
+#: A curve is interrupted where poses are missing for more than this multiple of the usual interval.
+GAP = 1.5
 
 
-def still(poses: Poses, color: str | None) -> Any:
-    """Return a figure of one pose with its joint angles as the title."""
-    import plotly.graph_objects as go
+def write_plots(poses: Poses, folder: Path) -> list[Path]:
+    """Write angles and trajectories of poses over time as PNG and PDF; nothing for single poses.
 
-    drawn = displayed(poses)
-    points = scene.to_plotly(drawn.pose3d)
-    figure = go.Figure(go.Mesh3d(**scene.floor(points)))
-    for trace in _traces(drawn, points, 0, color):
-        figure.add_trace(go.Scatter3d(**trace, showlegend=False))
-    title = ", ".join(f"{name} {value[0]:.0f}°" for name, value in joint_angles(poses).items())
-    figure.update_layout(
-        height=620, margin={"l": 10, "r": 10, "t": 50, "b": 10}, template="plotly_white",
-        font={"color": TEXT}, scene=scene.axes(points),
-        title={"text": title, "font": {"size": 13}, "x": 0.01},
-    )  # fmt: skip
+    Args:
+        poses: numpy, with 3D and the label `frame`.
+        folder: existing.
+
+    Returns:
+        The files `angles` and `trajectories`, each as .png and .pdf.
+    """
+    people = [(n, own) for n, own in split_people(poses) if len(own) > 1][:MAX_PEOPLE]
+    if not people:
+        return []
+    figures = {"angles": draw_angles(people), "trajectories": draw_trajectories(people)}
+    return [
+        save_figure(figure, folder / (name + suffix))
+        for name, figure in figures.items()
+        if figure is not None
+        for suffix in SUFFIXES
+    ]
+
+
+def draw_angles(people: list[tuple[int, Poses]]) -> Figure | None:
+    """Draw one row per person, one panel per joint; bands are one standard deviation.
+
+    Returns:
+        None if the joints determine no angle.
+    """
+    rows = [(number, own, angle_panels(own)) for number, own in people]
+    columns = len(rows[0][2])
+    if not columns:
+        return None
+    width, height = WIDTH * columns, HEIGHT * len(rows) + 0.8
+    figure = Figure(figsize=(width, height))
+    place = {"left": 0.7 / width, "right": 1 - 0.15 / width, "bottom": 0.5 / height,
+             "top": 1 - 0.45 / height, "wspace": 0.2, "hspace": 0.35}  # fmt: skip
+    grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw=place)
+    for axes, (number, own, panels) in zip(grid, rows, strict=True):
+        times, unit = time_axis(own)
+        for ax, panel in zip(axes, panels, strict=True):
+            _draw_panel(ax, times, panel)
+        label = "degrees" if len(rows) == 1 else f"person {number}, degrees"
+        axes[0].set_ylabel(label, color=TEXT)
+    for ax in grid[-1]:
+        ax.set_xlabel(f"time, {unit}" if unit == "seconds" else unit)
+    for ax in grid[0]:
+        ax.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 0.97))
     return figure
 
 
-def animation(poses: Poses, color: str | None) -> dict[str, Any]:
-    """Return a figure of poses over time: an animation in 3D next to curves."""
-    import plotly.graph_objects as go
-
-    times, unit = time_axis(poses)
-    panels = curves(poses)
-    figure = _panels(list(panels))
-    drawn = displayed(poses)
-    points = scene.to_plotly(drawn.pose3d)
-    figure.add_trace(go.Mesh3d(**scene.floor(points)), row=1, col=1)
-    for trace in _traces(drawn, points, 0, color):
-        figure.add_trace(go.Scatter3d(**trace, showlegend=False), row=1, col=1)
-    moving = list(range(1, len(figure.data)))
-    cursors = _add_curves(figure, panels, times)
-    moving += list(cursors)
-    chosen = np.unique(np.linspace(0, len(poses) - 1, MAX_POSES).round().astype(int)).tolist()
-    frames = [
-        {
-            "name": str(i),
-            "traces": moving,
-            "data": [
-                *({"type": "scatter3d", **trace}
-                  for trace in _traces(drawn, points, i, color)),
-                *({"x": [times[i]] * 2, "y": list(ends)} for ends in cursors.values()),
-            ],
-        }
-        for i in chosen
-    ]  # fmt: skip
-    interval = DEFAULT_INTERVAL
-    if unit == "seconds":
-        interval = 1000 * (times[-1] - times[0]) / max(len(chosen) - 1, 1)
-    figure.update_layout(
-        height=HEIGHT, margin={"l": 10, "r": 10, "t": TOP, "b": 10}, template="plotly_white",
-        font={"color": TEXT}, scene=scene.axes(points), hovermode="x",
-        legend={"orientation": "h", "x": 0.58, "xanchor": "left", "y": 1.035, "yanchor": "bottom"},
-        updatemenus=[_buttons(interval)], sliders=[_slider(chosen, times, unit)],
-    )  # fmt: skip
-    figure.update_annotations(font_size=13, x=0.575, xanchor="left")
-    figure.update_xaxes(title_text=unit, row=len(panels), col=2)
-    # As plain data: plotly's validation of every frame takes seconds.
-    return figure.to_dict() | {"frames": frames}
+def draw_trajectories(people: list[tuple[int, Poses]]) -> Figure:
+    """Draw the paths of the root joints from above, and their coordinates over time."""
+    figure = Figure(figsize=(10, 5.4))
+    grid = figure.add_gridspec(3, 2, width_ratios=(1.1, 1), left=0.07, right=0.98, bottom=0.15,
+                               top=0.94, wspace=0.18, hspace=0.2)  # fmt: skip
+    above = figure.add_subplot(grid[:, 0])
+    over_time = [figure.add_subplot(grid[row, 1]) for row in range(3)]
+    for number, own in people:
+        color = PEOPLE[number % len(PEOPLE)]
+        times, unit = time_axis(own)
+        x, y, z = _with_gaps(times, np.asarray(own.root_position, float).T)
+        above.plot(x, z, color=color, lw=1.6, label=f"person {number}")
+        above.plot(*own.root_position[0, [0, 2]], "o", color=color, ms=5)
+        moments = _with_gaps(times, times[None])[0]
+        for ax, values in zip(over_time, (x, -y, z), strict=True):
+            ax.plot(moments, values, color=color, lw=1.4)
+    above.plot(0, 0, marker=(3, 0, 0), color=CAPTION, ms=10, ls="", label="camera")
+    above.set(title="from above; dots: start", xlabel="right, m", ylabel="forward, m")
+    above.set_aspect("equal", adjustable="datalim")
+    above.legend(frameon=False, fontsize=8, ncols=4, loc="upper center",
+                 bbox_to_anchor=(0.5, -0.09))  # fmt: skip
+    for ax, name in zip(over_time, ("right", "up", "forward"), strict=True):
+        ax.set_ylabel(f"{name}, m")
+    over_time[-1].set_xlabel(f"time, {unit}" if unit == "seconds" else unit)
+    for ax in (above, *over_time):
+        _style(ax)
+    return figure
 
 
-def _panels(titles: Sequence[str]) -> Any:
-    """Return a figure with a 3D scene on the left and one panel per title on the right."""
-    from plotly.subplots import make_subplots
-
-    n = len(titles)
-    return make_subplots(
-        rows=n, cols=2, column_widths=[0.55, 0.45], shared_xaxes=True,
-        vertical_spacing=0.3 * (1 / n), horizontal_spacing=0.05, row_heights=[1 / n] * n,
-        specs=[[{"type": "scene", "rowspan": n}, {}], *[[None, {}]] * (n - 1)],
-        subplot_titles=("", *titles),
-    )  # fmt: skip
-
-
-def _add_curves(
-    figure: Any, panels: dict[str, dict[str, np.ndarray]], times: np.ndarray
-) -> dict[int, tuple[float, float]]:
-    """Add the curves, and a time cursor to each panel.
-
-    Returns:
-        Index of each cursor's trace, with its lower and upper end.
-    """
-    import plotly.graph_objects as go
-
-    cursors: dict[int, tuple[float, float]] = {}
-    named: set[str] = set()
-    for row, lines in enumerate(panels.values(), start=1):
-        for name, values in lines.items():
-            side = name.partition(" ")[0]
-            legend = side in ("left", "right") and side not in named
-            named.add(side)
-            figure.add_trace(
-                go.Scatter(x=times, y=np.round(np.asarray(values, float), 3),
-                           name=side if legend else name, mode="lines", showlegend=legend,
-                           line={"color": {"left": LEFT, "right": RIGHT}.get(side, TEXT),
-                                 "width": 1.6},
-                           hovertemplate=f"{name} %{{y}}<extra></extra>"),
-                row=row, col=2,
-            )  # fmt: skip
-        low = min(float(values.min()) for values in lines.values())
-        high = max(float(values.max()) for values in lines.values())
-        figure.add_trace(
-            go.Scatter(x=[times[0]] * 2, y=[low, high], mode="lines", showlegend=False,
-                       hoverinfo="skip", line={"color": CAPTION, "width": 1}),
-            row=row, col=2,
-        )  # fmt: skip
-        cursors[len(figure.data) - 1] = (low, high)
-    return cursors
+def _draw_panel(ax: Axes, times: np.ndarray, panel: Panel) -> None:
+    title = panel.title.removesuffix(", degrees")
+    ax.set_title(title, fontsize=9, color=TEXT, loc="left")
+    _style(ax)
+    moments = _with_gaps(times, times[None])[0]
+    for line in panel.lines:
+        values = _with_gaps(times, line.values[None])[0]
+        ax.plot(moments, values, color=line.color, lw=1.3, label=line.name)
+        if line.std is not None:
+            std = _with_gaps(times, line.std[None])[0]
+            ax.fill_between(moments, values - std, values + std, color=line.color, alpha=0.18, lw=0)
 
 
-def _traces(poses: Poses, points: np.ndarray, row: int, color: str | None) -> list[dict[str, Any]]:
-    """Return the traces of one pose."""
-    std = None if poses.pose3d_std is None else poses.pose3d_std[row]
-    return scene.skeleton_traces(points[row], poses.skeleton, color, std)
+def _style(ax: Axes) -> None:
+    ax.grid(color=GRID, lw=0.6)
+    ax.locator_params(nbins=5)
+    ax.tick_params(labelsize=8, colors=TEXT, length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
 
 
-def _buttons(interval: float) -> dict[str, Any]:
-    """Return buttons to play, with an interval in milliseconds per pose, and to pause."""
-    play = {"fromcurrent": True, "frame": {"duration": max(interval, MIN_INTERVAL), "redraw": True},
-            "transition": {"duration": 0}}  # fmt: skip
-    return {
-        "type": "buttons", "direction": "left", "x": 0.0, "y": 0.0, "xanchor": "left",
-        "yanchor": "top", "pad": {"t": 45},
-        "buttons": [
-            {"label": "play", "method": "animate", "args": [None, play]},
-            {"label": "pause", "method": "animate", "args": [[None], _JUMP]},
-        ],
-    }  # fmt: skip
-
-
-def _slider(rows: Sequence[int], times: np.ndarray, unit: str) -> dict[str, Any]:
-    """Return a slider over the poses of these rows."""
-    digits = 2 if unit == "seconds" else 0
-    steps = [
-        {"label": f"{times[i]:.{digits}f}", "method": "animate", "args": [[str(i)], _JUMP]}
-        for i in rows
-    ]
-    return {
-        "steps": steps, "x": 0.13, "len": 0.38, "y": 0.0, "pad": {"t": 30},
-        "currentvalue": {"prefix": f"{unit}: "}, "ticklen": 0, "minorticklen": 0,
-        "font": {"size": 10},
-    }  # fmt: skip
+def _with_gaps(times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Insert NaN into the columns (k, n) where poses are missing."""
+    steps = np.diff(times)
+    gaps = np.flatnonzero(steps > GAP * np.median(steps)) + 1 if len(steps) else []
+    return np.insert(values.astype(float), gaps, np.nan, axis=1)

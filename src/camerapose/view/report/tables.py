@@ -7,7 +7,7 @@ import numpy as np
 from camerapose.core.anatomy import body_height
 from camerapose.core.conversion import has_definitions
 from camerapose.core.poses import Poses
-from camerapose.view.report.template import heading, table
+from camerapose.view.report.template import table
 
 
 def summary(poses: Poses, people: Sequence[tuple[int, Poses]]) -> str:
@@ -62,9 +62,9 @@ def refinement(poses: Poses) -> str:
         )
     header = ("joint", "mean shift, pixels", "95th percentile, pixels", "mean confidence")
     return (
-        heading("Refinement")
-        + "<p>Distance by which the refinement network moved the detected joints before lifting: "
-        f"{np.nanmean(moved):.1f} pixels on average.</p>" + table(header, rows)
+        "<details><summary>Refinement</summary><p>Distance by which the refinement network moved "
+        "the detected joints before lifting: "
+        f"{np.nanmean(moved):.1f} pixels on average.</p>{table(header, rows)}</details>"
     )
 
 
