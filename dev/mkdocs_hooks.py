@@ -74,12 +74,11 @@ def _sum(recipe: dict[str, float]) -> str:
 
 def keypoint_formats() -> str:
     """Return a table of the programs whose keypoint files are read."""
-    lines = ["| program | output | notes |", "|---|---|---|"]
+    lines = ["| program | version | command or file | how it is read |", "|---|---|---|---|"]
     for name in plugins.available("keypoints"):
         for source in plugins.load("keypoints", name).SOURCES:
-            program = f"{source.program} {source.version}".strip()
             output = f"`{source.command}`".replace("|", "\\|") if source.command else ""
-            lines.append(f"| {program} | {output} | {source.reading} |")
+            lines.append(f"| {source.program} | {source.version} | {output} | {source.reading} |")
     return "\n".join(lines)
 
 

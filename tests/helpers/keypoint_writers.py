@@ -246,6 +246,26 @@ def deeplabcut_h5(c, folder):
     return folder / "walk.h5"
 
 
+def sleap(c, folder):
+    """The analysis export: dimensions in MATLAB's order, scores and names."""
+    import h5py
+
+    who = sorted(set(c.person.tolist()))
+    n_frames, n = int(c.frame.max()) + 1, len(c.joints)
+    points = np.full((len(who), 2, n, n_frames), np.nan)
+    scores = np.full((len(who), n, n_frames), np.nan)
+    for i, f, p in c.rows():
+        points[who.index(p), :, :, f] = c.points[i].T
+        scores[who.index(p), :, f] = c.scores[i]
+    folder.mkdir(parents=True, exist_ok=True)
+    with h5py.File(folder / "walk.analysis.h5", "w") as file:
+        file["tracks"], file["point_scores"] = points, scores
+        file["track_occupancy"] = np.isfinite(points).any((1, 2)).T.astype(np.uint8)
+        file["node_names"] = np.array(c.joints, "S")
+        file["track_names"] = np.array([f"person{p}" for p in who], "S")
+    return folder / "walk.analysis.h5"
+
+
 def _csv(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:
@@ -321,6 +341,18 @@ def arrays(c, folder):
     return folder / "keypoints.npy"
 
 
+def reconstruction(c, folder):
+    """The 2D input that the demos of MHFormer, MotionAGFormer and others write."""
+    folder.mkdir(parents=True, exist_ok=True)
+    people = [np.flatnonzero(c.person == p) for p in sorted(set(c.person.tolist()))]
+    values = np.zeros((len(people), int(c.frame.max()) + 1, len(c.joints), 3), np.float32)
+    for place, rows in enumerate(people):
+        values[place, c.frame[rows], :, :2] = c.points[rows]
+        values[place, c.frame[rows], :, 2] = c.scores[rows]
+    np.savez_compressed(folder / "keypoints.npz", reconstruction=values)
+    return folder / "keypoints.npz"
+
+
 def own(c, folder):
     poses = [
         {"frame": f, "time": f / 60, "person": p, "image": "", "image_size": list(SIZE),
@@ -332,6 +364,14 @@ def own(c, folder):
         "poses": poses})  # fmt: skip
 
 
+def own_lines(c, folder):
+    """`poses.jsonl` of a webcam."""
+    rows = json.loads(own(c, folder).read_text())["poses"]
+    lines = [{"skeleton": c.skeleton} | row | {"pose3d": [], "camera": {}} for row in rows]
+    (folder / "poses.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder / "poses.jsonl"
+
+
 #: Formats that name their joints, those that have an order that the program fixes, and those
 #: without scores, identities or gaps.
 NAMED = (
@@ -341,6 +381,7 @@ NAMED = (
     table,
     deeplabcut,
     deeplabcut_h5,
+    sleap,
     label_studio,
     supervisely,
     trc,
@@ -354,6 +395,7 @@ ORDERED = {
     ultralytics: ("coco_17",), yolo_labels: ("coco_17",), mediapipe: ("blazepose_33",),
     numbered_table: ("blazepose_33",), videopose3d: ("coco_17", "h36m_17", "humaneva_15"),
     arrays: ("coco_17", "h36m_16", "mpii_16", "h36m_17", "lsp_14", "smpl_24"), own: ("h36m_16",),
+    own_lines: ("h36m_16",), reconstruction: ("h36m_17", "coco_17"),
 }  # fmt: skip
 WITHOUT_SCORES = (label_studio, supervisely, trc, videopose3d)
 WITHOUT_IDENTITIES = (mediapipe, tensorflow_js, numbered_table, arrays, label_studio)

@@ -405,6 +405,7 @@ def test_sizes_that_are_missing_are_reported_once(annotations):
         ("a.json", '{"shapes": [], "imagePath": "a"}', "LabelMe"),
         ("a.json", '{"_via_img_metadata": {}}', "VGG"),
         ("a.h5", "", "HDF5.*CSV"),
+        ("a.slp", "text", "SLEAP project.*Analysis HDF5"),
         ("b.hdf5", "text", "SLEAP.*CSV"),
         ("a.pkl", "", "a pickle.*JSON"),
         ("a.json", '{"people": [{"pose_keypoints_3d": [1, 2, 3, 1]}]}', "without --3d"),
@@ -422,6 +423,25 @@ def test_markers_in_3d_are_refused(tmp_path):
     path.write_text(path.read_text().replace("\tpx\t", "\tm\t"))
     with pytest.raises(ValueError, match="3D markers or metres.*_px_"):
         keypoints.read(path, image_size=SIZE)
+
+
+def test_an_array_of_one_frame_is_one_person_in_many(tmp_path):
+    """Lifting demos save (1, frames, joints, 2): the first dimension is the person."""
+    clip = writers.clip("coco_17", frames=3)
+    np.save(tmp_path / "a.npy", clip.points[None])
+    recording = keypoints.read_recording(tmp_path / "a.npy", image_size=SIZE)
+    assert recording.poses.labels["frame"].tolist() == [0, 1, 2]
+    assert any("one person in 3 frames" in message for message in recording.messages)
+
+
+def test_json_lines(tmp_path):
+    clip = writers.clip("coco_17")
+    entries = json.loads(writers.coco_results(clip, tmp_path).read_text())
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    check(keypoints.read_recording(tmp_path / "a.jsonl", image_size=SIZE), clip)
+    (tmp_path / "a.jsonl").write_text('{"image_id": 1}\n{"image')
+    with pytest.raises(ValueError, match="a.jsonl is not JSON"):
+        keypoints.read(tmp_path / "a.jsonl", image_size=SIZE)
 
 
 def test_an_npz_that_unpacks_to_gigabytes_is_refused(tmp_path):

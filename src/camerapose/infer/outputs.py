@@ -47,7 +47,8 @@ class LiveWriter:
             poses = self._smooth(poses, frame.time)
             with open(self.path, "a", encoding="utf-8") as file:
                 file.writelines(
-                    json.dumps(row, allow_nan=False) + "\n" for row in results.rows(poses)
+                    json.dumps({"skeleton": poses.skeleton.name} | row, allow_nan=False) + "\n"
+                    for row in results.rows(poses)
                 )
 
 

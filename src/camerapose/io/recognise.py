@@ -20,9 +20,9 @@ VIDEO_SUFFIXES = {
     ".h265", ".265", ".ivf", ".nut", ".qt", ".mod", ".tod", ".rm", ".rmvb", ".wtv", ".y4m",
     ".apng",
 }  # fmt: skip
-KEYPOINT_SUFFIXES = {".json", ".npz"}
+KEYPOINT_SUFFIXES = {".json", ".npz", ".jsonl", ".ndjson"}
 #: Suffixes of data that can only be keypoints; their reader says what is wrong with others.
-TABLE_SUFFIXES = {".csv", ".tsv", ".npy", ".h5", ".hdf5", ".pkl", ".pickle", ".trc"}
+TABLE_SUFFIXES = {".csv", ".tsv", ".npy", ".h5", ".hdf5", ".slp", ".pkl", ".pickle", ".trc"}
 #: Suffixes of raw photos. Pillow would read the thumbnail inside.
 RAW_SUFFIXES = {
     ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".orf", ".rw2",

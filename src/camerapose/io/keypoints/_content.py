@@ -16,8 +16,9 @@ from camerapose.io.keypoints._stream import Table
 
 #: Suffixes of the files that can contain keypoints, by how they are parsed.
 KINDS = {
-    ".json": "json", ".npz": "npz", ".npy": "npy", ".csv": "text", ".tsv": "text", ".trc": "text",
-    ".txt": "text", ".h5": "hdf5", ".hdf5": "hdf5", ".xml": "text", ".yml": "text",
+    ".json": "json", ".jsonl": "json", ".ndjson": "json", ".npz": "npz", ".npy": "npy",
+    ".csv": "text", ".tsv": "text", ".trc": "text",
+    ".txt": "text", ".h5": "hdf5", ".hdf5": "hdf5", ".slp": "hdf5", ".xml": "text", ".yml": "text",
     ".yaml": "text", ".pkl": "pickle", ".pickle": "pickle",
 }  # fmt: skip
 #: Number of bytes of a text file that recognisers see.

@@ -16,6 +16,8 @@ CHUNK, ROWS = 1 << 22, 4096
 BLOCKS = 64
 #: Shorter lists of numbers stay lists.
 MIN_PACKED = 6
+#: Suffixes of files with one JSON object per line.
+LINES = (".jsonl", ".ndjson")
 #: Keys whose values can be large and never hold keypoints.
 _IGNORED = frozenset({"segmentation", "bbox", "box", "area"})
 #: The beginning of the next object in a list, up to its first key.
@@ -127,7 +129,8 @@ def load(path: Path) -> Any:
 
     Returns:
         What `json.loads` returns, except that a list of objects at the top, or directly in an
-        object at the top, is a `Table`, and that lists of numbers are float32 arrays.
+        object at the top, is a `Table`, and that lists of numbers are float32 arrays. JSON Lines
+        (suffixes `LINES`) are a list.
 
     Raises:
         ValueError: the file is not JSON.
@@ -135,8 +138,9 @@ def load(path: Path) -> Any:
     with open(path, "rb") as file:
         encoding = json.detect_encoding(file.read(4))
     with open(path, encoding=encoding, errors="surrogatepass") as text:
+        parser = _Parser(text)
         try:
-            return _Parser(text).document()
+            return parser.lines() if path.suffix.lower() in LINES else parser.document()
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
 
@@ -165,6 +169,17 @@ class _Parser:
         if self._next():
             raise ValueError(f"extra data: {self._text[self._at : self._at + 20]!r}")
         return content
+
+    def lines(self) -> Table:
+        """Parse one object after the other."""
+        table = Table()
+        while self._next():
+            value = self._value()
+            if not isinstance(value, dict):
+                raise ValueError(f"line {len(table) + 1} is a {type(value).__name__}, no object")
+            table.append(_compact_row(value))
+        table.pack()
+        return table
 
     def _list(self) -> Any:
         """Parse a list: a `Table` if all elements are objects."""

@@ -12,12 +12,19 @@ from camerapose.io.keypoints._stream import Table
 
 DESCRIPTION = "an array (frames, joints, 2 or 3) in .npy, .npz, .json or .csv"
 #: Names of the members with keypoints and with scores.
-POINTS = ("keypoints", "keypoints_2d", "kpts", "kps", "pose2d", "poses", "points", "data", "arr_0")
+POINTS = ("keypoints", "keypoints_2d", "kpts", "kps", "pose2d", "poses", "points", "data",
+          "reconstruction", "arr_0")  # fmt: skip
+#: The member that the demos of MHFormer, MotionAGFormer and others write: people before frames.
+PEOPLE_FIRST = "reconstruction"
 SCORES = ("scores", "keypoint_scores", "confidence", "conf", "visibility", "score", "arr_1")
 SOURCES = (
     Source(
         "NumPy", "2", "np.save, np.savez",
         "(frames, joints, 2 or 3) or (frames, people, joints, 2 or 3); --skeleton",
+    ),
+    Source(
+        "MotionBERT, MHFormer, MotionAGFormer, P-STMO", "2023", "demo: input_2D/keypoints.npz",
+        "the array reconstruction (people, frames, 17, 2 or 3); Human3.6M 17 or COCO 17",
     ),
     Source("any program", "", "CSV of numbers only", "x, y of every joint per row; --skeleton"),
 )  # fmt: skip
@@ -41,9 +48,9 @@ def matches(content: Content) -> bool:
 
 def read(content: Content) -> People:
     """Read an array; a third coordinate is the score."""
-    scores = None
+    scores, name, notes = None, "", []
     if content.kind == "npz":
-        points, scores = _members(content)
+        name, points, scores = _members(content)
     elif content.kind == "npy":
         points = np.load(content.path, allow_pickle=False)
     elif content.json is not None:
@@ -51,6 +58,12 @@ def read(content: Content) -> People:
     else:
         points = _from_rows(content)
     keypoints = _checked(content, np.asarray(points), scores)
+    is_single = np.ndim(points) == 4 and len(keypoints) == 1 and keypoints.shape[1] > 1
+    if people_first := name == PEOPLE_FIRST or is_single:
+        keypoints = keypoints.swapaxes(0, 1)
+        if name != PEOPLE_FIRST:
+            notes = [f"{content.path}: shape {np.shape(points)} is read as one person in "
+                     f"{len(keypoints)} frames"]  # fmt: skip
     people = keypoints.shape[1]
     rows = keypoints.reshape(-1, *keypoints.shape[2:])
     present = np.isfinite(rows[..., :2]).all(-1).any(-1) & (np.nan_to_num(rows[..., :2]) != 0).any(
@@ -63,16 +76,20 @@ def read(content: Content) -> People:
         image=[""] * int(present.sum()),
         frame=frame[present],
         frames=list(range(len(keypoints))),
-        person=np.tile(np.arange(people), len(keypoints))[present] if people == 1 else None,
+        person=np.tile(np.arange(people), len(keypoints))[present]
+        if people == 1 or people_first
+        else None,
+        notes=notes,
     )
 
 
-def _members(content: Content) -> tuple[np.ndarray, np.ndarray | None]:
+def _members(content: Content) -> tuple[str, np.ndarray, np.ndarray | None]:
+    """Return name and array of the keypoints, and the scores if there are any."""
     try:
         with np.load(content.path, allow_pickle=False) as file:
             name = next(name for name in POINTS if name in file.files)
             scores = next((file[name] for name in SCORES if name in file.files), None)
-            return file[name], scores
+            return name, file[name], scores
     except Exception as error:  # zipfile, zlib and numpy each raise their own
         raise ValueError(f"{content.path} is damaged: {error}") from error
 

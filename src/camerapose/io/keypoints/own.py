@@ -1,4 +1,4 @@
-"""camerapose's own `poses.json`."""
+"""camerapose's own `poses.json`, and `poses.jsonl` of a webcam."""
 
 from typing import Any
 
@@ -9,20 +9,31 @@ from camerapose.io.keypoints._people import People, at, numbers, stack, whole, w
 from camerapose.io.keypoints._sources import Source
 from camerapose.io.keypoints._stream import Table
 
-DESCRIPTION = "camerapose's poses.json"
+DESCRIPTION = "camerapose's poses.json or poses.jsonl"
 SOURCES = (
-    Source("camerapose", "1", "camerapose predict", "2D keypoints with frame, time and person"),
-)
+    Source(
+        "camerapose", "1", "camerapose predict (poses.json; poses.jsonl of a webcam)",
+        "2D keypoints with frame, time and person",
+    ),
+)  # fmt: skip
+#: Joint format of a poses.jsonl that does not name it.
+JOINTS = ("h36m_16",)
+#: Keys by which the lines of a poses.jsonl are recognised.
+KEYS = {"keypoints", "confidence", "pose3d", "camera"}
 
 
 def matches(content: Content) -> bool:
-    """Return whether this is a JSON object with `"format": "camerapose"`."""
+    """Return whether this is a JSON object with `"format": "camerapose"`, or lines with `KEYS`."""
+    if isinstance(content.json, Table):
+        return set(content.json.keys) >= KEYS
     return isinstance(content.json, dict) and content.json.get("format") == "camerapose"
 
 
 def read(content: Content) -> People:
     """Read the 2D keypoints of every pose; those of joints that were not visible are null."""
     document, path = content.json, content.path
+    if isinstance(document, Table):
+        document = {"poses": document, "skeleton": document.first().get("skeleton")}
     poses = document.get("poses")
     if "poses" not in document:
         raise ValueError(f"{path}: no 'poses' but {describe(document)}")
@@ -51,6 +62,7 @@ def read(content: Content) -> People:
         time=None if any(times[i] is None for i in kept) else [float(times[i]) for i in kept],
         joints=_joint_names(document),
         skeleton=None if document.get("skeleton") is None else str(document["skeleton"]),
+        usual=JOINTS,
         unit="pixel",
     )
 

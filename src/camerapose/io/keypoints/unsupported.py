@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from camerapose.io.keypoints import deeplabcut_h5
+from camerapose.io.keypoints import deeplabcut_h5, sleap
 from camerapose.io.keypoints._content import Content
 from camerapose.io.keypoints._people import People
 from camerapose.io.keypoints._sources import Source
@@ -29,9 +29,9 @@ KNOWN = {
     "opencv": Known("OpenPose's --write_keypoint", "run OpenPose with --write_json DIR"),
     "labelme": Known("LabelMe JSON", "convert it to COCO keypoints (labelme2coco)"),
     "via": Known("VGG Image Annotator JSON", "export as COCO"),
+    "slp": Known("a SLEAP project", "export it as Analysis HDF5"),
     "hdf5": Known(
-        "HDF5 of SLEAP or another program",
-        "export CSV (SLEAP: analysis CSV or DeepLabCut CSV)",
+        "HDF5 of an unknown program", "export CSV (SLEAP: Analysis HDF5; DeepLabCut: CSV)"
     ),
     "pickle": Known("a pickle", "save the keypoints as .npy, .npz or JSON"),
     "smpl": Known("SMPL parameters", "export 2D keypoints in pixels"),
@@ -53,7 +53,11 @@ def read(content: Content) -> People:
 
 
 def _kind(content: Content) -> str | None:
-    if content.kind == "pickle" or (content.kind == "hdf5" and not deeplabcut_h5.matches(content)):
+    if content.path.suffix.lower() == ".slp":
+        return "slp"
+    if content.kind == "hdf5":
+        return None if any(own.matches(content) for own in (deeplabcut_h5, sleap)) else "hdf5"
+    if content.kind == "pickle":
         return content.kind
     if content.text is not None:
         text = content.text
