@@ -171,10 +171,18 @@ def shipped(weights: str, data: Path, tests: list[str]) -> None:
     from camerapose.evaluate.models import load_for_evaluation
 
     model, _ = load_for_evaluation(weights)
-    name = f"shipped-{'camerapose' if weights == 'default' else Path(weights).name}"
+    name = f"shipped-{weights_name(weights)}"
     found = measured(model, data, 1, tests)
     known = json.loads(_file(name, 0).read_text())["tests"] if _file(name, 0).exists() else {}
     _write(name, 0, {"row": name, "seed": 0, "tests": known | found})
+
+
+def weights_name(weights: str) -> str:
+    """Return a short name of weights: that of the run folder for a checkpoint."""
+    if weights == "default":
+        return "camerapose"
+    path = Path(weights)
+    return path.parent.name if path.name == "checkpoint" else path.stem
 
 
 def measured(

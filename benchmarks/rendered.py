@@ -6,8 +6,9 @@
 
 DATA contains anny_pairs.npz (docs/datasets.md). Images show the recordings CMU 09, 11, 90, 131 and
 fair1, which are never used for training. PA-MPJPE is measured over the twelve limb joints, as
-annotated in COCO, of the people who were detected. "complete" are those with all twelve joints
-inside the image. The same people are also measured with true 2D of COCO's joints.
+annotated in COCO, of the people who were detected; the error of weights that only predict
+Human3.6M's joints includes the different placement of hips and shoulders. "complete" are those with
+all twelve joints inside the image. The same people are also measured with true 2D of COCO's joints.
 
     python benchmarks/rendered.py --data data/open --held-out runs/mine  # for choosing settings
 
@@ -91,7 +92,7 @@ def _errors(predictor, raw, points, skeleton: str, usable) -> np.ndarray:
         points[usable][..., :2], points[usable][..., 2], image_size=raw.size[usable],
         skeleton=skeleton,
     )  # fmt: skip
-    estimated = poses.pose3d[:, [poses.skeleton.index(joint) for joint in LIMBS]]
+    estimated = poses.to(COCO_17).pose3d[:, [COCO_17.index(joint) for joint in LIMBS]]
     true = raw.coco[usable][:, [COCO_23.index(joint) for joint in LIMBS]]
     error = metrics.pa_mpjpe(torch.from_numpy(estimated).double(), torch.from_numpy(true).double())
     return 1000 * error.numpy()

@@ -14,11 +14,14 @@ from torch import nn
 
 from camerapose.cli.main import main
 from camerapose.core.anatomy import body_height
-from camerapose.core.joint_formats import H36M_16, SMPL_24
+from camerapose.core.camera import denormalize
+from camerapose.core.joint_formats import BODY_46, H36M_16, MPII_16, SMPL_24
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import human36m, synthetic
 from camerapose.evaluate import protocols
-from camerapose.evaluate.measure import METRICS, lift, measure
+from camerapose.evaluate.measure import METRICS, STD_METRICS, lift, measure
+from camerapose.evaluate.metrics import implausible_bones
+from camerapose.evaluate.models import load_for_evaluation
 from camerapose.evaluate.run import evaluate
 from camerapose.evaluate.tables import COLUMNS, table
 from camerapose.infer import clip
@@ -125,7 +128,7 @@ class TestMeasure:
     @pytest.mark.parametrize("flip_averaging", [False, True])
     def test_perfect_model(self, poses, flip_averaging):
         measured = measure(Perfect(poses), poses, flip_averaging=flip_averaging)
-        assert tuple(measured) == METRICS == tuple(COLUMNS)
+        assert tuple(measured) == METRICS and tuple(COLUMNS) == METRICS + STD_METRICS
         assert all(value.shape == (24,) for value in measured.values())
         assert (measured.pop("pck") == 1).all()
         # of its 31 thresholds the first is 0 mm, which nothing is below
@@ -170,6 +173,19 @@ class TestMeasure:
         units = measure(Perfect(poses), sizeless, target2d=target)["reprojection_error"]
         torch.testing.assert_close(units, torch.full((24,), 0.01 * 2**0.5), atol=1e-5, rtol=0)
 
+    def test_joints_are_compared_in_their_definition(self, body_graph, poses):
+        """Also the share of errors within the standard deviations."""
+        model, _ = load_for_evaluation(body_graph)
+        values = measure(model, poses)
+        predicted = lift(model, poses.to(BODY_46))
+        rows = [BODY_46.index(f"{joint}_h36m") for joint in H36M_16.joints]
+        body = predicted.pose3d[:, rows] - predicted.pose3d[:, rows[:1]]
+        target = poses.pose3d - poses.pose3d[:, :1]
+        torch.testing.assert_close(values["mpjpe"], (body - target).norm(dim=-1).mean(1))
+        inside = (body - target).abs()[:, 1:] <= predicted.pose3d_std[:, rows[1:], None]
+        torch.testing.assert_close(values["within_1_std"], inside.float().mean((1, 2)))
+        assert (values["within_2_std"] >= values["within_1_std"]).all()
+
     def test_selected_joints(self, poses):
         """Two of four joints are displaced by 0.3 m, the root is correct."""
         moved, scored = poses.pose3d.clone(), ("left_wrist", "head", "left_knee", "right_knee")
@@ -210,7 +226,7 @@ class TestHuman36m:
         assert result["frame_wise"]["mpjpe"] == pytest.approx(error.mean(), rel=1e-5)
         expected = (error[walking].mean() + error[~walking].mean()) / 2
         assert result["action_wise"]["mpjpe"] == pytest.approx(expected, rel=1e-5)
-        assert set(result["frame_wise"]) == set(result["action_wise"]) == set(COLUMNS)
+        assert set(result["frame_wise"]) == set(result["action_wise"]) == set(METRICS)
 
     def test_table_states_the_protocol(self, weights, root, capsys):
         result = evaluate(weights, "human36m", root, subjects=("S9",))
@@ -269,7 +285,7 @@ class TestNamedProtocols:
         assert (
             "P1 is MPJPE, P2 is PA-MPJPE; frame-wise" in printed and "action-wise: mean" in printed
         )
-        assert set(result["frame_wise"]) == set(COLUMNS)
+        assert set(result["frame_wise"]) == set(METRICS)
         assert all(np.isfinite(value) for value in result["frame_wise"].values())
 
     def test_from_the_command_line(self, weights, others, capsys):
@@ -317,6 +333,21 @@ class TestMpii:
         assert result["poses"] == 3 and result["source2d"] == "annotation"
         assert "by_action" not in result and "action_wise" not in result
         assert "MPII valid" in capsys.readouterr().out
+
+    def test_models_of_several_joint_definitions(self, body_graph, root):
+        """The same people, in MPII's joints; bones are those of Human3.6M."""
+        result = evaluate(body_graph, "mpii", root)
+        assert result["poses"] == 3 and result["skeleton"] == "mpii_16"
+        assert np.isfinite(list(result["frame_wise"].values())).all()
+        model, _ = load_for_evaluation(body_graph)
+        people = protocols.load("mpii", root, skeleton="body_46").poses.to_torch()
+        predicted = lift(model, people.to(model.skeleton))
+        bones = predicted.to(H36M_16).pose3d
+        expected = 100 * implausible_bones(bones, H36M_16).mean()
+        assert result["frame_wise"]["implausible_bones"] == pytest.approx(float(expected))
+        error = (denormalize(predicted.to(MPII_16).reprojection, people.image_size)
+                 - denormalize(people.pose2d, people.image_size)).norm(dim=-1).mean()  # fmt: skip
+        assert result["frame_wise"]["reprojection_error"] == pytest.approx(float(error), rel=1e-4)
 
     def test_detections_are_refused(self, weights, root):
         with pytest.raises(ValueError, match="mpii has no detections"):

@@ -8,13 +8,15 @@ from torch import Tensor
 
 from camerapose.core.anatomy import body_height
 from camerapose.core.camera import Camera, denormalize
-from camerapose.core.conversion import joint_weights
+from camerapose.core.conversion import has_definitions, joint_weights
 from camerapose.core.geometry import root_relative
+from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
 from camerapose.evaluate import metrics
 from camerapose.evaluate.models import OnnxModel
 from camerapose.infer import clip, rotated_views
+from camerapose.models.body_model import Absolute
 from camerapose.models.camerapose import CameraPose
 
 #: Metrics of `measure`, in the order of the tables.
@@ -22,6 +24,8 @@ METRICS = (
     "mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc", "root_error", "root_error_calibrated",
     "focal_error", "reprojection_error", "implausible_bones", "asymmetry", "height",
 )  # fmt: skip
+#: Further metrics of models that predict standard deviations.
+STD_METRICS = ("within_1_std", "within_2_std")
 
 
 def lift(
@@ -73,6 +77,7 @@ def _lift(model: CameraPose | OnnxModel, poses: Poses) -> Poses:
     return Poses(
         poses.skeleton, poses.pose2d, poses.confidence, lifted.pose3d, camera,
         poses.image_size, lifted.refined2d, poses.labels,
+        pose3d_std=lifted.pose3d_std if isinstance(lifted, Absolute) else None,
     )  # fmt: skip
 
 
@@ -85,12 +90,14 @@ def measure(
     flip_averaging: bool = False,
     rotated_views: bool = False,
 ) -> dict[str, Tensor]:
-    """Return one value per pose for each of `METRICS` that the poses allow.
+    """Return one value per pose for each of `METRICS` and `STD_METRICS` that the poses allow.
 
     Distances are in metres, shares from 0 to 1; the reprojection error is in pixels if image sizes
     are known, otherwise in normalised units. `root_error_calibrated` is the root error for given
-    focal length and principal point. Poses in another joint format than the model's are converted
-    for it and the predictions are converted back: errors are over the joints of `poses`.
+    focal length and principal point; `within_1_std` and `within_2_std` are the shares of coordinate
+    errors within one and two predicted standard deviations. Poses in another joint format than the
+    model's are converted for it and the predictions are converted back: errors are over the joints
+    of `poses`. Bones of models of several joint definitions are those of Human3.6M.
 
     Args:
         model: a model or exported graph.
@@ -111,9 +118,10 @@ def measure(
     predicted = lift(
         model, poses.to(model.skeleton), flip_averaging=flip_averaging, rotated_views=rotated_views
     )
+    bones = predicted.to(H36M_16) if has_definitions(model.skeleton) else predicted
     values = {
-        "implausible_bones": metrics.implausible_bones(predicted.pose3d, model.skeleton),
-        "asymmetry": metrics.asymmetry(predicted.pose3d, model.skeleton),
+        "implausible_bones": metrics.implausible_bones(bones.pose3d, bones.skeleton),
+        "asymmetry": metrics.asymmetry(bones.pose3d, bones.skeleton),
         "height": body_height(predicted.pose3d, model.skeleton),
     }
     converted = predicted.to(joints)
@@ -126,7 +134,12 @@ def measure(
         body, target = (root_relative(p, joints)[:, rows] for p in (converted.pose3d, poses.pose3d))
         for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"):
             values[name] = getattr(metrics, name)(body, target)
-    return {name: values[name] for name in METRICS if name in values}
+        if converted.pose3d_std is not None:
+            for n in (1, 2):
+                values[f"within_{n}_std"] = metrics.within_std(
+                    body, target, n * converted.pose3d_std[:, rows]
+                )
+    return {name: values[name] for name in (*METRICS, *STD_METRICS) if name in values}
 
 
 def _reprojection_error(predicted: Poses, poses: Poses, target2d: Tensor | None) -> Tensor:

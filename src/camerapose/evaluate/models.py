@@ -8,6 +8,7 @@ from torch import Tensor
 
 from camerapose.infer.predictor import Predictor
 from camerapose.io.weights import find_weights
+from camerapose.models.body_model import Absolute
 from camerapose.models.camerapose import CameraPose, Lifted
 from camerapose.models.checkpoint import load_model
 
@@ -21,9 +22,11 @@ class OnnxModel:
         self._predictor = Predictor(path)
         self.skeleton = self._predictor.skeleton
 
-    def __call__(self, pose2d: Tensor, confidence: Tensor) -> Lifted:
-        lifted = self._predictor.run(pose2d.cpu().numpy(), confidence.cpu().numpy())
-        return Lifted(**{k: torch.from_numpy(v).to(pose2d.device) for k, v in lifted.items()})
+    def __call__(self, pose2d: Tensor, confidence: Tensor) -> Lifted | Absolute:
+        arrays = pose2d.cpu().numpy(), confidence.cpu().numpy()
+        lifted = self._predictor.run(*arrays, std=self._predictor.predicts_std)
+        kind = Absolute if self._predictor.predicts_std else Lifted
+        return kind(**{k: torch.from_numpy(v).to(pose2d.device) for k, v in lifted.items()})
 
     def train(self, mode: bool = True) -> "OnnxModel":
         return self

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from camerapose.core import joint_formats
+from camerapose.core.conversion import has_definitions
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.cache import cached
@@ -129,8 +130,13 @@ def _humaneva(request: _Request) -> TestSet:
 
 
 def _mpii(request: _Request) -> TestSet:
-    poses = cached(mpii.load, request.root, split="valid").to(joint_formats.get(request.skeleton))
-    poses = poses[(poses.confidence > 0).all(1)][:: request.frame_step]
+    """Return people with all joints; in MPII's joints for models of several joint definitions."""
+    poses = cached(mpii.load, request.root, split="valid")
+    skeleton = joint_formats.get(request.skeleton)
+    several = has_definitions(skeleton)
+    converted = poses.to(H36M_16 if several else skeleton)
+    complete = (converted.confidence > 0).all(1)
+    poses = (poses if several else converted)[complete][:: request.frame_step]
     return TestSet(
         poses, None, "annotation", "MPII valid, people with all joints annotated; 2D only"
     )

@@ -21,6 +21,8 @@ COLUMNS = {
     "implausible_bones": ("impl. bones", "%", 100.0),
     "asymmetry": ("asymmetry", "%", 100.0),
     "height": ("height", "cm", 100.0),
+    "within_1_std": ("within 1 std", "%", 100.0),
+    "within_2_std": ("within 2 std", "%", 100.0),
 }
 _MEANS = (
     "P1 is MPJPE, P2 is PA-MPJPE; frame-wise: mean over all poses; action-wise: mean of the "
