@@ -11,6 +11,7 @@ from camerapose.core.camera import Camera
 from camerapose.core.joint_formats import BODY_46
 from camerapose.core.poses import Poses
 from camerapose.data.augment.engine import EngineOptions, simulate
+from camerapose.data.datasets import anny
 from camerapose.infer.predictor import Predictor
 from camerapose.models.body_model import BodyModel
 from camerapose.train import config_io
@@ -80,6 +81,16 @@ def test_all_subjects_are_trained_on_when_none_is_held_out(config, tmp_path, mon
     assert len(everything.train.joints) == len(held_out.train.joints) + 4
     folder = trainer.train(final, tmp_path / "run")
     assert float(weights(folder)["calibration"]) == pytest.approx(1.3)
+
+
+def test_some_frames_are_whole_clips(config):
+    """Two clips of four frames; the second one is cut."""
+    poses = anny.load(config.data.anny, excluded=("cmu/09",))
+    chosen = data.some_clips(poses, 6)
+    clips, counts = np.unique(chosen.labels["subject"], return_counts=True)
+    assert sorted(counts) == [2, 4] and len(clips) == 2
+    with pytest.raises(ValueError, match="there are 8 frames"):
+        data.some_clips(poses, 9)
 
 
 def test_shipped_configurations():

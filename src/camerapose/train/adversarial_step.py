@@ -1,12 +1,13 @@
 """Adversarial updates of the pose generator and the discriminators (section 4.3)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from camerapose.core.geometry import root_relative
 from camerapose.core.poses import Poses
 from camerapose.models import losses
-from camerapose.models.camerapose import CameraPose
 from camerapose.models.generator import Generated
 from camerapose.train.config import AdversarialConfig
 from camerapose.train.monitor import AdversarialMonitor, diversity
@@ -109,14 +110,14 @@ class AdversarialTraining:
         return scores
 
 
-def reprojected(model: CameraPose, pose2d: Tensor) -> Tensor:
+def reprojected(model: Any, pose2d: Tensor) -> Tensor:
     """Return x'_2D of Eq. 13: 2D-only poses lifted and projected again, without gradient."""
     with torch.no_grad(), evaluation_mode(model):
         return model(pose2d, torch.ones_like(pose2d[..., 0])).reprojection
 
 
 def feedback_term(
-    model: CameraPose,
+    model: Any,
     pairs: Poses,
     generated: Generated,
     settings: AdversarialConfig,

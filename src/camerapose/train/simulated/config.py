@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from camerapose.data.augment.engine import EngineOptions
-from camerapose.train.config import Schedule
+from camerapose.train.config import AdversarialConfig, Schedule
 
 
 @dataclass
@@ -36,6 +36,9 @@ class SimulatedData:
     """Folder of COCO's annotations: 2D only."""
     held_out: tuple[str, ...] = ("cmu/05", "cmu/14")
     """Subjects of `anny` for validation and calibration; empty for the final training."""
+    frames: int = field(default=0, metadata={"min": 0})
+    """Number of 3D frames to train on: whole clips in random order, the same for every seed; the
+    last one is cut. 0: all."""
     balance: float = field(default=0.5, metadata={"min": 0.0, "max": 1.0})
     """The probability of a clip is its number of frames to the power of 1 - balance."""
 
@@ -99,6 +102,10 @@ class SimulatedConfig:
     network: Network = field(default_factory=Network)
     weights: SimulatedWeights = field(default_factory=SimulatedWeights)
     engine: EngineOptions = field(default_factory=EngineOptions)
+    adversarial: AdversarialConfig = field(
+        default_factory=lambda: AdversarialConfig(generated_share=0.0, interval=4, batch=256)
+    )
+    """The paper's pose generator (`train.simulated.generated`); `generated_share` enables it."""
 
     @property
     def schedule(self) -> Schedule:

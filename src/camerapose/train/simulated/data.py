@@ -1,5 +1,6 @@
 """Training data on the device: poses in world axes, and 2D-only poses."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -77,8 +78,11 @@ def load(config: SimulatedData, device: torch.device) -> SimulatedTrainingData:
         parts.append(cached(cmu_dance.load, config.cmu_dance, excluded=excluded))
     if not parts:
         raise ValueError("no data to train on; set data.anny or data.cmu_dance to a folder")
+    poses = Poses.cat(parts)
+    if config.frames:
+        poses = some_clips(poses, config.frames)
     return SimulatedTrainingData(
-        _world(Poses.cat(parts), config.balance, device),
+        _world(poses, config.balance, device),
         None if held_out is None else _world(held_out, config.balance, device),
         None if config.human36m is None else _human36m(config, device),
         None if config.rendered is None else _rendered(config, device),
@@ -86,10 +90,27 @@ def load(config: SimulatedData, device: torch.device) -> SimulatedTrainingData:
     )
 
 
+def some_clips(poses: Poses, frames: int) -> Poses:
+    """Return random whole clips with a number of frames in total, of which the last is cut.
+
+    Raises:
+        ValueError: there are fewer frames.
+    """
+    if frames > len(poses):
+        raise ValueError(f"data.frames is {frames:,}, but there are {len(poses):,} frames")
+    _, which = np.unique(_clips(poses), return_inverse=True)
+    order = np.random.default_rng(0).permutation(which.max() + 1)
+    rows = np.argsort(order[which], kind="stable")[:frames]
+    return poses[np.sort(rows)]
+
+
+def _clips(poses: Poses) -> np.ndarray:
+    return np.char.add(np.char.add(poses.labels["subject"], "/"), poses.labels["action"])
+
+
 def _world(poses: Poses, balance: float, device: torch.device) -> World:
     joints = torch.as_tensor(anny.to_world(poses), dtype=torch.float32, device=device)
-    clip = np.char.add(np.char.add(poses.labels["subject"], "/"), poses.labels["action"])
-    _, which, counts = np.unique(clip, return_inverse=True, return_counts=True)
+    _, which, counts = np.unique(_clips(poses), return_inverse=True, return_counts=True)
     weight = counts[which] ** -float(balance)
     return World(joints, torch.as_tensor(weight / weight.sum(), dtype=torch.float32).to(device))
 
@@ -154,10 +175,11 @@ def draw(
     n: int,
     options: EngineOptions,
     generator: torch.Generator,
+    vary: Callable[[Tensor], Tensor] | None = None,
 ) -> Sample:
     """Return a batch of detections with ground truth from all sources.
 
-    Joints without ground truth are NaN.
+    Joints without ground truth are NaN. `vary` changes poses in world axes before they are seen.
     """
     parts = []
     if sources.human36m is not None:
@@ -171,7 +193,8 @@ def draw(
         count = round(config.rendered_share * n)
         parts.append(draw_rendered(sources.rendered, count, options.known, generator))
     if count := n - sum(len(part.pose2d) for part in parts):
-        parts.append(simulate(sources.train.draw(count, generator), options, generator))
+        world = sources.train.draw(count, generator)
+        parts.append(simulate(world if vary is None else vary(world), options, generator))
     return Sample(*map(torch.cat, zip(*parts, strict=True)))
 
 

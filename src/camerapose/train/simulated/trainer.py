@@ -8,6 +8,7 @@ RUN/checkpoint/    model.pt (weights) and model.onnx (prediction)
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from camerapose.train import config_io
 from camerapose.train.schedule import learning_rate
 from camerapose.train.simulated import data, validation
 from camerapose.train.simulated.config import SimulatedConfig
+from camerapose.train.simulated.generated import GeneratedPoses
 from camerapose.train.simulated.losses import supervised_terms, unlabelled_terms
 from camerapose.train.trainer import select_device
 
@@ -52,21 +54,25 @@ def train(config: SimulatedConfig, out: Path | str) -> Path:
     optimizer = torch.optim.AdamW(
         model.parameters(), config.lr, weight_decay=config.weight_decay, foreach=True
     )
-    start = _resume(out / FILE, model, optimizer, generator)
     sources = data.load(config.data, device)
+    generated = None
+    if config.adversarial.generated_share > 0:
+        generated = GeneratedPoses(model, config.adversarial, sources.unlabelled, generator)
+    start = _resume(out / FILE, model, optimizer, generator, generated)
     sample = validation.fixed_sample(sources.held_out or sources.train, config.engine)
     sums: dict[str, float] = {}
     for iteration in tqdm(range(start, config.iterations), initial=start, total=config.iterations):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config.schedule, iteration / config.iterations)
-        for name, value in _update(model, optimizer, sources, config, generator).items():
+        losses = _update(model, optimizer, sources, config, generator, generated, iteration)
+        for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value)
         done = iteration + 1
         if done % config.validate_every == 0 or done == config.iterations:
-            losses = {name: value / config.validate_every for name, value in sums.items()}
+            means = {name: value / config.validate_every for name, value in sums.items()}
             sums = {}
-            _log(out, done, losses, validation.validate(model, sample))
-            _save(out / FILE, done, model, optimizer, generator)
+            _log(out, done, means, validation.validate(model, sample))
+            _save(out / FILE, done, model, optimizer, generator, generated)
     return _finish(model, sample, config, out)
 
 
@@ -76,13 +82,20 @@ def _update(
     sources: data.SimulatedTrainingData,
     config: SimulatedConfig,
     generator: torch.Generator,
+    generated: GeneratedPoses | None,
+    iteration: int,
 ) -> dict[str, Tensor]:
     """Update the weights with one batch; return the weighted losses.
 
     Simulated and 2D-only poses pass through the network together, so that both contribute to the
     statistics of batch norm.
     """
-    sample = data.draw(sources, config.data, config.batch, config.engine, generator)
+    progress = iteration / config.iterations
+    vary = None if generated is None else partial(generated.vary, progress=progress)
+    sample = data.draw(sources, config.data, config.batch, config.engine, generator, vary)
+    if generated is not None:
+        for message in generated.step(iteration, sample, progress):
+            tqdm.write(message)
     pose2d, confidence, known = sample.pose2d, sample.confidence, sample.known
     if sources.unlabelled is not None and config.unlabelled_batch:
         annotated, detected, scores = data.draw_unlabelled(
@@ -127,7 +140,11 @@ def read(path: Path | str) -> SimulatedConfig:
 
 
 def _resume(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    generated: GeneratedPoses | None,
 ) -> int:
     """Restore the state, if there is any, and return the number of completed iterations."""
     if not path.exists():
@@ -137,6 +154,8 @@ def _resume(
     optimizer.load_state_dict(state["optimizer"])
     generator.set_state(state["generator"].cpu())
     torch.set_rng_state(state["torch"].cpu())
+    if generated is not None:
+        generated.load_state_dict(state["generated"])
     return state["iteration"]
 
 
@@ -146,6 +165,7 @@ def _save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
+    generated: GeneratedPoses | None,
 ) -> None:
     state = {
         "iteration": iteration,
@@ -153,6 +173,7 @@ def _save(
         "optimizer": optimizer.state_dict(),
         "generator": generator.get_state(),
         "torch": torch.get_rng_state(),
+        "generated": None if generated is None else generated.state_dict(),
     }
     with AtomicFile(path) as temporary:
         torch.save(state, temporary)
