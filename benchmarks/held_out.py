@@ -21,6 +21,7 @@ from camerapose.core.poses import Poses
 from camerapose.data.augment.engine import EngineOptions, simulate
 from camerapose.data.augment.joint_definitions import LIMBS
 from camerapose.data.datasets import anny
+from camerapose.data.level_view import to_world
 from camerapose.evaluate import metrics
 from camerapose.infer.predictor import Predictor
 
@@ -51,7 +52,7 @@ def test_poses(root: Path, n: int, name: str) -> Poses:
         name: "clean" or "noisy".
     """
     generator = torch.Generator().manual_seed(SEED)
-    world = torch.as_tensor(anny.to_world(anny.load(root, subjects=anny.HELD_OUT)))
+    world = torch.as_tensor(to_world(anny.load(root, subjects=anny.HELD_OUT)))
     world = world[torch.randperm(len(world), generator=generator)[:n]].float()
     options = EngineOptions(formats={"coco_17": 1.0}, known=0.0)
     detector = replace(options.detector, clean=float(name == "clean"), swaps=0.0)

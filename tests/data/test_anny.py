@@ -7,6 +7,7 @@ from helpers.anny import write_files
 from camerapose.core.attachment import ATTACHED
 from camerapose.core.joint_formats import BODY_46, H36M_17
 from camerapose.data.datasets import anny, cmu_dance
+from camerapose.data.level_view import to_world
 from camerapose.data.retarget import retarget, smallest_rotation
 
 
@@ -17,7 +18,7 @@ def folder(tmp_path):
 
 def test_joints_keep_their_definition_and_axes(folder):
     poses = anny.load(folder, excluded=())
-    world = anny.to_world(poses)
+    world = to_world(poses)
     with np.load(folder / anny.FILE) as file:
         np.testing.assert_allclose(world[:, :23], file["coco23"], atol=2e-3)
         knee = H36M_17.index("right_knee")
@@ -55,7 +56,7 @@ def test_bodies_of_excluded_subjects_do_not_dance(folder):
     hip, knee = (BODY_46.index(f"left_{joint}") for joint in ("hip_centre", "knee_h36m"))
 
     def lengths(poses):
-        world = anny.to_world(poses)
+        world = to_world(poses)
         return np.linalg.norm(world[:, knee] - world[:, hip], axis=1)
 
     allowed = lengths(anny.load(folder, subjects=("cmu/01",)))

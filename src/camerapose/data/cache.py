@@ -32,12 +32,12 @@ def cached(
 ) -> Poses:
     """Return `load(root, **options)`, prepared once and memory-mapped afterwards.
 
-    The cache key consists of the source of the adapter, the options, and name, size and time of the
-    files that it reads; a change of any of them prepares the data set again. An interrupted
-    preparation is never taken as complete, and a damaged one is repeated. If the adapter has
-    `parts`, completed parts are kept: the next call resumes with the others, and only one part at a
-    time is in memory. If the cache folder cannot be written, the data are returned uncached, with a
-    warning.
+    Files that the adapter can `make` are made first, if they are missing. The cache key consists of
+    the source of the adapter, the options, and name, size and time of the files that it reads; a
+    change of any of them prepares the data set again. An interrupted preparation is never taken as
+    complete, and a damaged one is repeated. If the adapter has `parts`, completed parts are kept:
+    the next call resumes with the others, and only one part at a time is in memory. If the cache
+    folder cannot be written, the data are returned uncached, with a warning.
 
     Args:
         load: function of an adapter (see `camerapose.data.datasets`).
@@ -48,6 +48,9 @@ def cached(
     Returns:
         Poses whose columns may be written to without changing the cache.
     """
+    adapter = sys.modules[load.__module__]
+    if getattr(adapter, "load", None) is load and hasattr(adapter, "make"):
+        adapter.make(root)
     folder, key = _entry(load, root, options, cache_dir)
     with contextlib.ExitStack() as stack:
         if not folder.exists():  # otherwise no lock is needed, and the folder may be read-only

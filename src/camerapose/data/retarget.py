@@ -51,6 +51,13 @@ def retarget(
     Returns:
         Relative to the pelvis of Human3.6M.
     """
+    return _assemble(bodies, segment_rotations(motion, bodies), parents)
+
+
+def segment_rotations(
+    motion: Float[np.ndarray, "n 17 3"], bodies: Float[np.ndarray, "n 46 3"]
+) -> dict[str, Float[np.ndarray, "n 3 3"]]:
+    """Return the rotation of each segment (`GROUPS`) from the bodies to the motion's posture."""
 
     def moving(joint: str) -> np.ndarray:
         return motion[:, H36M_17.index(joint)].astype(np.float64)
@@ -71,7 +78,7 @@ def retarget(
         carried = _rotate(rotation[before], still(f"{end}_h36m") - still(_centre(start)))
         target = moving(end) - moving(start)
         rotation[name] = smallest_rotation(carried, target) @ rotation[before]
-    return _assemble(bodies, rotation, parents)
+    return rotation
 
 
 def _centre(joint: str) -> str:

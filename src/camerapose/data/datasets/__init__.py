@@ -20,6 +20,10 @@ Optional members:
 returns the files that `load` reads, so that `camerapose.data.cache` detects changes; without it,
 all files in `root` count;
 
+    def make(root) -> Any
+
+makes files that `load` reads from others, if they are missing; interrupted, it resumes;
+
     def parts(root, **options) -> list[tuple[str, Callable[[], Poses | None]]]
 
 returns the result of `load` in parts, in order: a name, and a function that loads the part (None if

@@ -13,6 +13,7 @@ import numpy as np
 from camerapose.core.attachment import ATTACHED
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import anny
+from camerapose.data.level_view import level_view, to_world
 from camerapose.data.retarget import retarget
 from camerapose.io.arrays import MAX_VALUE
 from camerapose.io.pickles import numbers, read_pickled
@@ -47,7 +48,7 @@ def load(
         FileNotFoundError: a file is missing.
         ValueError: a file has unexpected content.
     """
-    path, bodies = files(root)
+    path = files(root)[0]
     styles = read_pickled(path, "positions_3d", how_to_get=_HOW_TO_GET)
     rows, labels = [], []
     for style, clip, positions in _clips(path, styles):
@@ -56,11 +57,11 @@ def load(
     if not labels:
         raise ValueError(f"{path} has no frames. {_HOW_TO_GET}")
     motion = np.concatenate(rows)
-    candidates = anny.to_world(anny.load(bodies, excluded=excluded))
+    candidates = to_world(anny.load(root, excluded=excluded))
     choice = np.random.default_rng(seed).integers(0, len(candidates), len(motion))
     world = retarget(motion, candidates[choice], ATTACHED.parents)
     styles_, clips_, frames = zip(*labels, strict=True)
-    return anny.level_view(
+    return level_view(
         world,
         {"subject": np.array([f"cmu/{style}" for style in styles_]), "action": np.array(clips_),
          "frame": np.array(frames)},

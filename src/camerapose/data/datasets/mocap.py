@@ -101,7 +101,7 @@ def parts(root: str | Path, **options: Any) -> list[tuple[str, Callable[[], Pose
     _check_options(**options)
     root = Path(root).expanduser()
     folders: dict[Path, list[Path]] = {}
-    for path in _motions(root):
+    for path in motion_files(root):
         folders.setdefault(path.parent, []).append(path)
     return [
         (folder.name or "here", partial(_folder, root, paths, **options))
@@ -111,8 +111,8 @@ def parts(root: str | Path, **options: Any) -> list[tuple[str, Callable[[], Pose
 
 def files(root: str | Path, **_: Any) -> list[Path]:
     """Return the files that `load` reads, including skeletons."""
-    motions = _motions(Path(root).expanduser())
-    skeletal = {_asf_of(path): None for path in motions if path.suffix.lower() == ".amc"}
+    motions = motion_files(Path(root).expanduser())
+    skeletal = {skeleton_file(path): None for path in motions if path.suffix.lower() == ".amc"}
     return [*motions, *skeletal]
 
 
@@ -143,7 +143,7 @@ def _check_options(
     synthetic.check_ranges(focal=ranges["focal"], height=ranges["height"])
 
 
-def _motions(root: Path) -> list[Path]:
+def motion_files(root: Path) -> list[Path]:
     paths = [root] if root.is_file() else sorted(root.rglob("*")) if root.is_dir() else []
     paths = [path for path in paths if path.suffix.lower() in (".bvh", ".amc")]
     if not paths:
@@ -151,7 +151,7 @@ def _motions(root: Path) -> list[Path]:
     return paths
 
 
-def _asf_of(path: Path) -> Path:
+def skeleton_file(path: Path) -> Path:
     """Return the skeleton of an .amc: `01.asf` for `01_03.amc`, otherwise the only .asf."""
     skeletons = {p.stem: p for p in sorted(path.parent.iterdir()) if p.suffix.lower() == ".asf"}
     for name in (path.stem, path.stem.partition("_")[0]):
@@ -183,8 +183,8 @@ def _clip(
     cameras: Mapping[str, Sequence[float | int]] | None = None,
 ) -> Poses:
     """Return the poses of one file, ordered by view and frame."""
-    points, source = _joints(path, frame_step, names)
-    points = points * _unit(points, source, unit, path)
+    points, source = read_joints(path, frame_step, names)
+    points = points * unit_of(points, source, unit, path)
     if up == "z":
         points = points[..., [0, 2, 1]] * [1.0, 1.0, -1.0]
     target = joint_formats.get(skeleton)
@@ -205,12 +205,14 @@ def _clip(
     )  # fmt: skip
 
 
-def _joints(path: Path, step: int, names: Mapping[str, str] | None) -> tuple[np.ndarray, Skeleton]:
+def read_joints(
+    path: Path, step: int, names: Mapping[str, str] | None
+) -> tuple[np.ndarray, Skeleton]:
     """Return the recognised joints (frames, joints, 3), in the file's unit and axes."""
     if path.suffix.lower() == ".bvh":
         motion, prefix = read_bvh(path, step), ""
     else:
-        motion, prefix = read_amc(path, read_asf(_asf_of(path)), step), "bone:"
+        motion, prefix = read_amc(path, read_asf(skeleton_file(path)), step), "bone:"
     positions = _recognise(motion, prefix, names or {}, path)
     joints = tuple(positions)
     parents = tuple(None if joint == "thorax" else "thorax" for joint in joints)
@@ -259,7 +261,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name)
 
 
-def _unit(points: np.ndarray, source: Skeleton, unit: float | None, path: Path) -> float:
+def unit_of(points: np.ndarray, source: Skeleton, unit: float | None, path: Path) -> float:
     """Return the unit of the file in metres."""
 
     def length(*chain: str) -> float:

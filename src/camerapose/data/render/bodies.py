@@ -55,6 +55,7 @@ class Bodies:
         template: vertices of the average body at rest (z up, facing -y).
         faces: triangles of the skin.
         bone_names: names of the bones whose positions are given and returned.
+        labels, parents: names of all bones, and the index of each one's parent.
         coco_names: names of the surface points.
 
     Raises:
@@ -79,7 +80,7 @@ class Bodies:
         self.template = model.template_vertices.numpy()
         self.faces: Int[np.ndarray, "f 3"] = np.asarray(model.get_triangular_faces())
         labels = list(model.bone_labels)
-        self._parents = np.asarray(model.bone_parents)
+        self.parents = np.asarray(model.bone_parents)
         self.bone_names = bone_names
         self.labels = tuple(labels)
         self._index = {name: i for i, name in enumerate(labels)}
@@ -102,16 +103,28 @@ class Bodies:
             bones: bone heads of the other bodies, and the tops of their heads (z up).
             coco: their surface points.
         """
-        torch = self._torch
-        phenotypes = {k: torch.tensor(shape[:, i]).float() for i, k in enumerate(SHAPE)}
+        points = np.concatenate(self.at_rest(shape), axis=1)
+        return self.rotated(shape, self._rotations(points, np.concatenate([bones, coco], 1)))
+
+    def at_rest(
+        self, shape: Float[np.ndarray, "n 6"]
+    ) -> tuple[Float[np.ndarray, "n bones 3"], Float[np.ndarray, "n 23 3"]]:
+        """Return bone heads with the top of the head, and surface points, of bodies at rest."""
+        with self._torch.no_grad():
+            rest = self._model(phenotype_kwargs=self._phenotypes(shape))
+        points = self._named_points(
+            rest["rest_bone_poses"].numpy()[:, self._given][..., :3, 3],
+            rest["rest_vertices"].numpy(),
+        )
+        return points[:, : len(self.bone_names)], points[:, len(self.bone_names) :]
+
+    def rotated(
+        self, shape: Float[np.ndarray, "n 6"], rotations: Float[np.ndarray, "n labels 3 3"]
+    ) -> list[Body]:
+        """Return bodies whose bones are rotated from rest; rotations are in world axes."""
+        torch, phenotypes = self._torch, self._phenotypes(shape)
         with torch.no_grad():
-            rest = self._model(phenotype_kwargs=phenotypes)
-            rest_poses = rest["rest_bone_poses"].numpy()
-            points = self._named_points(
-                rest_poses[:, self._given][..., :3, 3], rest["rest_vertices"].numpy()
-            )
-            target = np.concatenate([bones, coco], 1)
-            rotations = self._rotations(points, target)
+            rest_poses = self._model(phenotype_kwargs=phenotypes)["rest_bone_poses"].numpy()
             poses = np.zeros_like(rest_poses)
             poses[:, :, :3, :3] = rotations @ rest_poses[:, :, :3, :3]
             poses[:, :, 3, 3] = 1
@@ -127,6 +140,9 @@ class Bodies:
         n = len(self.bone_names)
         return [Body(v, r[n:], r[:n]) for v, r in zip(vertices, result, strict=True)]
 
+    def _phenotypes(self, shape: np.ndarray) -> dict[str, Any]:
+        return {k: self._torch.tensor(shape[:, i]).float() for i, k in enumerate(SHAPE)}
+
     def _named_points(self, heads: np.ndarray, vertices: np.ndarray) -> np.ndarray:
         """Return bone heads, top of the head and surface points of bodies (n, 39 + 23, 3)."""
         return np.concatenate(
@@ -139,7 +155,7 @@ class Bodies:
         index = {name: i for i, name in enumerate(names)}
         result = np.zeros((len(rest), len(self.labels), 3, 3), np.float32)
         for bone, label in enumerate(self.labels):
-            parent = result[:, self._parents[bone]] if bone else np.eye(3)[None]
+            parent = result[:, self.parents[bone]] if bone else np.eye(3)[None]
             if label in _RIGID:
                 ends = [index[n] for n in _RIGID[label]]
                 here = index[label]
@@ -161,7 +177,7 @@ class Bodies:
         """Return the bone at the end of a bone; None for hands and other unknown ends."""
         children = [
             self.labels[i]
-            for i, parent in enumerate(self._parents)
+            for i, parent in enumerate(self.parents)
             if i and parent == self._index[label] and self.labels[i] in self.bone_names
         ]
         return children[0] if len(children) == 1 else None

@@ -25,6 +25,7 @@ from camerapose.data.augment.engine import (
 )
 from camerapose.data.cache import cached
 from camerapose.data.datasets import anny, cmu_dance, coco, mpii, rendered
+from camerapose.data.level_view import to_world
 from camerapose.data.retarget import retarget
 from camerapose.train.simulated.config import SimulatedData
 
@@ -109,7 +110,7 @@ def _clips(poses: Poses) -> np.ndarray:
 
 
 def _world(poses: Poses, balance: float, device: torch.device) -> World:
-    joints = torch.as_tensor(anny.to_world(poses), dtype=torch.float32, device=device)
+    joints = torch.as_tensor(to_world(poses), dtype=torch.float32, device=device)
     _, which, counts = np.unique(_clips(poses), return_inverse=True, return_counts=True)
     weight = counts[which] ** -float(balance)
     return World(joints, torch.as_tensor(weight / weight.sum(), dtype=torch.float32).to(device))
@@ -135,7 +136,7 @@ def _human36m(config: SimulatedData, device: torch.device) -> World:
         rows = poses.labels["subject"] == subject
         world[rows] = relative[rows] @ cameras(str(subject))[0].rotation[0]
     excluded = (*anny.BENCHMARK, *config.held_out)
-    bodies = anny.to_world(cached(anny.load, config.anny, excluded=excluded))
+    bodies = to_world(cached(anny.load, config.anny, excluded=excluded))
     bodies = bodies[np.random.default_rng(0).integers(0, len(bodies), len(world))]
     size = body_height(world, H36M_17) / body_height(bodies[:, HUMAN36M_JOINTS], H36M_17)
     joints = retarget(world, bodies * size[:, None, None], ATTACHED.parents)

@@ -18,7 +18,7 @@ from camerapose.core.joint_formats import BODY_46, COCO_17, H36M_16, MPII_16
 from camerapose.core.poses import Poses
 from camerapose.data.augment.bone_directions import H36M_JOINTS, turn_bones
 from camerapose.data.augment.engine import Sample
-from camerapose.data.datasets.anny import LEVEL
+from camerapose.data.level_view import LEVEL
 from camerapose.models.body_model import AbsoluteBodyModel, BodyModel
 from camerapose.models.discriminators import Discriminator2D, Discriminator3D
 from camerapose.models.generator import Generator
