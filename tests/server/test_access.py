@@ -1,18 +1,26 @@
 """Hosts, origins and password of the web page; sessions that end while they work."""
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from helpers.fakes import write_video
+from helpers.fakes import SIZE, write_video
+from PIL import Image
 
+from camerapose.infer import pipeline
+from camerapose.infer.lift import lift
 from camerapose.infer.options import PredictOptions
+from camerapose.io.source import Source
 from camerapose.server import jobs as jobs_module
-from camerapose.server.access import PASSWORD, HostCheck, authentication
+from camerapose.server.access import PASSWORD, HostCheck, Sessions, authentication
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import ServerLimits
+from camerapose.view.report import write_report
 
 
 def allowed(*headers, names=()):
@@ -75,7 +83,7 @@ def make(detector, graph, tmp_path):
 
 
 def test_session_that_ends_during_its_prediction(make, photo, tmp_path, monkeypatch):
-    """The prediction finishes, and its files are deleted afterwards."""
+    """The prediction ends after its stage, and its files are deleted afterwards."""
     jobs, predict, started, go = make(), jobs_module.predict, threading.Event(), threading.Event()
 
     def slow(*arguments, **options):
@@ -84,15 +92,22 @@ def test_session_that_ends_during_its_prediction(make, photo, tmp_path, monkeypa
         return predict(*arguments, **options)
 
     monkeypatch.setattr(jobs_module, "predict", slow)
-    results = []
-    thread = threading.Thread(target=lambda: results.append(jobs.run(str(photo), visitor="me")))
+    errors = []
+
+    def run():
+        try:
+            jobs.run(str(photo), visitor="me")
+        except ValueError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=run)
     thread.start()
     assert started.wait(60)
     jobs.end_session("me")
     assert photo.exists()
     go.set()
     thread.join()
-    assert "1 pose" in results[0].summary
+    assert errors == ["the page was closed"]
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -129,11 +144,126 @@ def test_space_of_all(make, photo, tmp_path):
         make(max_total_megabytes=1.0).run(str(photo), visitor="me")
 
 
-def test_time_limit(make, tmp_path):
-    """The frames up to the limit are processed."""
-    video = write_video(tmp_path / "walk.mkv", 30)
-    result = make(max_job_minutes=1e-9).run(str(video))
-    assert "time limit was reached after frame 0" in result.summary and result.files
+def test_requests_after_the_end_of_a_session(make, photo, tmp_path):
+    """Their order is not guaranteed: an upload may be registered after the page was closed."""
+    jobs = make()
+    jobs.begin_session("me")
+    jobs.end_session("me")
+    jobs.register(str(photo), "me")
+    assert not photo.exists()
+    photo.parent.mkdir()
+    Image.new("RGB", SIZE, "white").save(photo)
+    with pytest.raises(ValueError, match="page was closed"):
+        jobs.run(str(photo), visitor="me")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_page_that_connects_again(make, photo):
+    jobs = make()
+    jobs.begin_session("me")
+    jobs.begin_session("me")
+    jobs.register(str(photo), "me")
+    jobs.end_session("me")
+    assert photo.exists()
+    jobs.end_session("me")
+    jobs.begin_session("me")
+    photo.parent.mkdir()
+    Image.new("RGB", SIZE, "white").save(photo)
+    assert "1 pose" in jobs.run(str(photo), visitor="me").summary
+
+
+def test_uploads_of_closed_pages(make, photo):
+    """An upload that was complete after the page was closed belongs to nobody."""
+    jobs = make()
+    jobs.begin_session("other")
+    os.utime(photo, (time.time() - 999,) * 2)
+    os.utime(photo.parent, (time.time() - 999,) * 2)
+    jobs.delete_expired()
+    assert photo.exists()
+    jobs.end_session("other")
+    jobs.delete_expired()
+    assert not photo.exists()
+
+
+@pytest.mark.parametrize("how", ["disconnect", "cancelled", "error", "complete"])
+def test_the_end_of_a_page_is_noticed(how):
+    """Whether its request is cancelled while it waits or while it sends, or fails."""
+    events, done = [], threading.Event()
+
+    async def app(scope, receive, send):
+        events.append("open")
+        if how == "error":
+            raise OSError("connection reset")
+        if how != "complete":
+            await asyncio.sleep(60)
+
+    def end(session):
+        events.append(f"end {session}")
+        done.set()
+
+    async def request():
+        sessions = Sessions(app, lambda session: events.append(f"begin {session}"), end)
+        scope = {"type": "http", "path": "/gradio_api/heartbeat/abc"}
+        task = asyncio.create_task(sessions(scope, None, None))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            await task
+        await sessions({"type": "http", "path": "/config"}, None, None) if how == "complete" else 0
+        await asyncio.to_thread(done.wait, 10)
+
+    asyncio.run(request())
+    assert [event for event in events if event != "open"] == ["begin abc", "end abc"]
+
+
+class TestTimeLimit:
+    """It covers reading, lifting and writing."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        now = SimpleNamespace(time=0.0)
+        monkeypatch.setattr("camerapose.server.clock.time", SimpleNamespace(
+            monotonic=lambda: now.time))  # fmt: skip
+        return now
+
+    def test_reading(self, make, tmp_path, clock, detector, monkeypatch):
+        """The frames up to the limit are processed."""
+        read = Source.frames
+
+        def slow(self, *arguments, **options):
+            for frame in read(self, *arguments, **options):
+                clock.time += 1
+                yield frame
+
+        monkeypatch.setattr(Source, "frames", slow)
+        video = write_video(tmp_path / "walk.mkv", 60)
+        result = make(max_job_minutes=1.0).run(str(video))
+        assert "time limit was reached after frame 35" in result.summary and result.files
+        assert "36 frames" in result.summary and result.video is None
+
+    def test_lifting(self, make, photo, clock, monkeypatch):
+        def slow(*arguments):
+            clock.time = 61
+            return lift(*arguments)
+
+        monkeypatch.setattr(pipeline, "lift", slow)
+        with pytest.raises(ValueError, match="time limit of 1 minutes was reached"):
+            make(max_job_minutes=1.0).run(str(photo), visitor="me")
+
+    def test_writing(self, make, tmp_path, clock, monkeypatch):
+        """Files that are complete are offered."""
+
+        def slow(*arguments, **options):
+            clock.time = 61
+            return write_report(*arguments, **options)
+
+        monkeypatch.setattr("camerapose.view.report.write_report", slow)
+        video = write_video(tmp_path / "walk.mkv", 10)
+        result = make(max_job_minutes=1.0).run(str(video))
+        assert "1 minutes was reached: files are missing" in result.summary
+        assert result.video is None and {Path(file).name for file in result.files} >= {
+            "report.html", "poses.json", "walk.bvh"
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])

@@ -10,6 +10,7 @@ import pytest
 from helpers.fakes import SIZE, write_video
 from PIL import Image
 
+from camerapose.core.limits import Limits
 from camerapose.infer.options import PredictOptions
 from camerapose.server import jobs as jobs_module
 from camerapose.server import limits as limits_module
@@ -94,7 +95,7 @@ def test_unreadable_uploads(jobs, tmp_path, name, content, message):
 def test_limits(jobs, photo, monkeypatch):
     with pytest.raises(ValueError, match="limit is 0.0001 MB"):
         jobs(max_megabytes=1e-4).run(str(photo))
-    monkeypatch.setattr(limits_module, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(limits_module, "WEB", Limits(max_pixels=1000))
     with pytest.raises(ValueError, match="640 x 480 pixels"):
         jobs().run(str(photo))
 

@@ -15,6 +15,8 @@ from camerapose.io.weights import find_weights
 
 #: Receives one line of text at a time, such as `print`.
 Log = Callable[[str], None]
+#: Raises an exception to end a prediction.
+Check = Callable[[], None]
 
 #: Choices of people by name.
 PEOPLE = ("largest", "longest", "left-to-right")

@@ -13,7 +13,7 @@ from camerapose.infer import clip, report
 from camerapose.infer.detection import Detections, Person
 from camerapose.infer.lift import Lifted, lift
 from camerapose.infer.live_smoothing import LiveSmoother
-from camerapose.infer.options import Log, PredictOptions
+from camerapose.infer.options import Check, Log, PredictOptions
 from camerapose.infer.predictor import Predictor
 from camerapose.io import export, files, results
 from camerapose.io.frames import Frame
@@ -71,6 +71,7 @@ def write_outputs(
     preview: Preview | None,
     progress: bool,
     log: Log,
+    check: Check,
 ) -> list[Path]:
     """Write all other files that the options require.
 
@@ -79,6 +80,7 @@ def write_outputs(
         out: existing folder.
         images: frames for the figure of a video, by their numbers.
         preview: small copy of a video for the report.
+        check: called before each file.
 
     Returns:
         The files.
@@ -90,9 +92,11 @@ def write_outputs(
         plane = clip.estimate_ground(poses) if options.ground else None
         if plane is not None:
             log(_camera_pose(plane))
-        written += _export(poses, out / _stem(source), options, plane, span)
+        written += _export(poses, out / _stem(source), options, plane, span, check)
+        check()
         if options.report:
             written += report.write(poses, source, out, span=span, plane=plane, preview=preview)
+    check()
     if options.overlay:
         from camerapose.view.overlay import write_overlay
 
@@ -102,6 +106,7 @@ def write_outputs(
             stride=options.stride, progress=progress,
         )  # fmt: skip
         written.append(path)
+    check()
     if options.figure and len(poses):
         from camerapose.infer.figures import draw
 
@@ -140,6 +145,7 @@ def _export(
     options: PredictOptions,
     plane: Ground | None,
     span: tuple[float, float] | None,
+    check: Check,
 ) -> list[Path]:
     """Write the files of each format.
 
@@ -151,6 +157,7 @@ def _export(
     start, end = span or (None, None)
     written = []
     for name in options.export:
+        check()
         path = base.with_name(base.name + plugins.load("exports", name).EXTENSION)
         written += export.write(poses, path, ground=plane, start=start, end=end)
     return written

@@ -25,7 +25,7 @@ from camerapose.infer.figures import FrameSampler
 from camerapose.infer.interrupts import delayed_interrupt
 from camerapose.infer.keypoint_input import read_keypoints
 from camerapose.infer.lift import lift
-from camerapose.infer.options import Log, PredictOptions
+from camerapose.infer.options import Check, Log, PredictOptions
 from camerapose.infer.outputs import LiveWriter, write_outputs, write_poses
 from camerapose.infer.people import select_people
 from camerapose.infer.postprocess import known_focal, process
@@ -45,6 +45,10 @@ def silent(line: str) -> None:
     """Ignore log lines."""
 
 
+def go_on() -> None:
+    """Never end a prediction."""
+
+
 def predict(
     source: Input,
     out: str | os.PathLike | None = None,
@@ -52,6 +56,7 @@ def predict(
     *,
     progress: bool = True,
     log: Log = silent,
+    check: Check = go_on,
 ) -> Poses:
     """Predict 3D poses and cameras of the people in a source.
 
@@ -66,6 +71,8 @@ def predict(
         options: None: the default options.
         progress: show a progress bar on a terminal.
         log: receives lines of text.
+        check: called between the stages after reading, and between files; an exception of it ends
+            the prediction.
 
     Raises:
         FileNotFoundError, ValueError: the source or an option cannot be used.
@@ -76,9 +83,9 @@ def predict(
     info = check_request(source, out, options)
     predictor = Predictor(options.weights, device=options.device, threads=options.threads)
     if out is None:
-        return _run(source, info, None, options, predictor, progress, log)
+        return _run(source, info, None, options, predictor, progress, log, check)
     with lock_folder(files.make_folder(out)):
-        return _run(source, info, out, options, predictor, progress, log)
+        return _run(source, info, out, options, predictor, progress, log, check)
 
 
 def _run(
@@ -89,6 +96,7 @@ def _run(
     predictor: Predictor,
     progress: bool,
     log: Log,
+    check: Check,
 ) -> Poses:
     """Read, detect, track, lift, process and write."""
     began = time.monotonic()
@@ -102,6 +110,7 @@ def _run(
         observers += [] if live is None else [live]
         observers += [] if preview is None else [observer(preview)]
         detections = _detect_all(source, info, options, observers, progress)
+    check()
     with delayed_interrupt(log):
         detections = select_people(
             detections, options, log,
@@ -112,6 +121,7 @@ def _run(
             detections = without_slow_motion(detections, options.slowmo)
         focal = known_focal(detections, source, options, log)
         lifted = lift(detections, predictor, focal, options.height)
+        check()
         seconds = time.monotonic() - began
         poses = process(
             lifted.poses, source, detections.frames, options, log, focal=lifted.focal
@@ -124,7 +134,7 @@ def _run(
     if out is not None:
         written += write_outputs(
             poses, lifted, source, out, options,
-            images=sampler.images, preview=preview, progress=progress, log=log,
+            images=sampler.images, preview=preview, progress=progress, log=log, check=check,
         )  # fmt: skip
         log("wrote " + ", ".join(str(path) for path in written))
     if detections.error is not None:

@@ -1,5 +1,6 @@
-"""Who may use the web page: names of the server, origins of requests, password."""
+"""Who uses the web page, and who may: sessions, names of the server, origins, password."""
 
+import asyncio
 import hmac
 import ipaddress
 import os
@@ -81,3 +82,35 @@ def authentication() -> Callable[[str, str], bool] | None:
     return lambda user, given: (
         user == USER and hmac.compare_digest(given.encode(errors="replace"), expected)
     )
+
+
+class Sessions:
+    """ASGI middleware that notices when a page is opened and closed.
+
+    Pages keep a request open (Gradio's heartbeat). Gradio reports its end only if the request is
+    cancelled while it waits, not while it sends, and not if an error ends it.
+
+    Args:
+        app: application that receives all requests.
+        begin, end: called with the identifier of a session; `end` in another thread.
+    """
+
+    def __init__(self, app: Any, begin: Callable[[str], None], end: Callable[[str], None]):
+        self._app, self._begin, self._end = app, begin, end
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        """Pass a request on."""
+        _, heartbeat, session = scope.get("path", "").partition("/heartbeat/")
+        if scope["type"] != "http" or not (heartbeat and session):
+            await self._app(scope, receive, send)
+            return
+        self._begin(session)
+        try:
+            await self._app(scope, receive, send)
+        finally:  # deleting files takes time, and this task may be cancelled
+            asyncio.get_running_loop().run_in_executor(None, self._end, session)

@@ -1,29 +1,27 @@
 """Predictions for the visitors of the web page, and the deletion of their files."""
 
 import html
-import math
 import os
 import shutil
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
-from camerapose.io.frames import Frame, IncompleteInput
-from camerapose.io.source import Source
+from camerapose.io.frames import IncompleteInput
+from camerapose.server.clock import JobClock, TimeLimitReached
 from camerapose.server.limits import ServerLimits, check_upload, frame_limit
 
 #: Export formats offered for download.
 EXPORTS = ("trc", "c3d", "bvh", "gltf", "csv")
-#: Seconds between searches for expired files.
-EXPIRY_INTERVAL = 30.0
+#: Seconds between searches for expired files, and after which uploads of no visitor are deleted.
+EXPIRY_INTERVAL, ORPHAN_SECONDS = 30.0, 60.0
 #: Heights of the report, pixels: of a video (3D next to curves) and of an image (3D only).
 VIDEO_HEIGHT, IMAGE_HEIGHT = 1120, 760
 
@@ -62,7 +60,8 @@ class Jobs:
         self._lock = threading.RLock()
         self._waiting: set[str] = set()
         self._running: Counter[str] = Counter()
-        self._ended: set[str] = set()
+        self._open: Counter[str] = Counter()
+        self._ended: dict[str, float] = {}
 
     def run(
         self,
@@ -95,8 +94,7 @@ class Jobs:
                 self._running[visitor] -= 1
                 if not self._running[visitor]:
                     del self._running[visitor]
-                    if visitor in self._ended:
-                        self._ended.discard(visitor)
+                    if self.is_closed(visitor):
                         self._delete(visitor)
 
     def _run(
@@ -110,6 +108,8 @@ class Jobs:
         if not file:
             raise ValueError("no file; upload an image or a video first")
         path = self.register(file, visitor)
+        if self.is_closed(visitor):
+            raise ValueError("the page was closed")
         self._check_space(visitor)
         source = check_upload(path, self.limits)
         out = self._result_folder(visitor) / uuid.uuid4().hex / "camerapose"
@@ -120,15 +120,20 @@ class Jobs:
             report=True,
         )  # fmt: skip
         lines = [cut] if cut else []
-        source = TimeLimited(
-            **{f.name: getattr(source, f.name) for f in fields(source)},
-            deadline=time.monotonic() + 60 * self.limits.max_job_minutes,
-        )
+        clock = JobClock(self.limits.max_job_minutes, lambda: self.is_closed(visitor))
         try:
-            predict(source, out, options, log=lines.append)
+            predict(clock.limited(source), out, options, log=lines.append, check=clock)
         except IncompleteInput as error:  # the poses of the readable part are written
             lines.append(f"**{self.without_folder(str(error))}**")
+        except TimeLimitReached as error:
+            if not (out / "report.html").exists():
+                raise
+            lines += [f"**{text}**" for text in (clock.cut, f"{error}: files are missing") if text]
         return collect(out, [line for line in lines if not line.startswith("wrote ")])
+
+    def is_closed(self, visitor: str) -> bool:
+        """Return whether a visitor has closed the page."""
+        return visitor in self._ended
 
     def register(self, file: str, visitor: str) -> Path:
         """Assign an upload to a visitor, whose session deletes it at its end.
@@ -141,7 +146,15 @@ class Jobs:
             raise ValueError(f"{path.name} is not an upload")
         with self._lock:
             self._uploads.setdefault(visitor, set()).add(path)
+            if visitor in self._ended and not self._running[visitor]:
+                self._delete(visitor)
         return path
+
+    def begin_session(self, visitor: str) -> None:
+        """Note that a visitor has opened the page, or has connected again."""
+        with self._lock:
+            self._open[visitor] += 1
+            self._ended.pop(visitor, None)
 
     def wait(self, visitor: str) -> None:
         """Keep the files of a visitor who waits for a prediction."""
@@ -178,12 +191,18 @@ class Jobs:
         return text.replace(f"{self.folder}{os.sep}", "")
 
     def end_session(self, visitor: str) -> None:
-        """Delete the uploads and results of a visitor, after the prediction that is running."""
+        """Delete the uploads and results of a visitor, after the prediction that is running.
+
+        Requests that arrive later are those of a closed page.
+        """
         with self._lock:
+            self._open[visitor] -= 1
+            if self._open[visitor] > 0:  # another connection of the same page
+                return
+            del self._open[visitor]
             self._waiting.discard(visitor)
-            if self._running[visitor]:
-                self._ended.add(visitor)
-            else:
+            self._ended[visitor] = time.time()
+            if not self._running[visitor]:
                 self._delete(visitor)
 
     def _delete(self, visitor: str) -> None:
@@ -192,10 +211,19 @@ class Jobs:
         self._uploads.pop(visitor, None)
 
     def delete_expired(self) -> None:
-        """Delete files older than `limits.keep_minutes`, except of visitors who wait."""
+        """Delete files older than `limits.keep_minutes`, except of visitors who wait.
+
+        Uploads that belong to no visitor are deleted after a minute without visitors: their page
+        was closed before the upload was complete.
+        """
+        now = time.time()
+        oldest = now - 60 * self.limits.keep_minutes
         with self._lock:
-            kept = {f for v in {*self._waiting, *self._running} for f in self._folders(v)}
-        oldest = time.time() - 60 * self.limits.keep_minutes
+            self._ended = {v: t for v, t in self._ended.items() if t > oldest or self._running[v]}
+            busy = {*self._waiting, *(v for v, n in self._running.items() if n)}
+            kept = {f for v in busy for f in self._folders(v)}
+            if not busy and not self._open:
+                self._delete_orphans(now - ORPHAN_SECONDS)
         for path in sorted(self.folder.rglob("*"), reverse=True):  # the content of folders first
             if any(path.is_relative_to(folder) for folder in kept):
                 continue
@@ -208,6 +236,16 @@ class Jobs:
             except OSError:  # deleted or written meanwhile
                 continue
 
+    def _delete_orphans(self, oldest: float) -> None:
+        """Delete uploads of no visitor that are older than a time."""
+        known = {folder for visitor in self._uploads for folder in self._folders(visitor)}
+        for path in sorted(self.folder.iterdir()):
+            if path in known or path.name.startswith("results-"):
+                continue
+            with suppress(OSError):
+                if max(p.lstat().st_mtime for p in (path, *path.rglob("*"))) < oldest:
+                    path.unlink() if path.is_file() else shutil.rmtree(path)
+
     def delete_expired_until_stopped(self) -> None:
         """Delete expired files regularly until `stopped` is set; run it in a thread."""
         while not self.stopped.wait(EXPIRY_INTERVAL):
@@ -215,24 +253,6 @@ class Jobs:
 
     def _result_folder(self, visitor: str) -> Path:
         return self.folder / f"results-{''.join(c for c in visitor if c.isalnum())}"
-
-
-@dataclass(frozen=True)
-class TimeLimited(Source):
-    """A source whose frames end at a time (`time.monotonic`)."""
-
-    deadline: float = math.inf
-
-    def frames(
-        self, start: int | None = None, end: int | None = None, stride: int = 1
-    ) -> Iterator[Frame]:
-        """Iterate as `Source.frames`; raise IncompleteInput at the deadline."""
-        for frame in super().frames(start, end, stride):
-            yield frame
-            if time.monotonic() > self.deadline:
-                raise IncompleteInput(
-                    f"the time limit was reached after frame {frame.index} of {self.title}"
-                )
 
 
 def _size(folders: list[Path]) -> int:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from camerapose.core.limits import Limits
+from camerapose.core.limits import WEB
 from camerapose.io.source import Source
 
-#: Maximum number of people, of pixels of an image, and of waiting visitors.
-MAX_PEOPLE, MAX_PIXELS, MAX_WAITING = 6, 50_000_000, 10
+#: Maximum number of people, and of waiting visitors.
+MAX_PEOPLE, MAX_WAITING = 6, 10
 #: Frame rate above which the length limit counts frames instead of seconds (slow motion).
 MAX_FPS = 120
 DEFAULT_FPS = 30.0
@@ -24,7 +24,7 @@ class ServerLimits:
     keep_minutes: float = 60
     "maximum time that uploads and results are kept after the last use"
     max_job_minutes: float = 15
-    "maximum time of reading a video; the rest is ignored"
+    "maximum time of a prediction; what was read until then is used"
     max_total_megabytes: float = 20_000
     "maximum size of all uploads and results; a visitor may use a quarter of it"
     workers: int = 1
@@ -49,7 +49,7 @@ def check_upload(path: Path, limits: ServerLimits) -> Source:
     """
     if not path.is_file():
         raise ValueError("the file has been deleted meanwhile; upload it again")
-    source = Source.open(path, limits=Limits(max_pixels=MAX_PIXELS))
+    source = Source.open(path, limits=WEB)
     if source.kind not in ("image", "video"):
         raise ValueError(f"{path.name} is neither an image nor a video")
     size = path.stat().st_size / 1e6

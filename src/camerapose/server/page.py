@@ -38,7 +38,7 @@ def build(jobs: Jobs) -> Any:
             with gradio.Column(scale=2, min_width=400):
                 outputs = _outputs(gradio)
         outputs.append(gradio.HTML(visible=False, elem_id="report", elem_classes="camerapose-3d"))
-        _connect(gradio, page, jobs, inputs, outputs, button)
+        _connect(gradio, jobs, inputs, outputs, button)
     return page
 
 
@@ -100,10 +100,8 @@ def _outputs(gradio: Any) -> list[Any]:
     return [summary, video, figure, files]
 
 
-def _connect(
-    gradio: Any, page: Any, jobs: Jobs, inputs: list[Any], outputs: list[Any], button: Any
-) -> None:
-    """Connect the button, uploads and the end of a session with the jobs."""
+def _connect(gradio: Any, jobs: Jobs, inputs: list[Any], outputs: list[Any], button: Any) -> None:
+    """Connect the button and uploads with the jobs."""
 
     def run(
         file: str | None,
@@ -131,13 +129,9 @@ def _connect(
     def register(file: str, request: gradio.Request) -> None:
         jobs.register(file, str(request.session_hash))
 
-    def end_session(request: gradio.Request) -> None:
-        jobs.end_session(str(request.session_hash))
-
     def wait(request: gradio.Request) -> None:
         jobs.wait(str(request.session_hash))
 
     button.click(wait, queue=False, api_visibility="private")
     button.click(run, inputs, outputs, api_name="predict", concurrency_limit=jobs.limits.workers)
     inputs[0].upload(register, inputs[0], queue=False, api_visibility="private")
-    page.unload(end_session)

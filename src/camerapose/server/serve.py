@@ -16,7 +16,7 @@ from typing import Any
 from camerapose.infer.detection import load_detector
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
-from camerapose.server.access import PASSWORD, HostCheck, authentication
+from camerapose.server.access import PASSWORD, HostCheck, Sessions, authentication
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import MAX_WAITING, ServerLimits
 from camerapose.server.page import CSS, build, import_gradio
@@ -98,7 +98,7 @@ def open_page(
         expiry = threading.Thread(target=jobs.delete_expired_until_stopped, daemon=True)
         expiry.start()
         try:
-            yield _launch(page, host, port, browser, limits, names)
+            yield _launch(page, host, port, browser, jobs, names)
         finally:
             page.close(verbose=False)
             jobs.stopped.set()
@@ -106,20 +106,23 @@ def open_page(
 
 
 def _launch(
-    page: Any, host: str, port: int, browser: bool, limits: ServerLimits, names: Sequence[str]
+    page: Any, host: str, port: int, browser: bool, jobs: Jobs, names: Sequence[str]
 ) -> str:
     """Start the server; return the address of the page."""
     gradio = import_gradio()
     from starlette.middleware import Middleware
 
-    middleware = [Middleware(HostCheck, names=[*names, host])]
+    middleware = [
+        Middleware(HostCheck, names=[*names, host]),
+        Middleware(Sessions, begin=jobs.begin_session, end=jobs.end_session),
+    ]
     theme = gradio.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"],
                                   font_mono=["ui-monospace", "monospace"])  # fmt: skip
     try:
         _, address, _ = page.launch(
             server_name=host, server_port=port, inbrowser=browser, quiet=True, share=False,
             prevent_thread_lock=True, ssr_mode=False, run_history=False, footer_links=[],
-            enable_monitoring=False, max_file_size=round(limits.max_megabytes * 1e6), css=CSS,
+            enable_monitoring=False, max_file_size=round(jobs.limits.max_megabytes * 1e6), css=CSS,
             theme=theme, auth=authentication(), app_kwargs={"middleware": middleware},
         )  # fmt: skip
     except OSError as error:
