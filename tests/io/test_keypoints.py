@@ -10,7 +10,15 @@ from helpers.keypoint_files import flat
 from helpers.paths import COCO, needs_coco
 
 from camerapose.core.camera import denormalize
-from camerapose.core.joint_formats import BODY_25, COCO_17, FORMATS, H36M_16, HALPE_26, OPENPOSE_18
+from camerapose.core.joint_formats import (
+    BODY_25,
+    COCO_17,
+    COCO_WHOLEBODY_23,
+    FORMATS,
+    H36M_16,
+    HALPE_26,
+    OPENPOSE_18,
+)
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
 from camerapose.io import keypoints, results
@@ -190,7 +198,7 @@ def test_alphapose(tmp_path, skeleton):
     assert poses.labels["image"].tolist() == ["0.jpg", "0.jpg", "3.jpg"]
 
 
-@pytest.mark.parametrize(("joints", "body"), [(133, COCO_17), (136, HALPE_26)])
+@pytest.mark.parametrize(("joints", "body"), [(133, COCO_WHOLEBODY_23), (136, HALPE_26)])
 def test_whole_bodies_begin_with_a_body(tmp_path, joints, body):
     values = np.random.default_rng(0).uniform(1, 400, (joints, 3)).round(2)
     values[: body.n_joints] = np.reshape(flat(body), (-1, 3))

@@ -8,7 +8,7 @@ import pytest
 from helpers.drawing import SIZE, grey_image, has_color, people, render
 
 from camerapose import Camera, Poses
-from camerapose.core.joint_formats import BODY_46, COCO_17, FORMATS, H36M_17, HALPE_26
+from camerapose.core.joint_formats import BODY_46, COCO_17, FORMATS, H36M_17, H36M_23, HALPE_26
 from camerapose.view.displayed import displayed, std_pixels
 from camerapose.view.frames import draw_frames
 from camerapose.view.report.curves import panels
@@ -43,11 +43,13 @@ def test_each_joint_is_drawn_once_in_the_definition_of_the_input():
         i, j = HALPE_26.index(joint), BODY_46.index(joint)
         np.testing.assert_array_equal(drawn.pose3d[:, i], poses.pose3d[:, j])
     laboratory = predicted([f"{joint}_h36m" for joint in H36M_17.joints])
-    assert displayed(laboratory).skeleton == H36M_17
+    assert displayed(laboratory).skeleton == H36M_23
     assert len(displayed(poses[:0])) == 0
 
 
-@pytest.mark.parametrize("name", ["blazepose_33", "body_25", "body_25b", "halpe_26", "body_46"])
+@pytest.mark.parametrize(
+    "name", ["blazepose_33", "body_25", "body_25b", "halpe_26", "coco_wholebody_23", "body_46"]
+)
 def test_feet_are_drawn_in_formats_that_have_them(name):
     poses = displayed(predicted().to(FORMATS.get(name, BODY_46)))
     bones = {poses.skeleton.joints[child] for child, _ in poses.skeleton.bones}

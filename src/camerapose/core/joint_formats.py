@@ -51,6 +51,12 @@ _TREE_COCO = (
     + _LEGS_COCO
 )
 COCO_17 = _skeleton("coco_17", _TREE_COCO)
+_FEET = (
+    "left_big_toe:left_ankle left_small_toe:left_ankle left_heel:left_ankle "
+    "right_big_toe:right_ankle right_small_toe:right_ankle right_heel:right_ankle"
+)
+#: Body and feet of COCO-WholeBody (Jin et al., ECCV 2020), the first 23 of its 133 joints.
+COCO_WHOLEBODY_23 = _skeleton("coco_wholebody_23", _TREE_COCO + _FEET)
 #: BlazePose landmarks (Bazarevsky et al., 2020).
 BLAZEPOSE_33 = _skeleton(
     "blazepose_33",
@@ -90,8 +96,7 @@ BODY_25 = _skeleton(
     + "pelvis "
     + _LEGS_PELVIS
     + "right_eye:nose left_eye:nose right_ear:right_eye left_ear:left_eye "
-    "left_big_toe:left_ankle left_small_toe:left_ankle left_heel:left_ankle "
-    "right_big_toe:right_ankle right_small_toe:right_ankle right_heel:right_ankle",
+    + _FEET,
 )
 #: COCO model of OpenPose: the joints of COCO in another order, and the neck.
 OPENPOSE_18 = _skeleton(
@@ -158,9 +163,7 @@ SMPL_24 = _skeleton(
 #: OpenPose's experimental model of 2019: COCO, upper neck, head top and feet.
 BODY_25B = _skeleton(
     "body_25b",
-    _TREE_COCO + "upper_neck:nose head_top:upper_neck "
-    "left_big_toe:left_ankle left_small_toe:left_ankle left_heel:left_ankle "
-    "right_big_toe:right_ankle right_small_toe:right_ankle right_heel:right_ankle",
+    _TREE_COCO + "upper_neck:nose head_top:upper_neck " + _FEET,
 )
 #: OpenPose's MPI model; its chest is between neck and hips, its neck is `thorax`.
 OPENPOSE_15 = _skeleton(
@@ -227,7 +230,7 @@ FORMATS = {
     for s in (
         H36M_16, H36M_17, MPII_16, LSP_14, COCO_17, BLAZEPOSE_33, BODY_25, BODY_25B, OPENPOSE_18,
         OPENPOSE_15, HALPE_26, HUMANEVA_15, MPI_INF_3DHP_28, MPI_INF_3DHP_17, SMPL_24,
-        CROWDPOSE_14, AIC_14,
+        CROWDPOSE_14, AIC_14, COCO_WHOLEBODY_23,
     )
 }  # fmt: skip
 #: Formats that only models and exported files use; no keypoint file has them.

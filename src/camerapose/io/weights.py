@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-#: Weights that are part of the package: name and file name without suffix.
+#: Weights that are part of the package: name and file name without suffix. To add weights, copy
+#: the .onnx file and the card (`benchmarks/model_card.py`) to `weights/`, and add a line here.
 SHIPPED = {"default": "camerapose", "clean": "camerapose_clean"}
 #: File name without suffix of the weights in a run or checkpoint folder.
 MODEL = "model"

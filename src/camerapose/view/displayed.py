@@ -3,12 +3,12 @@
 import numpy as np
 
 from camerapose.core.conversion import has_definitions
-from camerapose.core.joint_formats import H36M_17, HALPE_26
+from camerapose.core.joint_formats import H36M_23, HALPE_26
 from camerapose.core.poses import Poses
 
 #: What is drawn of a format with several definitions of a joint: COCO's joints with feet, neck and
-#: head top, or Human3.6M's joints if more of them are given in 2D.
-DRAWN = (HALPE_26, H36M_17)
+#: head top, or Human3.6M's joints with feet if more of them are given in 2D.
+DRAWN = (HALPE_26, H36M_23)
 
 
 def displayed(poses: Poses) -> Poses:

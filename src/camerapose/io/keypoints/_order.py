@@ -16,10 +16,10 @@ from camerapose.io.keypoints._plausibility import (
     evidence,
 )
 
-#: The body at the beginning of formats with feet, face or hands, by their number of joints.
-WHOLE_BODY = {
-    23: ("coco_17",), 133: ("coco_17",), 135: ("body_25b",), 136: ("halpe_26",),
-}  # fmt: skip
+#: The body at the beginning of formats with face or hands, by their number of joints.
+WHOLE_BODY = {133: ("coco_wholebody_23",), 135: ("body_25b",), 136: ("halpe_26",)}
+#: Further formats with which other formats begin, if the caller names them.
+BEGINNINGS = {23: ("coco_17",), 133: ("coco_17",)}
 
 
 def resolve(
@@ -97,7 +97,8 @@ def _by_name(people: People, wanted: Skeleton | None, path: Path) -> _names.Orde
 def _positional(people: People, skeleton: Skeleton | None, path: Path) -> _names.Order:
     assert skeleton is not None
     joints = people.keypoints.shape[1]
-    if joints != skeleton.n_joints and skeleton.name not in WHOLE_BODY.get(joints, ()):
+    begins = WHOLE_BODY.get(joints, ()) + BEGINNINGS.get(joints, ())
+    if joints != skeleton.n_joints and skeleton.name not in begins:
         raise ValueError(
             f"{people.place(0)}: got {joints} joints, expected {skeleton.n_joints} "
             f"({skeleton.name}); if the joints are in another format, pass it as skeleton "

@@ -12,7 +12,7 @@ from camerapose.io.keypoints._stream import Table
 
 DESCRIPTION = "AlphaPose results [{image_id: name, keypoints, score}]"
 #: Joint formats of the body models.
-JOINTS = ("coco_17", "halpe_26")
+JOINTS = ("coco_17", "halpe_26", "coco_wholebody_23")
 #: Joint format of the layouts "open" and "cmu".
 OPEN = ("openpose_18",)
 SOURCES = (

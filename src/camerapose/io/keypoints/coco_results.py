@@ -9,7 +9,7 @@ from camerapose.io.keypoints._stream import Table
 
 DESCRIPTION = "COCO results [{image_id, keypoints, score}]"
 #: Joint formats that are common in such files.
-JOINTS = ("coco_17", "halpe_26")
+JOINTS = ("coco_17", "halpe_26", "coco_wholebody_23")
 SOURCES = (
     Source("COCO API", "2017", "the argument of loadRes", "image_id is the frame number"),
     Source("Detectron2", "0.6", "coco_instances_results.json", "as COCO results"),

@@ -14,7 +14,7 @@ DESCRIPTION = "MMPose predictions [{keypoints, keypoint_scores}]"
 #: A file of the inferencer for one image is one frame of a folder.
 PER_FRAME = True
 #: Joint formats of the body models.
-JOINTS = ("coco_17", "halpe_26")
+JOINTS = ("coco_17", "halpe_26", "coco_wholebody_23")
 SOURCES = (
     Source(
         "MMPose", "1.3", "MMPoseInferencer(..., pred_out_dir=DIR)",
