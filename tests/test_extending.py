@@ -12,7 +12,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from helpers.layouts import examples
 from helpers.lifters import check_batch_sizes, check_dropout, check_shape_and_root
+from helpers.mutations import mutate_bytes
 
 from camerapose.cli.main import main
 from camerapose.cli.train import _assignment
@@ -162,9 +164,10 @@ def test_the_data_set_is_used_for_training(put, recordings):
     (setting,) = re.findall(r"data\.pairs\.my_lab=(\w+)", DOCUMENT)
     one = DataConfig(human36m=None, mpii=None, pairs={"my_lab": setting})
     result = load(Config(data=one), torch.device("cpu"))
-    assert len(result.pairs) == 16 and result.unlabelled is None
+    assert len(result.pairs) == 15 and len(result.validation) == 1 and result.unlabelled is None
     some = {"my_lab": {"root": setting, "frame_step": 2}}
-    both = DataConfig(human36m=None, mpii=None, synthetic=32, pairs=some, unlabelled=some)
+    both = DataConfig(human36m=None, mpii=None, synthetic=32, pairs=some, unlabelled=some,
+                      validation_share=0.0)  # fmt: skip
     result = load(Config(data=both), torch.device("cpu"))
     assert len(result.pairs) == 32 + 8
     assert (
@@ -174,16 +177,39 @@ def test_the_data_set_is_used_for_training(put, recordings):
     )
     wrong = DataConfig(human36m=None, mpii=None, pairs={"my_lab": {"root": setting, "step": 2}})
     with pytest.raises(
-        ValueError, match="data set my_lab has no option 'step'; accepted: root, fra"
+        ValueError, match="data set my_lab has no option 'step'; accepted: root, .*held_out"
     ):
         load(Config(data=wrong), torch.device("cpu"))
 
 
-def test_the_python_on_the_data_set(put, recordings, capsys):
+def test_the_data_set_is_evaluated(put, recordings, capsys):
     put("datasets", "my_lab")
-    (block,) = blocks("python", "Measure a model on it in Python", "## A detector")
-    exec(compile(block, "extending.md", "exec"), {})
-    assert "mpjpe" in capsys.readouterr().out
+    (block,) = blocks("bash", "Measure a model on it", "## A detector")
+    command = block.strip().replace("runs/mine", "default").split()
+    assert main(command[1:]) == 0
+    printed = capsys.readouterr().out
+    assert "protocol my_lab: all poses" in printed and "bootstrap over 2 recordings" in printed
+    assert (recordings.parent / "worst.png").stat().st_size > 10_000
+
+
+def test_the_data_set_is_damaged(put, tmp_path):
+    """As in the contract tests (test_fuzz.py), which find its example by themselves."""
+    put("datasets", "my_lab")
+    from test_fuzz import _check, _is_refused
+
+    ((files, load),) = examples(["my_lab"]).values()
+    rng, refused = np.random.default_rng(0), 0
+    for i in range(32):
+        root = tmp_path / str(i)
+        root.mkdir()
+        for name, (content, write) in files.items():
+            write(root / name, content)
+        if i == 0:
+            _check(load(root))
+        path = root / list(files)[i % len(files)]
+        path.write_bytes(mutate_bytes(rng, path.read_bytes()))
+        refused += _is_refused("my_lab", i, load, root)
+    assert refused > 8
 
 
 # --- a detector ---------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 import json
 import pickle
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
-from camerapose.core import joint_formats
+from camerapose.core import joint_formats, plugins
 from camerapose.data.datasets import (
     anny,
     cmu_dance,
@@ -276,4 +278,23 @@ def _mpi_content(split):
 
 
 #: Name of a layout: its files {path: (content, writer)}, and how they are loaded.
-LAYOUTS = _layouts()
+
+
+def examples(names):
+    """Return the layouts of data sets that write an example of themselves."""
+    layouts = {}
+    for name in names:
+        module = plugins.load("datasets", name)
+        if not hasattr(module, "example"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            module.example(Path(folder))
+            paths = sorted(p for p in Path(folder).rglob("*") if p.is_file())
+            files = {
+                p.relative_to(folder).as_posix(): (p.read_bytes(), Path.write_bytes) for p in paths
+            }
+        layouts[name] = (files, module.load)
+    return layouts
+
+
+LAYOUTS = _layouts() | examples(plugins.available("datasets"))

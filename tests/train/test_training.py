@@ -92,8 +92,9 @@ class TestFolder:
         adversarial = {f"adversarial_{name}" for name in ("d2d_real", "d3d_fake", "diversity")}
         assert adversarial <= named["warmup"]
 
-    def test_validation_after_each_epoch_of_the_lifter(self, finished):
-        lines = [line for line in metrics(finished) if "validation" in line]
+    def test_validation_after_each_epoch(self, finished):
+        first, *lines = [line for line in metrics(finished) if "validation" in line]
+        assert first["stage"] == "refine" and set(first["validation"]) == {"input_2d", "refined_2d"}
         assert [line["stage"] for line in lines] == ["warmup", "joint"]
         expected = {"mpjpe", "pa_mpjpe", "root_error", "focal_error", "unlabelled_reprojection"}
         assert all(set(line["validation"]) == expected for line in lines)
@@ -167,9 +168,9 @@ class TestRepeated:
 
     def test_other_settings_in_the_same_folder(self, finished, small):
         with pytest.raises(
-            ValueError, match=r"other settings of joint; .*choose another output folder"
+            ValueError, match=r"joint\.batch = 128, not 64; .*choose another output folder"
         ):
-            train(changed(small, joint={"epochs": 2}), finished)
+            train(changed(small, joint={"batch": 64}), finished)
 
 
 class TestInterrupted:
@@ -243,16 +244,18 @@ class TestData:
         joint = [line for line in metrics(tmp_path / "run") if line["stage"] == "joint"]
         assert "pose" in joint[0]["loss"] and "reprojection_unlabelled" not in joint[0]["loss"]
 
-    def test_human36m_with_detections_and_no_validation(self, small, tmp_path):
-        """Without held-out subjects there are no metrics."""
+    @pytest.mark.parametrize("share", [0.0, 0.1])
+    def test_human36m_with_detections(self, small, tmp_path, share):
+        """A share of the poses is held out by default; without it there are no metrics."""
         np.savez_compressed(tmp_path / "data_3d_h36m.npz", positions_3d=tree_3d())
         write_2d(tmp_path, tree_2d())
         data = {"human36m": str(tmp_path), "detections": "det", "subjects": ["S1"],
-                "synthetic": 0, "mpii": False}  # fmt: skip
+                "synthetic": 0, "mpii": False, "validation_share": share}  # fmt: skip
         few = changed(small, data=data, **{stage: {"batch": 32} for stage in STAGES})
         train(few, tmp_path / "run")
         lines = metrics(tmp_path / "run")
-        assert [line["validation"] for line in lines if "validation" in line] == [{}, {}]
+        values = [line["validation"] for line in lines if "validation" in line]
+        assert [("mpjpe" in v or "refined_2d" in v) for v in values] == [bool(share)] * 3
 
     def test_without_a_refiner_only_complete_people_are_used(self, small):
         device = torch.device("cpu")

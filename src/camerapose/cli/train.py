@@ -15,16 +15,20 @@ def train(
     config: Positional[Path],
     out: Out,
     set: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE ...")] = (),
+    init: Annotated[str | None, arg(metavar="NAME|PATH")] = None,
+    init_components: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     devices: MaybeInt = None,
     nodes: int = 1,
 ) -> int:
     """Train a model: refinement, warm-up and joint stage.
 
-    Repeat the command to resume after an interruption:
+    Repeat the command to resume after an interruption, or with a larger joint.epochs to extend a
+    finished run:
 
         camerapose train configs/smoke.toml -o runs/smoke      synthetic poses, under a minute
         camerapose train configs/quick.toml -o runs/quick      Human3.6M and MPII
         camerapose train configs/quick.toml -o runs/q3 --set joint.epochs=3 data.mpii=/d/mpii
+        camerapose train configs/quick.toml -o runs/mine --init default       fine-tune
         camerapose train configs/paper.toml -o runs/paper --devices 4         four GPUs
         torchrun --nproc-per-node 4 --nnodes 2 ... -m camerapose train ...    two machines
 
@@ -34,6 +38,8 @@ def train(
         config: TOML file with the settings that differ from the paper's.
         out: run folder for metrics.jsonl, figures and checkpoint/ (model.onnx at the end).
         set: settings that override the file's, by their names in it.
+        init: weights to begin with: default, a run folder or a .safetensors file.
+        init_components: components to take from them: refiner, lifter, camera_branch; default: all.
         devices: number of GPUs of this machine (with device=cpu: processes); default: one, or as
             many as torchrun started.
         nodes: number of machines; run the same command on each.
@@ -44,6 +50,10 @@ def train(
         if value is not None and value < 1:
             raise ValueError(f"--{name} is {value}; require 1 or more")
     assignments = [_assignment(item) for item in set]
+    if init is not None:
+        assignments.append({"init": init})
+    if init_components:
+        assignments.append({"init_components": [*init_components]})
     from camerapose.train import config_io
 
     if config_io.recipe(config) == "simulated":

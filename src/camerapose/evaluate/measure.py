@@ -112,17 +112,28 @@ def measure(
     Raises:
         ValueError: a scored joint cannot be derived from the model's joints.
     """
-    joints = poses.skeleton
-    scored = joints.joints if scored is None else tuple(scored)
-    _check_joints(model.skeleton, joints, scored if poses.pose3d is not None else ())
+    check_joints(model, poses, scored)
     predicted = lift(
         model, poses.to(model.skeleton), flip_averaging=flip_averaging, rotated_views=rotated_views
     )
-    bones = predicted.to(H36M_16) if has_definitions(model.skeleton) else predicted
+    return measure_lifted(predicted, poses, target2d=target2d, scored=scored)
+
+
+def measure_lifted(
+    predicted: Poses,
+    poses: Poses,
+    *,
+    target2d: Tensor | None = None,
+    scored: Sequence[str] | None = None,
+) -> dict[str, Tensor]:
+    """Return the metrics of `measure` for lifted poses, which have the joints of the model."""
+    joints = poses.skeleton
+    scored = joints.joints if scored is None else tuple(scored)
+    bones = predicted.to(H36M_16) if has_definitions(predicted.skeleton) else predicted
     values = {
         "implausible_bones": metrics.implausible_bones(bones.pose3d, bones.skeleton),
         "asymmetry": metrics.asymmetry(bones.pose3d, bones.skeleton),
-        "height": body_height(predicted.pose3d, model.skeleton),
+        "height": body_height(predicted.pose3d, predicted.skeleton),
     }
     converted = predicted.to(joints)
     values["reprojection_error"] = _reprojection_error(converted, poses, target2d)
@@ -156,6 +167,22 @@ def _calibrated_root_error(predicted: Poses, poses: Poses) -> Tensor:
     moved = clip.replace_camera(predicted.to_numpy(), camera.focal, camera.center)
     pose3d = torch.as_tensor(moved.to(poses.skeleton).pose3d).to(poses.pose3d)
     return metrics.root_error(pose3d, poses.pose3d, poses.skeleton)
+
+
+def joint_errors(predicted: Poses, poses: Poses) -> Tensor:
+    """Return the distance of each joint in root-relative poses (n, joints), metres."""
+    joints = poses.skeleton
+    body = root_relative(predicted.to(joints).pose3d, joints)
+    return torch.linalg.vector_norm(body - root_relative(poses.pose3d, joints), dim=-1)
+
+
+def check_joints(
+    model: CameraPose | OnnxModel, poses: Poses, scored: Sequence[str] | None = None
+) -> None:
+    """Raise ValueError if a scored joint (None: any) cannot be derived from the model's joints."""
+    if poses.pose3d is not None:
+        joints = poses.skeleton.joints if scored is None else scored
+        _check_joints(model.skeleton, poses.skeleton, joints)
 
 
 def _check_joints(model: Skeleton, wanted: Skeleton, scored: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Named test sets, each with its protocol in words."""
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +9,12 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from camerapose.core import joint_formats
+from camerapose.core import joint_formats, plugins
 from camerapose.core.conversion import has_definitions
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.cache import cached
+from camerapose.data.catalog import default_root
 from camerapose.data.datasets import human36m, humaneva, mpi_inf_3dhp, mpii, pw3d, ski_pose
 from camerapose.data.datasets.mpi_inf_3dhp.published import VALID_FRAMES
 from camerapose.evaluate.novel_cameras import novel_cameras
@@ -52,7 +54,7 @@ class _Request(NamedTuple):
     root: Path
     skeleton: str
     detections: str | None
-    subjects: tuple[str, ...]
+    subjects: tuple[str, ...] | None
     frame_step: int
 
     def joints(self, *offered: str) -> str:
@@ -62,22 +64,22 @@ class _Request(NamedTuple):
 
 def load(
     dataset: str,
-    root: str | os.PathLike,
+    root: str | os.PathLike | None,
     *,
     skeleton: str = "h36m_16",
     detections: str | None = None,
-    subjects: Sequence[str] = TEST_SUBJECTS,
+    subjects: Sequence[str] | None = None,
     frame_step: int = 1,
 ) -> TestSet:
     """Load a test set by name.
 
     Args:
-        dataset: one of `DATASETS`.
-        root: folder of the data set's files (novel_*: Human3.6M's).
+        dataset: one of `DATASETS`, or any other data set of `camerapose data list`.
+        root: folder of the data set's files (novel_*: Human3.6M's); None: its default folder.
         skeleton: joint format of the model, used if the data set offers it.
         detections: NAME of data_2d_h36m_NAME.npz (human36m), or "poses2d" (pw3d_*); None:
             ground-truth 2D.
-        subjects: subset of Human3.6M's subjects.
+        subjects: subjects; None: S9 and S11 of Human3.6M, all of other data sets.
         frame_step: keep every n-th frame.
 
     Raises:
@@ -85,14 +87,18 @@ def load(
         ValueError: an option is invalid, or a file has unexpected content.
     """
     check_options(dataset, detections, frame_step)
-    request = _Request(dataset, Path(root), skeleton, detections, tuple(subjects), frame_step)
-    return _LOADERS[dataset](request)
+    folder = default_root(_SOURCES.get(dataset, dataset)) if root is None else Path(root)
+    chosen = None if subjects is None else tuple(subjects)
+    request = _Request(dataset, folder, skeleton, detections, chosen, frame_step)
+    return _of_subjects(_LOADERS.get(dataset, _any)(request), request)
 
 
 def check_options(dataset: str, detections: str | None, frame_step: int) -> None:
     """Raise ValueError if options of `load` are invalid, without reading files."""
-    if dataset not in _LOADERS:
-        raise ValueError(f"unknown data set {dataset!r}; known are {', '.join(_LOADERS)}")
+    others = [name for name in plugins.available("datasets") if name not in _LOADERS]
+    if dataset not in _LOADERS and dataset not in others:
+        known = ", ".join([*_LOADERS, *others])
+        raise ValueError(f"unknown data set {dataset!r}; known are {known}")
     if frame_step < 1:
         raise ValueError(f"frame_step is {frame_step}; give 1 (every frame) or more")
     is_pw3d = dataset.startswith("pw3d_")
@@ -102,14 +108,50 @@ def check_options(dataset: str, detections: str | None, frame_step: int) -> None
     raise ValueError(f"{dataset} has {known} detections; omit the option detections")
 
 
+def _any(request: _Request) -> TestSet:
+    """Return all poses of a data set without a protocol of its own."""
+    load = plugins.load("datasets", request.dataset).load
+    poses = cached(load, request.root) if _takes_root(load) else cached(load, None)
+    return TestSet(poses[:: request.frame_step], None, "as in the data set", "all poses")
+
+
+def _takes_root(load: Callable[..., Poses]) -> bool:
+    return next(iter(inspect.signature(load).parameters), "") == "root"
+
+
+def _of_subjects(test: TestSet, request: _Request) -> TestSet:
+    """Return the poses of the requested subjects.
+
+    Raises:
+        ValueError: the data set does not have one of them.
+    """
+    if request.subjects is None or request.dataset in _WITH_SUBJECTS:
+        return test
+    labels = test.poses.labels.get("subject")
+    known = set() if labels is None else set(labels.astype(str))
+    missing = sorted(set(request.subjects) - known)
+    if labels is None or missing:
+        raise ValueError(
+            f"{request.dataset} has no subject {missing[0]!r}; it has "
+            f"{', '.join(sorted(known)) or 'no labels of subjects'}"
+        )
+    poses = test.poses[np.flatnonzero(np.isin(labels.astype(str), request.subjects))]
+    target2d = None
+    if test.target2d is not None:
+        target2d = test.target2d[np.isin(labels.astype(str), request.subjects)]
+    protocol = f"{test.protocol}, {' + '.join(request.subjects)}"
+    return replace(test, poses=poses, target2d=target2d, protocol=protocol)
+
+
 def _human36m(request: _Request) -> TestSet:
+    subjects = request.subjects or TEST_SUBJECTS
     poses = cached(
-        human36m.load, request.root, detections=request.detections, subjects=request.subjects,
+        human36m.load, request.root, detections=request.detections, subjects=subjects,
         frame_step=request.frame_step, skeleton=request.joints("h36m_16", "h36m_17"),
     )  # fmt: skip
     target2d = None if request.detections is None else poses.reprojection
     source = "ground truth" if request.detections is None else f"detections {request.detections}"
-    protocol = f"Human3.6M, {' + '.join(request.subjects)}, all cameras"
+    protocol = f"Human3.6M, {' + '.join(subjects)}, all cameras"
     return TestSet(poses, target2d, source, protocol)
 
 
@@ -117,8 +159,8 @@ def _novel_cameras(request: _Request) -> TestSet:
     test, size = _human36m(request), NOVEL_SIZES[request.dataset]
     poses = novel_cameras(test.poses[test.poses.labels["camera"] == 0], size)
     protocol = (
-        f"Human3.6M, {' + '.join(request.subjects)}, each pose seen by one novel camera, "
-        f"{size[0]} x {size[1]}, seed 0"
+        f"Human3.6M, {' + '.join(request.subjects or TEST_SUBJECTS)}, each pose seen by one novel "
+        f"camera, {size[0]} x {size[1]}, seed 0"
     )
     return replace(test, poses=poses, protocol=protocol)
 
@@ -206,3 +248,10 @@ _LOADERS: dict[str, Callable[[_Request], TestSet]] = {
     "mpii": _mpii,
 }
 DATASETS = tuple(_LOADERS)
+#: Data set of protocols with another name, and protocols that select subjects themselves.
+_SOURCES = {
+    **dict.fromkeys(NOVEL_SIZES, "human36m"),
+    "mpi_inf_3dhp_14": "mpi_inf_3dhp",
+    **dict.fromkeys(("pw3d_16", "pw3d_14", "pw3d_24"), "pw3d"),
+}
+_WITH_SUBJECTS = ("human36m", *NOVEL_SIZES)

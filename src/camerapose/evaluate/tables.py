@@ -30,18 +30,26 @@ _MEANS = (
 )
 
 
-def summarize(values: dict[str, np.ndarray], actions: np.ndarray | None) -> dict[str, Any]:
+def summarize(
+    values: dict[str, np.ndarray],
+    actions: np.ndarray | None,
+    subjects: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Return means over all poses, by action, and over the actions, in the units of `COLUMNS`.
 
     Args:
         values: one value per pose and metric, as `measure` returns them.
         actions: label of each pose; takes of an action are joined. None: no means by action.
+        subjects: label of each pose, for means by subject.
     """
 
     def means(rows: Any) -> dict[str, float]:
         return {name: float(v[rows].mean() * COLUMNS[name][2]) for name, v in values.items()}
 
     summary: dict[str, Any] = {"frame_wise": means(slice(None))}
+    if subjects is not None:
+        names = subjects.astype(str)
+        summary["by_subject"] = {str(name): means(names == name) for name in np.unique(names)}
     if actions is not None:
         takes, indices = np.unique(actions, return_inverse=True)
         names = np.array([action_name(take) for take in takes])
@@ -59,6 +67,8 @@ def table(result: dict[str, Any]) -> str:
     """Return the result of `evaluate` as text, with the protocol above the numbers."""
     columns = list(result["frame_wise"])
     rows = [(name, row) for name, row in result.get("by_action", {}).items()]
+    by_subject = result.get("by_subject", {})
+    rows += [(f"subject {name}", row) for name, row in by_subject.items() if len(by_subject) > 1]
     rows.append(("all, frame-wise", result["frame_wise"]))
     if "action_wise" in result:
         rows.append(("all, action-wise", result["action_wise"]))
@@ -95,3 +105,33 @@ def _heading(result: dict[str, Any], columns: list[str]) -> list[str]:
             ]
         ),
     ]
+
+
+def joint_table(by_joint: dict[str, float]) -> str:
+    """Return the mean error of each joint as text."""
+    width = max(map(len, by_joint))
+    return "\n".join(
+        ["mean error by joint, mm", *(f"{n:<{width}}  {v:>7.1f}" for n, v in by_joint.items())]
+    )
+
+
+def interval_text(result: dict[str, Any]) -> str:
+    """Return the confidence intervals of a result as one line."""
+    parts = [
+        f"{COLUMNS[name][0]} {low:.2f} to {high:.2f} {COLUMNS[name][1]}"
+        for name, (low, high) in result["intervals"].items()
+    ]
+    return f"95% intervals (bootstrap over {result['bootstrap_over']}): {', '.join(parts)}"
+
+
+def comparison_text(comparison: dict[str, Any]) -> str:
+    """Return the comparison with another model as text."""
+    lines = [f"compared with {comparison['weights']}, pose by pose (negative: the first is better)"]
+    for name, row in comparison["metrics"].items():
+        low, high = row["interval"]
+        verdict = "no clear difference" if low <= 0 <= high else "a difference"
+        lines.append(
+            f"{COLUMNS[name][0]}: {row['difference']:+.2f} mm ({low:+.2f} to {high:+.2f}, "
+            f"{verdict}); the first is better in {100 * row['first_better']:.1f}% of the poses"
+        )
+    return "\n".join(lines)

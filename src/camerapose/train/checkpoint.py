@@ -11,10 +11,12 @@ from torch import nn
 
 from camerapose.io.files import AtomicFile, make_folder, write_text
 from camerapose.train import config_io, distributed
+from camerapose.train.average import WeightAverage
 from camerapose.train.config import Config
 from camerapose.train.logging import APPENDED
 from camerapose.train.monitor import AdversarialMonitor
 from camerapose.train.progress import Progress
+from camerapose.train.resume import check_settings
 
 FILE = "training.pt"
 
@@ -45,6 +47,8 @@ class Checkpoint:
     ):
         self.out, self.progress, self.networks = out, progress, networks
         self.optimizers, self.monitor, self.rng = optimizers, monitor, rng
+        self.average: WeightAverage | None = None
+        """Average of the weights, saved and restored if there is one."""
         self.model_optimizer: dict[str, Any] | None = None
 
     def save(self) -> None:
@@ -57,6 +61,7 @@ class Checkpoint:
             "networks": {k: v.state_dict() for k, v in self.networks.items()},
             "optimizers": {k: v.state_dict() for k, v in self.optimizers.items()},
             "monitor": self.monitor.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "log_sizes": {name: _size(self.out / name) for name in APPENDED},
             "random": {
                 "rng": self.rng.get_state(),
@@ -105,6 +110,8 @@ class Checkpoint:
             optimizer.load_state_dict(state["optimizers"][name])
         self.model_optimizer = state["optimizers"].get("model")
         self.monitor.load_state_dict(state["monitor"])
+        if self.average is not None and state.get("average") is not None:
+            self.average.load_state_dict(state["average"])
         self.rng.set_state(state["random"]["rng"].cpu())
         torch.set_rng_state(state["random"]["torch"].cpu())
         for cuda in state["random"]["cuda"][:1]:
@@ -138,13 +145,17 @@ def prepare_folder(config: Config, out: Path) -> None:
     path = out / "config.toml"
     if path.exists() and (out / FILE).exists():
         old, new = config_io.as_dict(config_io.read(path)), config_io.as_dict(config)
-        differing = [key for key in new if new[key] != old[key]]
-        if differing:
-            raise ValueError(
-                f"{out} contains a run with other settings of {', '.join(differing)}; resume it "
-                f"with {path} or choose another output folder"
-            )
+        check_settings(old, new, out, growing=["joint.epochs"], is_folder=_is_folder)
     write_text(path, config_io.to_toml(config))
+
+
+def _is_folder(key: str) -> bool:
+    """Return whether a setting is the folder of a data set: NAME = "FOLDER", or its `root`."""
+    *tables, last = key.split(".")
+    if tables == ["data"]:
+        return last in ("human36m", "mpii")
+    further = tables[:2] in (["data", "pairs"], ["data", "unlabelled"])
+    return further and (len(tables) == 2 or last == "root")
 
 
 def _size(path: Path) -> int:

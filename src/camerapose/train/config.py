@@ -39,8 +39,11 @@ class DataConfig:
     subjects: tuple[str, ...] = ("S1", "S5", "S6", "S7", "S8")
     """Human3.6M subjects to train on. S9 and S11 are the test set."""
     held_out: tuple[str, ...] = ()
-    """Human3.6M subjects removed from `subjects` and used for validation. No epoch is selected by
-    validation: the last one is always kept."""
+    """Human3.6M subjects removed from `subjects` and used for validation. For data sets in `pairs`:
+    NAME = {root = "FOLDER", held_out = ["SUBJECT"]}."""
+    validation_share: float = field(default=0.02, metadata={"min": 0, "max": 0.5})
+    """Share of the recordings of each data set without held-out subjects that is used for
+    validation instead of training."""
     frame_step: int = field(default=1, metadata=COUNT)
     """Keep every n-th frame of each Human3.6M sequence."""
     min_joints: int = field(default=8, metadata=COUNT)
@@ -219,6 +222,16 @@ class Config:
     """Weight decay of AdamW; 0 is Adam."""
     unlabelled_batch: int = field(default=256, metadata=NOT_NEGATIVE)
     """2D-only poses per iteration of the joint stage."""
+    init: str | None = None
+    """Weights to begin with: name, run folder or file (`--init`). false: random weights."""
+    init_components: tuple[str, ...] = ()
+    """Components that `init` provides: refiner, lifter, camera_branch; empty: all of them."""
+    ema: float = field(default=0.0, metadata={"min": 0, "max": 0.99999})
+    """Decay of the exponential moving average of the weights, which is validated and exported
+    instead of the last weights; 0: no average."""
+    patience: int = field(default=0, metadata=NOT_NEGATIVE)
+    """Early stopping: end the joint stage when this number of epochs brought no better validation;
+    0: never."""
     checkpoint_minutes: float = field(default=5.0, metadata=NOT_NEGATIVE)
     """Interval between checkpoints."""
     figures: int = field(default=4, metadata=NOT_NEGATIVE)

@@ -13,6 +13,28 @@ from camerapose.train.progress import Progress
 #: Files of the run folder to which lines are appended.
 APPENDED = ("metrics.jsonl", "log.txt")
 
+#: Metrics of a validation: label, unit and factor.
+VALIDATION = {
+    "mpjpe": ("MPJPE", "mm", 1.0),
+    "pa_mpjpe": ("PA-MPJPE", "mm", 1.0),
+    "pa_mpjpe_clean": ("PA-MPJPE of clean 2D", "mm", 1.0),
+    "pa_mpjpe_noisy": ("PA-MPJPE of noisy 2D", "mm", 1.0),
+    "root_error": ("root", "mm", 1.0),
+    "focal_error": ("focal length", "%", 100.0),
+    "focal": ("focal length", "%", 1.0),
+    "within_1": ("within one standard deviation", "%", 1.0),
+    "within_2": ("within two", "%", 1.0),
+    "unlabelled_reprojection": ("reprojection of 2D-only poses", "% of half the width", 100.0),
+    "input_2d": ("2D input", "% of the person's size", 100.0),
+    "refined_2d": ("refined 2D", "% of the person's size", 100.0),
+}
+
+
+def validation_text(values: dict[str, float]) -> str:
+    """Return metrics of a validation with their units."""
+    rows = ((*VALIDATION.get(name, (name, "", 1.0)), value) for name, value in values.items())
+    return ", ".join(f"{label} {factor * v:.4g} {unit}".rstrip() for label, unit, factor, v in rows)
+
 
 class TrainingLog:
     """Collect losses and write their means; only the main process writes.
@@ -60,8 +82,15 @@ class TrainingLog:
             return
         self._write({"validation": values})
         self._plot("validation", values)
-        text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        tqdm.write(f"{self.progress.stage} epoch {self.progress.epoch}: {text}")
+        text = validation_text(values) or "no validation data"
+        self.note(f"{self.progress.stage} epoch {self.progress.epoch}: {text}")
+
+    def note(self, text: str) -> None:
+        """Write a line to the terminal and log.txt."""
+        if distributed.is_main():
+            tqdm.write(text)
+            with open(self.out / "log.txt", "a", encoding="utf-8") as file:
+                file.write(text + "\n")
 
     def message(self, text: str) -> None:
         """Write a message to the terminal, log.txt and metrics.jsonl."""

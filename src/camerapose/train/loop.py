@@ -9,11 +9,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camerapose.train import distributed
+from camerapose.train.average import WeightAverage
 from camerapose.train.checkpoint import Checkpoint
 from camerapose.train.config import Config, Schedule
 from camerapose.train.logging import TrainingLog
 from camerapose.train.progress import Progress
 from camerapose.train.schedule import learning_rate
+from camerapose.train.summary import MEASURED, SKIPPED, duration_text
 
 #: Stages of a run in their order; the data order depends on the index.
 STAGES = ("refine", "warmup", "joint")
@@ -60,6 +62,10 @@ class TrainingLoop:
         self.config, self.n_pairs, self.device = config, n_pairs, device
         self.progress, self.log, self.checkpoint = progress, log, checkpoint
         self.validate = validate
+        self.average: WeightAverage | None = None
+        """Average of the weights, updated after each iteration."""
+        self._configured = self._timed = 0
+        self._since = 0.0
         self.followers: list[torch.optim.Optimizer] = []
         """Optimizers that follow the learning rate of each stage."""
         self.stopping = False
@@ -81,24 +87,23 @@ class TrainingLoop:
         if self.progress.stage == stage:
             optimizer.load_state_dict(self.checkpoint.model_optimizer)
         else:
-            self.progress.stage, self.progress.epoch, self.progress.step = stage, 0, 0
+            self.progress.begin(stage)
         self.checkpoint.model_optimizer = None
         return optimizer
 
-    def batches(
-        self, schedule: Schedule, optimizer: torch.optim.Optimizer, validation: bool = True
-    ) -> Iterator[Batch]:
+    def batches(self, schedule: Schedule, optimizer: torch.optim.Optimizer) -> Iterator[Batch]:
         """Yield the remaining batches of the current stage.
 
-        Between batches it sets the learning rate, writes the log, saves checkpoints and, after each
-        epoch, validates if `validation` is set.
+        Between batches it sets the learning rate, writes the log and saves checkpoints; after each
+        epoch it validates.
 
         Raises:
             ValueError: fewer than two pairs per epoch.
             KeyboardInterrupt: `stopping` was set; the run has been saved.
         """
         progress, size, steps = self.progress, *self._epoch_size(schedule)
-        while progress.epoch < schedule.epochs:
+        self._configured, self._timed = schedule.epochs, 0
+        while progress.epoch < schedule.epochs and not self._is_stale():
             order = self.order(progress.stage, progress.epoch)
             title = f"{progress.stage} {progress.epoch + 1}/{schedule.epochs}"
             with tqdm(
@@ -111,16 +116,19 @@ class TrainingLoop:
                         _set_learning_rate(each, learning_rate(schedule, share))
                     rows = order[progress.step * size : (progress.step + 1) * size]
                     yield Batch(rows, progress.iteration, share)
+                    self._estimate(schedule, steps)
                     progress.step += 1
                     progress.iteration += 1
                     self._end_iteration(bar)
             progress.epoch, progress.step = progress.epoch + 1, 0
-            self._end_epoch(validation)
+            self._end_epoch()
 
     def end_stage(self, name: str) -> None:
         """Mark a stage as finished and save."""
         self.progress.done.append(name)
-        self.progress.stage, self.progress.epoch, self.progress.step = "", 0, 0
+        if self.progress.stage == name:
+            self.progress.ended[name] = [self.progress.epoch, self._configured]
+        self.progress.begin("")
         self._save()
 
     def order(self, stage: str, epoch: int) -> Tensor:
@@ -143,8 +151,30 @@ class TrainingLoop:
         size = min(schedule.batch, rows)
         return size, rows // size
 
+    def _is_stale(self) -> bool:
+        """Return whether the joint stage ends early; all processes decide alike."""
+        progress, patience = self.progress, self.config.patience
+        if not patience or progress.stage != "joint" or progress.step:
+            return False
+        waited = progress.epoch - progress.best_epoch
+        stale = distributed.any_process(progress.best is not None and waited >= patience)
+        if stale:
+            self.log.message(f"early stop: no better validation for {patience} epochs")
+        return stale
+
+    def _estimate(self, schedule: Schedule, steps: int) -> None:
+        """Log the expected duration of the stage once it can be estimated."""
+        self._timed += 1
+        if self._timed == SKIPPED:
+            self._since = time.monotonic()
+        elif self._timed == MEASURED:
+            seconds = (time.monotonic() - self._since) / (MEASURED - SKIPPED)
+            self.log.note(duration_text(self.progress.stage, seconds, steps, schedule.epochs))
+
     def _end_iteration(self, bar: tqdm) -> None:
         bar.update()
+        if self.average is not None:
+            self.average.update()
         if self.progress.iteration % LOG_INTERVAL == 0:
             means = self.log.flush()
             bar.set_postfix({k: f"{v:.4f}" for k, v in means.items()}, refresh=False)
@@ -162,9 +192,9 @@ class TrainingLoop:
         due = self.progress.iteration % STOP_INTERVAL == 0
         return due and distributed.any_process(self.stopping)
 
-    def _end_epoch(self, validation: bool) -> None:
+    def _end_epoch(self) -> None:
         self.log.flush()
-        if validation and distributed.is_main():
+        if distributed.is_main():
             self.log.validation(self.validate())
         self._save()
 

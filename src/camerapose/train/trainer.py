@@ -6,9 +6,12 @@ RUN/metrics.jsonl          mean losses of each interval, metrics of each epoch, 
 RUN/log.txt                messages
 RUN/tensorboard/           losses and metrics for TensorBoard
 RUN/figures/               validation poses after each epoch
-RUN/checkpoint/            model.safetensors (evaluation, training) and model.onnx (prediction)
+RUN/checkpoint/            the last weights: model.safetensors (evaluation, training) and model.onnx
+                           (prediction)
+RUN/best/                  model.safetensors of the epoch with the smallest validation error
 """
 
+import math
 import re
 import signal
 import threading
@@ -29,9 +32,11 @@ from camerapose.models.checkpoint import save_model
 from camerapose.models.onnx_export import export_model
 from camerapose.train import config_io, distributed
 from camerapose.train.adversarial_step import AdversarialTraining
+from camerapose.train.average import WeightAverage, averaged
 from camerapose.train.checkpoint import Checkpoint, prepare_folder
 from camerapose.train.config import Config
 from camerapose.train.data import TrainingData, load
+from camerapose.train.initialise import initialise
 from camerapose.train.logging import TrainingLog
 from camerapose.train.loop import TrainingLoop
 from camerapose.train.monitor import AdversarialMonitor
@@ -42,7 +47,8 @@ from camerapose.train.stages.alternating import alternating
 from camerapose.train.stages.joint import joint
 from camerapose.train.stages.refine import refine
 from camerapose.train.stages.warmup import warmup
-from camerapose.train.validation import draw, validate
+from camerapose.train.summary import describe
+from camerapose.train.validation import draw, validate, validate_refiner
 
 #: torch's names for the precision of matrix products.
 PRECISION = {"float32": "highest", "bfloat16": "medium"}
@@ -83,7 +89,8 @@ def train(config: Config, out: Path | str, *, devices: int | None = None, nodes:
                     stage()
                     run.loop.end_stage(name)
         run.loop.log.close()
-        return export(run.model, config, run.loop.progress.done, out / "checkpoint")
+        with averaged(run.loop.average):
+            return export(run.model, config, run.loop.progress.done, out / "checkpoint")
 
 
 def _lock(stack: ExitStack, out: Path) -> None:
@@ -120,28 +127,84 @@ def start(config: Config, out: Path) -> Run:
     monitor = AdversarialMonitor({k: networks[k] for k in optimizers}, dict(optimizers))
     progress = Progress()
     checkpoint = Checkpoint(out, progress, networks, optimizers, monitor, rng)
-    if checkpoint.load():
-        place = f"{progress.stage or 'next stage'}, iteration {progress.iteration}"
-        tqdm.write(f"resuming {out}: {place}")
+    average = WeightAverage(networks["model"], config.ema) if config.ema else None
+    checkpoint.average = average
+    begun = _begin(config, out, checkpoint)
     log = TrainingLog(out, progress)
     with distributed.local_main_first():
         data = load(config, device)
     sizes = {f"rows of {k}": len(v) for k, v in data._asdict().items() if v is not None}
     distributed.check_identical(config_io.as_dict(config) | sizes)
-
-    def validate_and_draw() -> dict[str, float]:
-        with in_one_process(networks["model"]) as model:
-            path = out / "figures" / f"{progress.stage}-{progress.epoch:03d}.png"
-            draw(model, data, config.figures, path)
-            return validate(model, data)
-
-    loop = TrainingLoop(
-        config, len(data.pairs), device, progress, log, checkpoint, validate_and_draw
-    )
+    if progress.pairs not in (0, len(data.pairs)):
+        raise ValueError(
+            f"{out} began with {progress.pairs:,} pairs, and the data have {len(data.pairs):,}; "
+            "restore the data or choose another output folder"
+        )
+    progress.pairs = len(data.pairs)
+    for line in [begun, *describe(config, data, networks, device)]:
+        log.note(line)
+    validator = Validator(config, data, networks["model"], progress, average, out)
+    loop = TrainingLoop(config, len(data.pairs), device, progress, log, checkpoint, validator)
+    loop.average = average
     if config.adversarial.follow_schedule:
         loop.followers = [*optimizers.values()]
     adversarial = AdversarialTraining(networks, optimizers, monitor, config.adversarial, rng)
     return Run(data, networks["model"], adversarial, loop, rng)
+
+
+def _begin(config: Config, out: Path, checkpoint: Checkpoint) -> str:
+    """Resume a run, extend it or begin with given or random weights; return which, as a line."""
+    progress, model = checkpoint.progress, checkpoint.networks["model"]
+    if checkpoint.load():
+        if progress.reopen("joint", config.joint.epochs):
+            return f"extending {out} from {progress.epoch} to {config.joint.epochs} joint epochs"
+        place = f"{progress.stage or 'next stage'}, iteration {progress.iteration}"
+        return f"resuming {out}: {place}"
+    if config.init is None:
+        return f"training {out} from random weights"
+    components = initialise(model, config.init, config.init_components)
+    if checkpoint.average is not None:
+        checkpoint.average.restart()
+    return f"training {out} from {config.init}: {', '.join(components)}"
+
+
+class Validator:
+    """Validate the model after an epoch, keep the best weights and draw some poses.
+
+    The averaged weights are used if there is an average. With early stopping and `RUN/best`, the
+    error is MPJPE, or the reprojection error without validation pairs.
+
+    Args:
+        average: average of the weights of the model.
+        out: run folder.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: TrainingData,
+        model: CameraPose,
+        progress: Progress,
+        average: WeightAverage | None,
+        out: Path,
+    ):
+        self.config, self.data, self.model = config, data, model
+        self.progress, self.average, self.out = progress, average, out
+
+    def __call__(self) -> dict[str, float]:
+        progress = self.progress
+        with in_one_process(self.model) as model, averaged(self.average):
+            if progress.stage == "refine":
+                return validate_refiner(model, self.data, self.config.noise)
+            path = self.out / "figures" / f"{progress.stage}-{progress.epoch:03d}.png"
+            draw(model, self.data, self.config.figures, path)
+            values = validate(model, self.data)
+            error = values.get("mpjpe", values.get("unlabelled_reprojection"))
+            if error is not None and math.isfinite(error) and progress.is_best(error):
+                card = model_card(self.config, progress.done) | {"validation": values}
+                folder = make_folder(self.out / "best")
+                save_model(model, folder / "model.safetensors", self.config.model, card)
+            return values
 
 
 def stages(config: Config, run: Run) -> dict[str, partial[None]]:
@@ -160,7 +223,7 @@ def export(model: nn.Module, config: Config, done: list[str], folder: Path) -> P
     if not distributed.is_main():
         return folder
     folder.mkdir(exist_ok=True)
-    card = {"config": without_paths(config), "stages": done}
+    card = model_card(config, done)
     with in_one_process(model) as single:
         save_model(single, folder / "model.safetensors", config.model, card)
         export_model(single, folder / "model.onnx", card)
@@ -168,11 +231,22 @@ def export(model: nn.Module, config: Config, done: list[str], folder: Path) -> P
     return folder
 
 
+def model_card(config: Config, done: list[str]) -> dict[str, Any]:
+    """Return the description that is stored with weights."""
+    return {"config": without_paths(config), "stages": done}
+
+
 def without_paths(config: Config) -> dict[str, Any]:
     """Return the configuration with names of data sets instead of folders of this machine."""
     plain = config_io.as_dict(config)
     for name in ("human36m", "mpii"):
         plain["data"][name] = name if plain["data"][name] else None
+    for kind in ("pairs", "unlabelled"):
+        sets = {k: v if isinstance(v, dict) else {} for k, v in plain["data"][kind].items()}
+        plain["data"][kind] = {
+            k: {option: x for option, x in v.items() if option != "root"} for k, v in sets.items()
+        }
+    plain["init"] = None if config.init is None else Path(config.init).name
     return plain
 
 

@@ -96,6 +96,12 @@ class SimulatedConfig:
     calibration: float = field(default=1.0, metadata={"above": 0.0})
     """Factor of the standard deviations if no subject is held out: that of a run with held-out
     subjects (`calibration` in its last validation)."""
+    init: str | None = None
+    """Weights to begin with: a run folder of this recipe or its model.pt (`--init`). false: random
+    weights."""
+    ema: float = field(default=0.0, metadata={"min": 0, "max": 0.99999})
+    """Decay of the exponential moving average of the weights, which is validated and exported; 0:
+    no average."""
     validate_every: int = field(default=500, metadata={"min": 1})
     """Iterations between validations and checkpoints."""
     data: SimulatedData = field(default_factory=SimulatedData)

@@ -4,6 +4,7 @@ RUN/config.toml    complete configuration
 RUN/training.pt    checkpoint to resume from
 RUN/metrics.jsonl  losses and validations
 RUN/checkpoint/    model.pt (weights) and model.onnx (prediction)
+RUN/best/          model.pt of the validation with the smallest error
 """
 
 import json
@@ -17,18 +18,30 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from camerapose.data.augment.engine import Sample
-from camerapose.io.files import AtomicFile, make_folder, write_text
+from camerapose.io.files import make_folder, write_text
 from camerapose.models.body_export import export_body_model
 from camerapose.models.body_model import BodyModel
 from camerapose.train import config_io
+from camerapose.train.average import WeightAverage, averaged
+from camerapose.train.checkpoint import write_state
+from camerapose.train.logging import validation_text
+from camerapose.train.resume import check_settings
 from camerapose.train.schedule import learning_rate
 from camerapose.train.simulated import data, validation
 from camerapose.train.simulated.config import SimulatedConfig
 from camerapose.train.simulated.generated import GeneratedPoses
 from camerapose.train.simulated.losses import supervised_terms, unlabelled_terms
+from camerapose.train.simulated.weights import (
+    BestWeights,
+    description,
+    initialise,
+    weights_content,
+)
 from camerapose.train.trainer import select_device
 
 FILE = "training.pt"
+#: Settings that are folders of data sets.
+FOLDERS = {f"data.{name}" for name in ("anny", "cmu_dance", "human36m", "rendered", "mpii", "coco")}
 
 
 def train(config: SimulatedConfig, out: Path | str) -> Path:
@@ -54,12 +67,18 @@ def train(config: SimulatedConfig, out: Path | str) -> Path:
     optimizer = torch.optim.AdamW(
         model.parameters(), config.lr, weight_decay=config.weight_decay, foreach=True
     )
+    average = WeightAverage(model, config.ema) if config.ema else None
     sources = data.load(config.data, device)
     generated = None
     if config.adversarial.generated_share > 0:
         generated = GeneratedPoses(model, config.adversarial, sources.unlabelled, generator)
-    start = _resume(out / FILE, model, optimizer, generator, generated)
+    others = {"generated": generated, "average": average}
+    start = _resume(out / FILE, model, optimizer, generator, others)
+    if start == 0 and config.init is not None:
+        initialise(model, Path(config.init), average)
     sample = validation.fixed_sample(sources.held_out or sources.train, config.engine)
+    tqdm.write(description(config, sources, model, device))
+    best = BestWeights(out / "best" / "model.pt")
     sums: dict[str, float] = {}
     for iteration in tqdm(range(start, config.iterations), initial=start, total=config.iterations):
         for group in optimizer.param_groups:
@@ -67,13 +86,20 @@ def train(config: SimulatedConfig, out: Path | str) -> Path:
         losses = _update(model, optimizer, sources, config, generator, generated, iteration)
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value)
+        if average is not None:
+            average.update()
         done = iteration + 1
         if done % config.validate_every == 0 or done == config.iterations:
             means = {name: value / config.validate_every for name, value in sums.items()}
             sums = {}
-            _log(out, done, means, validation.validate(model, sample))
-            _save(out / FILE, done, model, optimizer, generator, generated)
-    return _finish(model, sample, config, out)
+            with averaged(average):
+                values = validation.validate(model, sample)
+                if sources.held_out is not None:
+                    best.keep(values, weights_content(model, config))
+            _log(out, done, means, values)
+            _save(out / FILE, done, model, optimizer, generator, others)
+    with averaged(average):
+        return _finish(model, sample, config, out)
 
 
 def _update(
@@ -125,12 +151,7 @@ def _prepare(config: SimulatedConfig, out: Path) -> None:
     if path.exists() and (out / FILE).exists():
         old = config_io.as_dict(read(path))
         new = config_io.as_dict(config)
-        differing = [key for key in new if new[key] != old[key]]
-        if differing:
-            raise ValueError(
-                f"{out} contains a run with other settings of {', '.join(differing)}; resume it "
-                f"with {path} or choose another --out"
-            )
+        check_settings(old, new, out, growing=["iterations"], is_folder=FOLDERS.__contains__)
     write_text(path, config_io.to_toml(config))
 
 
@@ -144,9 +165,13 @@ def _resume(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
-    generated: GeneratedPoses | None,
+    others: dict[str, Any],
 ) -> int:
-    """Restore the state, if there is any, and return the number of completed iterations."""
+    """Restore the state, if there is any, and return the number of completed iterations.
+
+    Args:
+        others: further parts of the run, None where it does not have them.
+    """
     if not path.exists():
         return 0
     state = torch.load(path, map_location=generator.device, weights_only=True)
@@ -154,8 +179,9 @@ def _resume(
     optimizer.load_state_dict(state["optimizer"])
     generator.set_state(state["generator"].cpu())
     torch.set_rng_state(state["torch"].cpu())
-    if generated is not None:
-        generated.load_state_dict(state["generated"])
+    for name, part in others.items():
+        if part is not None and state.get(name) is not None:
+            part.load_state_dict(state[name])
     return state["iteration"]
 
 
@@ -165,7 +191,7 @@ def _save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
-    generated: GeneratedPoses | None,
+    others: dict[str, Any],
 ) -> None:
     state = {
         "iteration": iteration,
@@ -173,10 +199,9 @@ def _save(
         "optimizer": optimizer.state_dict(),
         "generator": generator.get_state(),
         "torch": torch.get_rng_state(),
-        "generated": None if generated is None else generated.state_dict(),
+        **{name: part and part.state_dict() for name, part in others.items()},
     }
-    with AtomicFile(path) as temporary:
-        torch.save(state, temporary)
+    write_state(state, path)
 
 
 def _log(out: Path, iteration: int, losses: dict[str, float], values: dict[str, float]) -> None:
@@ -184,8 +209,8 @@ def _log(out: Path, iteration: int, losses: dict[str, float], values: dict[str, 
     entry |= {"loss": losses, "validation": values}
     with open(out / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-    text = ", ".join(f"{name} {value:.4g}" for name, value in (losses | values).items())
-    tqdm.write(f"iteration {iteration}: {text}")
+    text = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    tqdm.write(f"iteration {iteration}: {validation_text(values)}; losses: {text}")
 
 
 def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path) -> Path:
@@ -196,8 +221,7 @@ def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path
         model.calibration.fill_(config.calibration)
     values = validation.validate(model, sample) | {"calibration": float(model.calibration)}
     folder = make_folder(out / "checkpoint")
-    with AtomicFile(folder / "model.pt") as temporary:
-        torch.save({"network": vars(config.network), "state": model.state_dict()}, temporary)
+    write_state(weights_content(model, config), folder / "model.pt")
     settings = config_io.as_dict(config)
     settings["data"] = {k: v if k == "held_out" else bool(v) for k, v in settings["data"].items()}
     export_body_model(model, folder / "model.onnx", {"config": settings, "validation": values})

@@ -25,7 +25,7 @@ def refine(
     if model.refiner is None:
         return
     optimizer = loop.optimizer("refine", config.refine, model.refiner.parameters())
-    for batch in loop.batches(config.refine, optimizer, validation=False):
+    for batch in loop.batches(config.refine, optimizer):
         clean, detected = data.pairs[batch.rows], data.detected and data.detected[batch.rows]
         if config.flip_augmentation:
             clean, detected = mirror_half(clean, detected)

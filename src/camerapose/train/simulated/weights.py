@@ -1,0 +1,77 @@
+"""Files of weights of simulated trainings: best weights, initialisation, and a description."""
+
+import math
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from camerapose.io.files import make_folder
+from camerapose.models.body_model import BodyModel
+from camerapose.train.average import WeightAverage
+from camerapose.train.checkpoint import write_state
+from camerapose.train.initialise import copy_state
+from camerapose.train.simulated import data
+from camerapose.train.simulated.config import SimulatedConfig
+from camerapose.train.summary import device_text
+
+
+class BestWeights:
+    """Keep the weights with the smallest validation error in a file.
+
+    Args:
+        path: the file; an existing one is compared with, too.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.error = path, math.inf
+        if path.exists():
+            self.error = torch.load(path, weights_only=True)["validation"]["mpjpe"]
+
+    def keep(self, values: dict[str, float], weights: dict[str, Any]) -> None:
+        """Write the weights if their error is the smallest so far."""
+        if values["mpjpe"] < self.error:
+            self.error = values["mpjpe"]
+            make_folder(self.path.parent)
+            write_state(weights | {"validation": values}, self.path)
+
+
+def weights_content(model: BodyModel, config: SimulatedConfig) -> dict[str, Any]:
+    """Return the content of model.pt."""
+    return {"network": vars(config.network), "state": model.state_dict()}
+
+
+def initialise(model: BodyModel, weights: Path, average: WeightAverage | None) -> None:
+    """Copy the weights of another run; of a folder, those in checkpoint/model.pt."""
+    places = (weights, weights / "model.pt", weights / "checkpoint" / "model.pt")
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise FileNotFoundError(f"no weights at {weights}; give a run folder or its model.pt")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state"]
+    except (KeyError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(f"{path} is not a model.pt of a simulated training") from error
+    copy_state(model, state, f"network of {path}")
+    if average is not None:
+        average.restart()
+
+
+def description(
+    config: SimulatedConfig,
+    sources: data.SimulatedTrainingData,
+    model: nn.Module,
+    device: torch.device,
+) -> str:
+    """Return lines that state device, data, parameters and schedule."""
+    sets = {name: value for name, value in sources._asdict().items() if value is not None}
+    counts = {k: len(v.joints if isinstance(v, data.World) else v) for k, v in sets.items()}
+    return "\n".join(
+        [
+            f"device: {device_text(device)}",
+            "data: " + ", ".join(f"{name} {count:,} poses" for name, count in counts.items()),
+            f"parameters: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M; "
+            f"{config.iterations:,} iterations of {config.batch:,} poses (duration: see the bar)",
+        ]
+    )
