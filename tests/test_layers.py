@@ -25,10 +25,24 @@ LAYERS = {
     "evaluate": {"core", "io", "models", "data", "infer", "view"},
     "train": {"core", "io", "models", "data", "view", "evaluate"},
     "server": {"core", "io", "infer", "view"},
-    "cli": {"core", "io", "models", "data", "view", "infer", "evaluate", "train", "server"},
+    "weights": {"core", "io"},
+    "cli": {
+        "core",
+        "io",
+        "models",
+        "data",
+        "view",
+        "infer",
+        "evaluate",
+        "train",
+        "server",
+        "weights",
+    },
 }
 #: Packages that work without what training installs.
-WITHOUT_TORCH = ("core", "io", "track", "detect", "view", "infer", "server", "cli", "data")
+WITHOUT_TORCH = (
+    "core", "io", "track", "detect", "view", "infer", "server", "cli", "data", "weights",
+)  # fmt: skip
 TRAINING = {"torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript"}
 #: Modules of these packages that only training uses.
 WITH_TORCH = ("core.geometry", "data.augment")

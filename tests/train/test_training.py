@@ -390,7 +390,7 @@ def test_a_kill_in_each_stage_does_not_change_the_result(mpii, tmp_path):
         m["iteration"] for m in metrics(broken)
     )
     validations = [[m for m in metrics(out) if "validation" in m] for out in (broken, whole)]
-    assert validations[0] == validations[1] and len(validations[0]) == 4
+    assert validations[0] == validations[1] and len(validations[0]) == 6
 
 
 def test_cards_contain_names_of_data_sets_instead_of_folders():

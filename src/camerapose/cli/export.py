@@ -1,13 +1,17 @@
 """The command `camerapose export`."""
 
-from tyro.conf import Positional
+from pathlib import Path
+from typing import Annotated
 
-from camerapose.cli.options import Out, Weights, check_suffix
+from tyro.conf import Positional, arg
+
+from camerapose.cli.options import MaybePath, Weights, check_suffix
 
 
 def export(
     checkpoint: Positional[Weights],
-    out: Out,
+    out: Annotated[Path | None, arg(metavar="PATH", aliases=["-o"])] = None,
+    hub: MaybePath = None,
     half: bool = False,
     int8: bool = False,
     license: str = "",
@@ -16,6 +20,7 @@ def export(
 
         camerapose export runs/quick -o my.onnx
         camerapose predict photo.jpg -o result --weights my.onnx
+        camerapose export runs/quick --hub repository        layout of the Hugging Face Hub
 
     The graph is for `camerapose predict`; the .safetensors next to it is for evaluation and further
     training.
@@ -23,10 +28,22 @@ def export(
     Args:
         checkpoint: default, a run folder, a checkpoint folder or .safetensors file.
         out: .onnx file to write.
+        hub: folder for a model card, configuration, weights and graph, instead of --out.
         half: store the weights in half precision.
         int8: quantise weights and matrix products to 8 bits: faster, slightly less accurate.
         license: licence of the weights; default: as in the checkpoint.
     """
+    if (out is None) == (hub is None):
+        raise ValueError("give either --out FILE.onnx or --hub DIR")
+    if hub is not None:
+        if int8:
+            raise ValueError("--hub excludes --int8; the repository contains full weights")
+        from camerapose.models.hub import export_hub
+
+        for file in export_hub(checkpoint, hub, half, license):
+            print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
+        return 0
+    assert out is not None
     check_suffix(out, (".onnx",))
     from camerapose.models.onnx_export import export_checkpoint
 

@@ -18,6 +18,7 @@ from camerapose.cli.parsing import parse, suggestion
 from camerapose.cli.predict import predict
 from camerapose.cli.serve import serve
 from camerapose.cli.train import train
+from camerapose.cli.weights import weights
 
 #: Packages that only training and evaluation require.
 TRAINING_PACKAGES = ("torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript", "scipy")
@@ -52,6 +53,7 @@ COMMANDS = Group(
         "evaluate": evaluate,
         "adapt": adapt,
         "export": export,
+        "weights": weights,
     },
     """Example: camerapose predict photo.jpg -o result
 

@@ -1,6 +1,7 @@
 """Lift 2D keypoints to 3D poses and cameras with an ONNX graph."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -25,7 +26,7 @@ from camerapose.infer.keypoint_checks import (
     warn_of_positions,
 )
 from camerapose.io.runtime import onnx_session
-from camerapose.io.weights import find_weights
+from camerapose.io.weights import SHIPPED, find_weights
 
 #: Outputs of the graph that are used, and their shapes for one pose; -1 is the number of joints.
 OUTPUTS = {
@@ -91,6 +92,36 @@ class Predictor:
         self.accepts_known = KNOWN in {node.name for node in self._session.get_inputs()}
         self.predicts_std = STD in {node.name for node in self._session.get_outputs()}
         self._check_outputs()
+
+    @classmethod
+    def from_pretrained(cls, repository: str | os.PathLike, **options: Any) -> "Predictor":
+        """Return the predictor of a repository in the layout of `camerapose export --hub`.
+
+        Args:
+            repository: folder with model.onnx, name of weights in this package, or OWNER/NAME on
+                the Hugging Face Hub, which is downloaded (requires `huggingface_hub`).
+            **options: of `Predictor`, such as `device`.
+
+        Raises:
+            FileNotFoundError: no such folder, and no repository of this name.
+            ValueError: the file is not a graph of camerapose.
+        """
+        path = Path(repository)
+        if str(repository) in SHIPPED or path.exists():
+            return cls(repository, **options)
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(repository)):
+            raise FileNotFoundError(
+                f"no weights at {repository}; give a folder with model.onnx, "
+                f"{', '.join(SHIPPED)}, or OWNER/NAME of a repository on the Hugging Face Hub"
+            )
+        try:
+            from huggingface_hub import hf_hub_download
+        except ModuleNotFoundError as error:
+            raise FileNotFoundError(
+                f"no folder {repository}; to download it from the Hugging Face Hub: "
+                "pip install huggingface_hub"
+            ) from error
+        return cls(hf_hub_download(str(repository), "model.onnx"), **options)
 
     def __call__(
         self,

@@ -1,0 +1,69 @@
+"""Repositories in the layout of the Hugging Face Hub, and the list of weights."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from helpers.fakes import PERSON, SIZE
+from helpers.models import SIZES
+
+from camerapose import Predictor
+from camerapose import weights as listed
+from camerapose.cli.main import main
+from camerapose.core.joint_formats import H36M_16
+from camerapose.models.camerapose import build
+from camerapose.models.checkpoint import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    torch.manual_seed(0)
+    model = build(H36M_16, *(getattr(SIZES, name) for name in vars(SIZES)))
+    card = {"validation": {"mpjpe": 41.5}}
+    save_model(model, folder / "model.safetensors", SIZES, card, license="MIT")
+    assert main(["export", str(folder), "--hub", str(folder / "repository")]) == 0
+    return folder / "repository"
+
+
+def test_files(repository):
+    names = {path.name for path in repository.iterdir()}
+    assert names == {"README.md", "config.json", "model.onnx", "model.safetensors"}
+    description = json.loads((repository / "config.json").read_text())
+    assert description["skeleton"] == "h36m_16" and len(description["joints"]) == 16
+    assert description["model"]["lifter"] == SIZES.lifter
+    card = (repository / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: camerapose\nlicense: mit\n") and "mpjpe 41.5" in card
+
+
+def test_predictor_of_a_folder(repository):
+    poses = Predictor.from_pretrained(repository, flip_averaging=False)(
+        PERSON[None], image_size=SIZE
+    )
+    lifted = load_model(repository)(torch.tensor(poses.pose2d), torch.tensor(poses.confidence))
+    np.testing.assert_allclose(poses.pose3d, lifted.pose3d.detach().numpy(), atol=1e-4)
+
+
+def test_weights_that_do_not_exist():
+    with pytest.raises(FileNotFoundError, match="no weights at nothing; give a folder"):
+        Predictor.from_pretrained("nothing")
+
+
+def test_out_or_hub(repository, capsys):
+    assert main(["export", str(repository)]) == 2
+    assert "either --out FILE.onnx or --hub DIR" in capsys.readouterr().err
+
+
+def test_list_of_weights(capsys):
+    entries = listed.available()
+    lifters = " ".join(entry.lifter for entry in entries)
+    for name in ("videopose", "mlp", "semgcn", "stgcn", "parts"):
+        for method in ("alone", "PoseAug", "CameraPose"):
+            assert any(name in e.lifter and method in e.lifter for e in entries), (name, method)
+    assert entries[0].name == "default" and entries[0].path.is_file() and lifters
+    assert all(e.path is not None or e.command for e in entries)
+    assert main(["weights"]) == 0
+    printed = capsys.readouterr().out
+    assert "gt-videopose-poseaug" in printed and "in the package" in printed
+    assert "Model card" in listed.model_card()
