@@ -35,9 +35,9 @@ class Steps:
             camera branch. D_2D remains part-aware, which is eight times the work of PoseAug's.
     """
 
-    def __init__(self, lifter: str, batch: int, folder: Path, plain: bool):
+    def __init__(self, lifter: str, batch: int, folder: Path, plain: bool, device: str = "cpu"):
         differences: dict[str, Any] = {
-            "device": "cpu", "figures": 0,
+            "device": device, "figures": 0,
             "data": {"human36m": False, "mpii": False, "synthetic": 4 * batch},
             "model": {"lifter": lifter}, "adversarial": {"batch": batch},
         }  # fmt: skip
@@ -50,16 +50,17 @@ class Steps:
         pairs = run.data.pairs
         if not plain:
             unlabelled = Poses(pairs.skeleton, pairs.pose2d, pairs.confidence)
-            complete = torch.arange(len(unlabelled))
+            complete = torch.arange(len(unlabelled), device=pairs.pose2d.device)
             run = run._replace(data=run.data._replace(unlabelled=unlabelled, complete=complete))
-        self.pairs, self.rows = pairs, torch.randperm(len(pairs))[:batch]
+        where = pairs.pose2d.device
+        self.pairs, self.rows = pairs, torch.randperm(len(pairs))[:batch].to(where)
         self.model, self.iteration = run.model, 0
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
         self._create, run.loop.optimizer = run.loop.optimizer, self._optimizer
         run.loop.batches = self._batches
         self._stages = trainer.stages(config, run)
         self._adversarial = run.adversarial
-        self.separate = type(run.model.lifter)(H36M_16)
+        self.separate = type(run.model.lifter)(H36M_16).to(where)
         self.separate_optimizer = torch.optim.Adam(self.separate.parameters(), lr=1e-4, fused=True)
 
     def _optimizer(self, stage: str, *arguments: Any) -> torch.optim.Optimizer:

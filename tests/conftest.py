@@ -64,10 +64,11 @@ SLOW_FILES = {
     "test_adapt.py", "test_batch.py", "test_benchmarks.py", "test_body_model.py",
     "test_discriminators.py", "test_examples.py", "test_export.py", "test_extending.py",
     "test_full_disk.py", "test_fuzz.py", "test_fuzz_inputs.py", "test_generated.py",
-    "test_golden.py", "test_keypoint_formats.py", "test_known_quantities.py", "test_lifters.py",
-    "test_mutated_media.py", "test_open_benchmarks.py", "test_paper.py", "test_privacy.py",
-    "test_processes.py", "test_refiner.py", "test_rendered.py", "test_report_browser.py",
-    "test_resume.py", "test_serve.py", "test_simulated.py", "test_training.py",
+    "test_golden.py", "test_gpu_benchmark.py", "test_keypoint_formats.py",
+    "test_known_quantities.py", "test_lifters.py", "test_mutated_media.py",
+    "test_open_benchmarks.py", "test_paper.py", "test_privacy.py", "test_processes.py",
+    "test_refiner.py", "test_rendered.py", "test_report_browser.py", "test_resume.py",
+    "test_serve.py", "test_simulated.py", "test_training.py",
 }  # fmt: skip
 
 

@@ -18,11 +18,11 @@ LIFTERS = {
 RUNS = (*LIFTERS, "paper")
 
 
-def settings(name, compiled=False):
+def settings(name, compiled=False, changes=None):
     stage = {"epochs": 1, "batch": 64, "lr": 1e-6}
     paper = name == "paper"
     lifter = "videopose" if paper else name
-    return config_io.update(
+    small = config_io.update(
         config_io.read(ROOT / "configs" / "paper.toml") if paper else Config(),
         {
             "device": "cpu", "figures": 0, "unlabelled_batch": 32,
@@ -38,6 +38,7 @@ def settings(name, compiled=False):
         },
         "the test",
     )  # fmt: skip
+    return config_io.update(small, changes or {}, "the test")
 
 
 def with_others(loaded):
@@ -58,9 +59,9 @@ def start(config, folder):
     return run._replace(data=with_others(run.data))
 
 
-def losses(name, folder, compiled=False):
+def losses(name, folder, compiled=False, changes=None):
     """Return the values that every iteration logs."""
-    config = settings(name, compiled)
+    config = settings(name, compiled, changes)
     run, rows = start(config, folder), []
     log = run.loop.log
     add = log.add
