@@ -51,6 +51,18 @@ def test_no_steps_without_walking():
     assert gait.analyse(walk()[:0], FPS, H36M_16) == gait.Gait([], [])
 
 
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_low_frame_rates(step):
+    """Parameters are interpolated between frames; below 7.5 per second there are none."""
+    whole = gait.analyse(walk(seconds=8), FPS, H36M_16)
+    coarse = gait.analyse(walk(seconds=8)[::step], FPS / step, H36M_16)
+    assert abs(len(whole.steps) - len(coarse.steps)) <= 1
+    for name in ("length", "time"):
+        values = [np.mean([getattr(s, name) for s in found.steps]) for found in (whole, coarse)]
+        assert values[1] == pytest.approx(values[0], rel=0.05)
+    assert gait.analyse(walk(seconds=8)[::6], FPS / 6, H36M_16) == gait.Gait([], [])
+
+
 def test_gaps():
     """A gap separates two walks; no step extends over it."""
     points = walk(seconds=12)

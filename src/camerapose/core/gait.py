@@ -23,6 +23,8 @@ from camerapose.core.skeleton import Skeleton
 MIN_SWING = 0.25
 #: Fewest consecutive steps that count as walking.
 MIN_STEPS = 3
+#: Lowest frame rate: at 5 frames per second, steps come out 12% too short (2% at 7.5).
+MIN_FPS = 7.5
 #: Shortest and longest time from a heel strike to the next one of the other foot, seconds.
 STEP_TIME = (0.25, 1.25)
 #: Standard deviations of the smoothing of foot positions and of the heading, seconds.
@@ -85,7 +87,7 @@ def has_gait(skeleton: Skeleton) -> bool:
 
 
 def analyse(points: Float[np.ndarray, "t joints 3"], fps: float, skeleton: Skeleton) -> Gait:
-    """Return the gait events and steps of one person; empty without walking.
+    """Return the gait events and steps of one person; empty without walking or below `MIN_FPS`.
 
     A step begins and ends with heel strikes of different feet, `STEP_TIME` apart. The heading is
     where the pelvis faces, so treadmills work as well. Swings and steps shorter than `MIN_SWING`
@@ -98,7 +100,7 @@ def analyse(points: Float[np.ndarray, "t joints 3"], fps: float, skeleton: Skele
     """
     events: list[Event] = []
     steps: list[Step] = []
-    present = np.isfinite(points).all((1, 2))
+    present = np.isfinite(points).all((1, 2)) & (fps >= MIN_FPS)
     for first, last in _runs(present):
         if last - first >= max(3, fps * STEP_TIME[0]):
             own = _analyse(np.asarray(points[first:last], float), fps, skeleton)
