@@ -13,10 +13,10 @@ import pandas
 import pygltflib
 import pytest
 import trimesh
-from helpers.clips import WALK_FPS, steady_walk, walk
+from helpers.clips import walk
 from scipy.spatial.transform import Rotation
 
-from camerapose.core import gait, plugins
+from camerapose.core import plugins
 from camerapose.core.angles import joint_angles
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.mass import center_of_mass
@@ -368,38 +368,6 @@ def test_c3d(written, track):
             np.testing.assert_allclose(angles[seen, i, axis], expected[name][seen], atol=1e-2)
 
 
-def test_c3d_events(tmp_path):
-    """Of the group EVENT, at the times of the gait analysis."""
-    points = steady_walk()
-    walking = Track(H36M_16, points, WALK_FPS, 2.0)
-    plugins.load("exports", "c3d").write(tmp_path / "a.c3d", walking)
-    events = gait.analyse(points, WALK_FPS, H36M_16).events
-    group = ezc3d.c3d(str(tmp_path / "a.c3d"))["parameters"]["EVENT"]
-    assert group["USED"]["value"] == [len(events)] and len(events) > 10
-    np.testing.assert_allclose(
-        group["TIMES"]["value"][1], [event.row / WALK_FPS for event in events], atol=1e-4
-    )
-    assert set(group["LABELS"]["value"]) == {"Foot Strike", "Foot Off"}
-    assert group["CONTEXTS"]["value"] == [event.side.capitalize() for event in events]
-
-
-def test_gait_in_the_kinematics(tmp_path):
-    points = steady_walk()
-    walking = Track(H36M_16, points, WALK_FPS, 2.0)
-    plugins.load("exports", "kinematics").write_people(tmp_path / "a.kinematics.csv", {3: walking})
-    table = pandas.read_csv(tmp_path / "a.kinematics.csv").set_index("quantity")
-    found = gait.analyse(points, WALK_FPS, H36M_16)
-    strikes = [e for e in found.events if (e.kind, e.side) == ("heel_strike", "right")]
-    own = table.loc["heel_strike_r"]
-    np.testing.assert_allclose(own["value"], [2 + e.row / WALK_FPS for e in strikes], atol=1e-5)
-    np.testing.assert_allclose(own["time_s"], own["value"], atol=0.51 / WALK_FPS)
-    lengths = [step.length for step in found.steps if step.side == "left"]
-    np.testing.assert_allclose(table.loc["step_length_l", "value"], lengths, atol=1e-5)
-    units = {"cadence": "1/min", "walking_speed": "m/s", "step_width_r": "m", "toe_off_l": "s"}
-    assert all(set(table.loc[name, "unit"]) == {unit} for name, unit in units.items())
-    assert set(table["person"]) == {3}
-
-
 def test_long_c3d(track, tmp_path):
     """The 16-bit header cannot count the frames."""
     points = np.full((70_000, 16, 3), 0.001)
@@ -613,40 +581,3 @@ class TestRig:
         q = gltf.quaternions(turns)
         assert ((q[1:] * q[:-1]).sum(1) > 0).all()
         np.testing.assert_allclose(np.linalg.norm(q, axis=1), 1)
-
-
-def test_usd(poses, tmp_path):
-    """Joints in every frame, the skinned body, and the time of a person, read back by pxr."""
-    pytest.importorskip("pxr")
-    from pxr import Usd, UsdGeom, UsdSkel
-
-    late = replace(poses[20:], labels=poses[20:].labels | {"person": np.full(16, 4)})
-    write(Poses.cat([poses, late]), tmp_path / "a.usdc")
-    stage = Usd.Stage.Open(str(tmp_path / "a.usdc"))
-    assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 1
-    assert stage.GetTimeCodesPerSecond() == pytest.approx(FPS)
-    expected = tracks(Poses.cat([poses, late]))
-    cache = UsdSkel.Cache()
-    for person, track in expected.items():
-        assert stage.GetEndTimeCode() == len(track.points) - 1
-        root = UsdSkel.Root(stage.GetPrimAtPath(f"/people/person_{person}"))
-        cache.Populate(root, Usd.PrimDefaultPredicate)
-        query = cache.GetSkelQuery(UsdSkel.Skeleton(root.GetPrim().GetChild("skeleton")))
-        names = [path.split("/")[-1] for path in query.GetJointOrder()]
-        for frame in np.flatnonzero(track.present)[[0, 7, -1]].tolist():
-            matrices = np.array(query.ComputeJointSkelTransforms(frame))
-            found = [matrices[names.index(joint), 3, :3] for joint in H36M_16.joints]
-            np.testing.assert_allclose(found, track.points[frame], atol=1e-3)
-        mesh = UsdGeom.Mesh(root.GetPrim().GetChild("body"))
-        skinning = cache.GetSkinningQuery(mesh.GetPrim())
-        corners = mesh.GetPointsAttr().Get()
-        transforms = query.ComputeSkinningTransforms(frame)
-        assert skinning.ComputeSkinnedPoints(transforms, corners, frame)
-        low, high = (value(0) for value in (np.array(corners).min, np.array(corners).max))
-        assert (low < track.points[frame].min(0)).all() and (
-            high > track.points[frame].max(0)
-        ).all()
-        shown = [root.ComputeVisibility(i) == "inherited" for i in range(len(track.points))]
-        present = np.flatnonzero(track.present)
-        frames = np.arange(len(track.points))
-        np.testing.assert_array_equal(shown, (frames >= present[0]) & (frames <= present[-1]))
