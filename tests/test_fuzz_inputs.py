@@ -1,7 +1,7 @@
 """Mutated inputs of prediction and training: read, or refused in one line, quickly.
 
 Seeds are fixed; the message of a failure names the one that causes it. `CAMERAPOSE_MUTATIONS` in
-the environment sets the number of mutations per input.
+the environment sets the number of mutations per input, `CAMERAPOSE_MUTATION_SEED` the first seed.
 """
 
 import json
@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from helpers import miniatures
 from helpers.fakes import PERSON, write_video
 from helpers.mutations import mutate_bytes, mutate_tree
 from helpers.paths import ROOT
@@ -19,6 +20,7 @@ from PIL import Image
 
 from camerapose.core import joint_formats
 from camerapose.core.poses import Poses
+from camerapose.data.readers import matlab
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
 from camerapose.infer.predictor import Predictor
@@ -32,6 +34,7 @@ from camerapose.train.monitor import AdversarialMonitor
 from camerapose.train.progress import Progress
 
 MUTATIONS = int(os.environ.get("CAMERAPOSE_MUTATIONS", 40))
+FIRST_SEED = int(os.environ.get("CAMERAPOSE_MUTATION_SEED", 0))
 #: Seconds after which reading a small file counts as hanging.
 HANGING = 30
 SKELETON = """name = "x"
@@ -42,6 +45,10 @@ derived.c = {right_hip = 0.5, left_hip = 0.5}
 
 def read_keypoints(path):
     return keypoints.read(path, image_size=(640, 480))
+
+
+def read_matlab(path):
+    return matlab.read_mat(path, ["matrix", "cells"])
 
 
 def read_frames(path):
@@ -63,6 +70,8 @@ READERS = {
     "model.onnx": lambda path: Predictor(path, threads=1),
     "model.safetensors": load_model,
     "training.pt": read_checkpoint,
+    "v5.mat": read_matlab,
+    "v7.mat": read_matlab,
     **{f"a.{suffix}": read_frames for suffix in ("png", "jpg", "tiff", "gif", "mp4")},
 }
 
@@ -105,6 +114,9 @@ def intact(tmp_path_factory, graph):
         image.save(folder / f"a.{suffix}")
     image.save(folder / "a.gif", save_all=True, append_images=[image.rotate(90)] * 3)
     write_video(folder / "a.mp4", 8)
+    for v73 in (False, True):
+        values = {"matrix": np.eye(3), "cells": [np.eye(2), np.ones((1, 3))]}
+        miniatures.save_mat(folder / f"v{7 if v73 else 5}.mat", v73, **values)
     return {name: (folder / name).read_bytes() for name in READERS}
 
 
@@ -113,7 +125,7 @@ def intact(tmp_path_factory, graph):
 def test_mutations(name, intact, tmp_path):
     refused = 0
     random_state = torch.get_rng_state()
-    for seed in range(MUTATIONS):
+    for seed in range(FIRST_SEED, FIRST_SEED + MUTATIONS):
         rng = np.random.default_rng([seed, sum(map(ord, name))])
         content, path = intact[name], tmp_path / name
         if name.endswith(".json") and rng.random() < 0.6:
