@@ -13,7 +13,8 @@ class ModelConfig:
     """
 
     lifter: str = "videopose"
-    """A file of `camerapose/models/lifters`: mlp, parts, semgcn, stgcn, videopose."""
+    """A file of `camerapose/models/lifters`: graph_attention, mlp, parts, semgcn, stgcn,
+    videopose."""
     lifter_arguments: dict[str, Any] = field(default_factory=dict)
     """Arguments of that lifter, such as width, blocks, dropout."""
     refiner_hidden: int = field(default=512, metadata={"min": 0})
