@@ -14,6 +14,7 @@ from PIL import Image
 from camerapose.infer import clip
 from camerapose.io import webcam
 from camerapose.io.source import Source
+from camerapose.view.window import Window
 
 
 class TestFiles:
@@ -106,6 +107,29 @@ class TestWebcam:
         assert {"poses.npz", "poses.json", "webcam.trc", "poses.png"} <= {
             path.name for path in (tmp_path / "out").iterdir()
         }
+
+    def test_window_ends_the_webcam(self, detector, graph, tmp_path, monkeypatch):
+        shown = []
+
+        class FakeWindow(Window):
+            def __init__(self):
+                pass
+
+            def __exit__(self, *error):
+                shown.append("closed")
+
+            def show(self, image):
+                shown.append(image.shape)
+                return len(shown) < 5
+
+        monkeypatch.setattr("camerapose.infer.live.Window", FakeWindow)
+        monkeypatch.setattr("camerapose.infer.request.check_window", lambda: None)
+        poses = run("0", tmp_path / "out", graph, show=True)
+        assert len(poses) == 5 and shown == [(720, 1280, 3)] * 5 + ["closed"]
+        assert len((tmp_path / "out" / "poses.jsonl").read_text().splitlines()) == 5
+        Image.new("RGB", (96, 64)).save(tmp_path / "a.png")
+        with pytest.raises(ValueError, match="show requires a webcam or a video"):
+            run(tmp_path / "a.png", tmp_path / "out", graph, show=True)
 
     def test_number_of_frames(self, detector, graph, tmp_path):
         assert len(run("0", tmp_path / "out", graph, end=4)) == 4

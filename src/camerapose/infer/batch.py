@@ -58,6 +58,8 @@ def predict_each(
         raise ValueError(f"unknown engine {engine!r}; known are {', '.join(ENGINES)}")
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; require 1 or more")
+    if options is not None and options.show:
+        raise ValueError("show requires a single input; leave out --engine")
     options, weights_hash = _absolute_weights(options or PredictOptions())
     out = Path(out).absolute()
     remove_abandoned(out)

@@ -119,6 +119,8 @@ class PredictOptions:
     "also write overlay.mp4, the video with the poses drawn on it"
     report: bool = False
     "also write report.html, an interactive 3D view with curves over time, and plots of the curves"
+    show: bool = False
+    "show frames, 3D poses and joint angles in a window while a webcam or video is read; q ends"
     figure: bool = True
     "draw image, 2D, 3D and reprojection"
 

@@ -1,6 +1,5 @@
 """Write the files of a prediction."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,46 +9,12 @@ from camerapose.core import plugins
 from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.infer import clip, report
-from camerapose.infer.detection import Detections, Person
-from camerapose.infer.lift import Lifted, lift
-from camerapose.infer.live_smoothing import LiveSmoother
+from camerapose.infer.detection import Detections
+from camerapose.infer.lift import Lifted
 from camerapose.infer.options import Check, Log, PredictOptions
-from camerapose.infer.predictor import Predictor
-from camerapose.io import export, files, results
-from camerapose.io.frames import Frame
+from camerapose.io import export, results
 from camerapose.io.source import Source
 from camerapose.view.report.preview import Preview
-
-
-class LiveWriter:
-    """Append the smoothed poses of each webcam frame to a file, one line of JSON per pose.
-
-    Args:
-        path: the .jsonl file; emptied now.
-        predictor: lifts the people of a frame.
-        options: strength of smoothing (None: 1), and known quantities.
-    """
-
-    def __init__(self, path: Path, predictor: Predictor, options: PredictOptions):
-        self.path = path
-        self._predictor, self._options = predictor, options
-        self._smooth = LiveSmoother(1.0 if options.smooth is None else options.smooth)
-        files.write_text(path, "")
-
-    def __call__(self, frame: Frame, people: list[Person], detections: Detections) -> None:
-        """Lift, smooth and write the people of a frame."""
-        if not people:
-            return
-        focal = self._options.focal
-        focals = None if focal is None else np.full(len(detections), float(focal))
-        poses = lift(detections, self._predictor, focals, self._options.height).poses
-        if len(poses):
-            poses = self._smooth(poses, frame.time)
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.writelines(
-                    json.dumps({"skeleton": poses.skeleton.name} | row, allow_nan=False) + "\n"
-                    for row in results.rows(poses)
-                )
 
 
 def write_poses(poses: Poses, lifted: Lifted, out: Path) -> list[Path]:

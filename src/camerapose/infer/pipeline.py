@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from camerapose.core import joint_formats
 from camerapose.core.poses import Poses
+from camerapose.infer import live
 from camerapose.infer.detection import (
     Detections,
     Observer,
@@ -26,7 +28,7 @@ from camerapose.infer.interrupts import delayed_interrupt
 from camerapose.infer.keypoint_input import read_keypoints
 from camerapose.infer.lift import lift
 from camerapose.infer.options import Check, Log, PredictOptions
-from camerapose.infer.outputs import LiveWriter, write_outputs, write_poses
+from camerapose.infer.outputs import write_outputs, write_poses
 from camerapose.infer.people import select_people
 from camerapose.infer.postprocess import known_focal, process
 from camerapose.infer.predictor import Predictor
@@ -100,16 +102,18 @@ def _run(
 ) -> Poses:
     """Read, detect, track, lift, process and write."""
     began = time.monotonic()
-    sampler, live = FrameSampler(), _live_writer(source, out, predictor, options)
-    preview = start_preview(source, info, options)
+    sampler, preview = FrameSampler(), start_preview(source, info, options)
+    live_path = live.live_file(source, out)
 
     if source.kind == "keypoints":
         detections = read_keypoints(source, options, log)
     else:
         observers: list[Observer] = [sampler]
-        observers += [] if live is None else [live]
         observers += [] if preview is None else [observer(preview)]
-        detections = _detect_all(source, info, options, observers, progress)
+        with ExitStack() as stack:
+            shown = live.start(live_path, predictor, options, stack)
+            observers += [] if shown is None else [shown]
+            detections = _detect_all(source, info, options, observers, progress)
     check()
     with delayed_interrupt(log):
         detections = select_people(
@@ -128,7 +132,7 @@ def _run(
         )  # fmt: skip
         for line in summarize(lifted, poses, seconds):
             log(line)
-        written = [] if live is None else [live.path]
+        written = [] if live_path is None else [live_path]
         if out is not None:
             written += write_poses(poses, lifted, out)
     if out is not None:
@@ -190,11 +194,3 @@ def _frame_count(info: SourceInfo | None, options: PredictOptions) -> int | None
     if info is None or info.n_frames is None:
         return None if end is None else len(range(start, end, stride))
     return len(range(start, min(end or info.n_frames, info.n_frames), stride))
-
-
-def _live_writer(
-    source: Source, out: Path | None, predictor: Predictor, options: PredictOptions
-) -> LiveWriter | None:
-    if out is None or source.kind != "webcam":
-        return None
-    return LiveWriter(out / "poses.jsonl", predictor, options)

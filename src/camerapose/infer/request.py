@@ -6,6 +6,7 @@ from pathlib import Path
 from camerapose.infer.options import PredictOptions
 from camerapose.io.frames import SourceInfo
 from camerapose.io.source import Source
+from camerapose.view.window import check_window
 
 
 def check_request(source: Source, out: Path | None, options: PredictOptions) -> SourceInfo | None:
@@ -22,6 +23,10 @@ def check_request(source: Source, out: Path | None, options: PredictOptions) -> 
         raise ValueError(f"overlay requires video input, got {source.title}")
     if options.slowmo != 1 and source.kind not in ("video", "keypoints"):
         raise ValueError(f"slowmo requires video or keypoints, got {source.title}")
+    if options.show:
+        if not source.is_video:
+            raise ValueError(f"show requires a webcam or a video, got {source.title}")
+        check_window()
     if out is not None:
         check_folder(out)
     for name in ("export", "overlay", "report"):
