@@ -127,16 +127,26 @@ def test_frames_without_movement_are_left_out():
     assert build.distinct(joints).tolist() == [0, 3, 5]
 
 
+def test_calibration_poses_are_left_out(tmp_path, monkeypatch):
+    """CMU's recordings as BVH begin with one."""
+    monkeypatch.setenv("CAMERAPOSE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cmu").mkdir()
+    (tmp_path / "cmu" / "05_05_01.bvh").write_text(bvh_text(frames=10))
+    poses = open_mocap.load(tmp_path)
+    assert poses.labels["frame"].tolist() == [1, 5, 9]
+    assert set(poses.labels["subject"]) == {"cmu/05"}
+
+
 def test_an_interrupted_build_resumes(root, monkeypatch):
     expected = open_mocap.load(root)
     (root / build.FILE).unlink()
     convert, done = build.convert, []
 
-    def interrupted(path):
+    def interrupted(path, first):
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(path.name)
-        return convert(path)
+        return convert(path, first)
 
     monkeypatch.setattr(build, "convert", interrupted)
     with pytest.raises(KeyboardInterrupt):

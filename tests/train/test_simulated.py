@@ -19,6 +19,7 @@ from camerapose.train.simulated import data, trainer, validation
 from camerapose.train.simulated.config import SimulatedConfig, SimulatedData, SimulatedWeights
 from camerapose.train.simulated.data import World
 from camerapose.train.simulated.losses import supervised_terms
+from camerapose.train.simulated.weights import licence
 
 
 @pytest.fixture
@@ -42,6 +43,9 @@ def test_training_writes_a_graph_and_metrics(config, tmp_path):
         np.random.default_rng(0).uniform(0, 500, (2, 17, 2)), image_size=(640, 480)
     )
     assert poses.skeleton == BODY_46 and poses.pose3d_std.shape == (2, 46)
+    assert "products permitted" in Predictor(folder).metadata["license"]
+    research = config_io.update(config, {"data": {"human36m": "data/h36m"}}, "test")
+    assert "non-commercial" in licence(research)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["iteration"] for line in lines] == [2, 4]
     assert trainer.read(tmp_path / "run" / "config.toml") == config

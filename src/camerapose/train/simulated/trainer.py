@@ -35,6 +35,7 @@ from camerapose.train.simulated.weights import (
     BestWeights,
     description,
     initialise,
+    licence,
     weights_content,
 )
 from camerapose.train.trainer import select_device
@@ -224,6 +225,7 @@ def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path
     write_state(weights_content(model, config), folder / "model.pt")
     settings = config_io.as_dict(config)
     settings["data"] = {k: v if k == "held_out" else bool(v) for k, v in settings["data"].items()}
-    export_body_model(model, folder / "model.onnx", {"config": settings, "validation": values})
+    card = {"config": settings, "validation": values}
+    export_body_model(model, folder / "model.onnx", card, licence(config))
     tqdm.write(f"finished: {folder}, {values}")
     return folder

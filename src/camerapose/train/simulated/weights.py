@@ -43,6 +43,13 @@ def weights_content(model: BodyModel, config: SimulatedConfig) -> dict[str, Any]
     return {"network": vars(config.network), "state": model.state_dict()}
 
 
+def licence(config: SimulatedConfig) -> str:
+    """Return the licence of weights that were trained on these data."""
+    if config.data.human36m is not None:
+        return "non-commercial research only: trained on Human3.6M"
+    return "products permitted, with the acknowledgements of the data: docs/licences.md"
+
+
 def initialise(model: BodyModel, weights: Path, average: WeightAverage | None) -> None:
     """Copy the weights of another run; of a folder, those in checkpoint/model.pt."""
     places = (weights, weights / "model.pt", weights / "checkpoint" / "model.pt")

@@ -87,7 +87,8 @@ def build(root: Path) -> Path:
         part = _part(parts, name)
         if not part.exists():
             with atomic_write(part) as file:
-                np.savez(file, **convert(path))
+                is_calibration = name.startswith("cmu/") and path.suffix.lower() == ".bvh"
+                np.savez(file, **convert(path, first=int(is_calibration)))
     columns = [dict(np.load(_part(parts, name))) for name, _ in clips]
     counts = [len(column["frame"]) for column in columns]
     meta = [
@@ -117,25 +118,32 @@ def _part(folder: Path, name: str) -> Path:
     return folder / f"{name.replace('/', '__')}.npz"
 
 
-def convert(path: Path) -> dict[str, Any]:
+def convert(path: Path, first: int = 0) -> dict[str, Any]:
     """Return joints, root and frame numbers of a motion file at `RATE` frames per second.
 
-    Joints (n, 17, 3) are relative to the pelvis, root (n, 3) is its position; metres, z up. The
-    file has y up.
+    Joints (n, 17, 3) are relative to the pelvis, root (n, 3) is its position; metres, z up.
+
+    Args:
+        path: the file, y up.
+        first: first frame; 1 for CMU's recordings as BVH, which begin with a calibration pose.
     """
     rate = AMC_RATE
     if path.suffix.lower() == ".bvh":
         seconds = mocap.read_bvh(path).seconds
         rate = 1 / seconds if seconds else RATE
     step = max(1, round(rate / RATE))
-    points, skeleton = mocap.read_joints(path, step, None)
+    if first:
+        points, skeleton = mocap.read_joints(path, 1, None)
+        points = points[first::step]
+    else:
+        points, skeleton = mocap.read_joints(path, step, None)
     points = points * mocap.unit_of(points, skeleton, None, path)
     joints, _ = conversion.convert(points, np.ones(points.shape[:2]), skeleton, H36M_17)
     joints = joints @ _Z_UP.T
     root = joints[:, H36M_17.root_index]
     relative = joints - root[:, None]
     kept = distinct(relative)
-    return {"joints": relative[kept], "root": root[kept], "frame": kept * step}
+    return {"joints": relative[kept], "root": root[kept], "frame": first + kept * step}
 
 
 def distinct(joints: Float[np.ndarray, "n joints 3"]) -> np.ndarray:
