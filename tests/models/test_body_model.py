@@ -6,7 +6,11 @@ import torch
 
 from camerapose.core.joint_formats import BODY_46
 from camerapose.infer.predictor import Predictor
-from camerapose.models.body_export import export_body_model
+from camerapose.models.body_export import (
+    export_body_checkpoint,
+    export_body_model,
+    find_body_checkpoint,
+)
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
 
 
@@ -130,3 +134,26 @@ def test_crop_does_not_depend_on_joints_of_the_head_unless_few_limbs_are_visible
     few = head.clone()
     few[0, BODY_46.index("left_wrist")] = 1
     assert model(pose2d, few).view.scale.item() > 0.01
+
+
+def test_exported_checkpoint_in_half_precision(model, tmp_path):
+    path = tmp_path / "model.pt"
+    network = {"width": 64, "blocks": 1}
+    torch.save({"network": network, "state": model.state_dict(), "card": {"a": 1}}, path)
+    for name, half in (("single", False), ("half", True)):
+        export_body_checkpoint(find_body_checkpoint(tmp_path), tmp_path / f"{name}.onnx", half)
+    pose2d = np.random.default_rng(0).uniform(0, 500, (4, 17, 2))
+    single, half = (
+        Predictor(tmp_path / f"{name}.onnx")(pose2d, image_size=(640, 480)).pose3d
+        for name in ("single", "half")
+    )
+    assert np.abs(single - half).max() < 0.01 * np.abs(single).max()
+    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("single", "half")]
+    assert sizes[1] < 0.65 * sizes[0]
+
+
+def test_other_files_are_not_exported(tmp_path):
+    assert find_body_checkpoint(tmp_path) is None
+    (tmp_path / "model.pt").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="model.pt of a training"):
+        export_body_checkpoint(tmp_path / "model.pt", tmp_path / "a.onnx")

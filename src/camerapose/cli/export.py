@@ -45,6 +45,14 @@ def export(
         return 0
     assert out is not None
     check_suffix(out, (".onnx",))
+    from camerapose.models.body_export import export_body_checkpoint, find_body_checkpoint
+
+    if (body := find_body_checkpoint(checkpoint)) is not None:
+        if int8:
+            raise ValueError("--int8 is not available for weights trained on simulated detections")
+        export_body_checkpoint(body, out, half, license)
+        print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
+        return 0
     from camerapose.models.onnx_export import export_checkpoint
 
     for file in export_checkpoint(checkpoint, out, half=half, license=license, int8=int8):

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,49 @@ import camerapose
 from camerapose.core.joint_formats import BODY_46
 from camerapose.io.files import write_bytes
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
-from camerapose.models.onnx_export import UNITS, _quiet, _strip
+from camerapose.models.onnx_export import UNITS, _halve, _quiet, _strip
 
 OUTPUTS = ["refined2d", "pose3d", "focal", "center", "translation", "pose3d_std"]
 
 
+def find_body_checkpoint(path: Path | str) -> Path | None:
+    """Return the model.pt that a run folder, checkpoint folder or file stands for, if any."""
+    path = Path(path)
+    places = (path, path / "model.pt", path / "checkpoint" / "model.pt")
+    return next((place for place in places if place.is_file() and place.suffix == ".pt"), None)
+
+
+def export_body_checkpoint(
+    checkpoint: Path, out: Path | str, half: bool = False, license: str = ""
+) -> None:
+    """Write the graph of a model.pt.
+
+    Args:
+        checkpoint: model.pt of a training on simulated detections.
+        out: .onnx file.
+        half: store weights in half precision.
+        license: licence of the weights.
+
+    Raises:
+        ValueError: another kind of file.
+    """
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        model = BodyModel(**content["network"])
+        model.load_state_dict(content["state"])
+    except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(
+            f"{checkpoint} is not a model.pt of a training on simulated detections"
+        ) from error
+    export_body_model(model, out, content.get("card"), license, half)
+
+
 def export_body_model(
-    model: BodyModel, path: Path | str, card: dict[str, Any] | None = None, license: str = ""
+    model: BodyModel,
+    path: Path | str,
+    card: dict[str, Any] | None = None,
+    license: str = "",
+    half: bool = False,
 ) -> None:
     """Write the graph: `pose2d`, `confidence`, `known` to `OUTPUTS`, for any number of poses.
 
@@ -27,6 +64,7 @@ def export_body_model(
         path: file, replaced atomically.
         card: description of the weights, stored in the metadata.
         license: licence of the weights.
+        half: store weights in half precision; computation stays in single precision.
     """
     import onnx
 
@@ -43,6 +81,8 @@ def export_body_model(
     buffer = io.BytesIO()
     program.save(buffer)
     graph = onnx.load_from_string(buffer.getvalue())
+    if half:
+        _halve(graph)
     _strip(graph)
     metadata = {
         "camerapose_version": camerapose.__version__,

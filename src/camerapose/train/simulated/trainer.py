@@ -222,10 +222,10 @@ def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path
         model.calibration.fill_(config.calibration)
     values = validation.validate(model, sample) | {"calibration": float(model.calibration)}
     folder = make_folder(out / "checkpoint")
-    write_state(weights_content(model, config), folder / "model.pt")
     settings = config_io.as_dict(config)
     settings["data"] = {k: v if k == "held_out" else bool(v) for k, v in settings["data"].items()}
     card = {"config": settings, "validation": values}
+    write_state(weights_content(model, config) | {"card": card}, folder / "model.pt")
     export_body_model(model, folder / "model.onnx", card, licence(config))
     tqdm.write(f"finished: {folder}, {values}")
     return folder

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from camerapose.io.files import make_folder
+from camerapose.models.body_export import find_body_checkpoint
 from camerapose.models.body_model import BodyModel
 from camerapose.train.average import WeightAverage
 from camerapose.train.checkpoint import write_state
@@ -52,8 +53,7 @@ def licence(config: SimulatedConfig) -> str:
 
 def initialise(model: BodyModel, weights: Path, average: WeightAverage | None) -> None:
     """Copy the weights of another run; of a folder, those in checkpoint/model.pt."""
-    places = (weights, weights / "model.pt", weights / "checkpoint" / "model.pt")
-    path = next((place for place in places if place.is_file()), None)
+    path = find_body_checkpoint(weights)
     if path is None:
         raise FileNotFoundError(f"no weights at {weights}; give a run folder or its model.pt")
     try:
