@@ -15,6 +15,7 @@ from typing import NamedTuple
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
 from camerapose.io.frames import IncompleteInput
+from camerapose.io.locks import NAME as LOCK
 from camerapose.server.clock import JobClock, TimeLimitReached
 from camerapose.server.limits import ServerLimits, check_upload, frame_limit
 
@@ -225,7 +226,7 @@ class Jobs:
             if not busy and not self._open:
                 self._delete_orphans(now - ORPHAN_SECONDS)
         for path in sorted(self.folder.rglob("*"), reverse=True):  # the content of folders first
-            if any(path.is_relative_to(folder) for folder in kept):
+            if path.name == LOCK or any(path.is_relative_to(folder) for folder in kept):
                 continue
             try:
                 if path.is_dir() and not path.is_symlink():
@@ -240,7 +241,7 @@ class Jobs:
         """Delete uploads of no visitor that are older than a time."""
         known = {folder for visitor in self._uploads for folder in self._folders(visitor)}
         for path in sorted(self.folder.iterdir()):
-            if path in known or path.name.startswith("results-"):
+            if path in known or path.name == LOCK or path.name.startswith("results-"):
                 continue
             with suppress(OSError):
                 if max(p.lstat().st_mtime for p in (path, *path.rglob("*"))) < oldest:

@@ -5,22 +5,27 @@ results are in one private folder, which is deleted at the end.
 """
 
 import os
+import shutil
 import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from camerapose.infer.detection import load_detector
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
+from camerapose.io.locks import NAME as LOCK
+from camerapose.io.locks import lock_folder
 from camerapose.server.access import PASSWORD, HostCheck, Sessions, authentication
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import MAX_WAITING, ServerLimits
 from camerapose.server.page import CSS, build, import_gradio
 
+#: First part of the names of folders with uploads and results.
+PREFIX = "camerapose-page-"
 #: Addresses that other computers cannot reach.
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -91,7 +96,12 @@ def open_page(
         options: options of all predictions, see `Jobs`.
         names: names under which visitors reach the server, see `HostCheck`.
     """
-    with tempfile.TemporaryDirectory(prefix="camerapose-") as folder, _upload_folder(folder):
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    with (
+        tempfile.TemporaryDirectory(prefix=PREFIX) as folder,
+        lock_folder(folder),
+        _upload_folder(folder),
+    ):
         jobs = Jobs(Path(folder), options, limits)
         page = build(jobs)
         page.queue(max_size=MAX_WAITING, default_concurrency_limit=limits.workers)
@@ -103,6 +113,16 @@ def open_page(
             page.close(verbose=False)
             jobs.stopped.set()
             expiry.join()
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the uploads and results of this user's servers that were killed."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            own = os.name == "nt" or folder.lstat().st_uid == os.getuid()
+            if own and not folder.is_symlink() and (folder / LOCK).exists():
+                with lock_folder(folder):  # not if its server runs
+                    shutil.rmtree(folder)
 
 
 def _launch(

@@ -1,0 +1,276 @@
+"""Kill commands at random times (SIGKILL), and check what they left.
+
+    python benchmarks/kills.py --kills 200 --out runs/kills
+
+After each kill, every file with a final name must be complete, and what the command had reported as
+written must exist. At the end, each command is run to its end: it must succeed, leave no temporary
+files and, where it is deterministic, write what an undisturbed run writes. Each kill is one line in
+OUT/kills.jsonl; a repeated call continues.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from PIL import Image
+
+import camerapose
+from camerapose.core.poses import Poses
+from camerapose.data import store
+
+KEYPOINTS = Path(camerapose.__file__).parent / "samples" / "demo_keypoints.npz"
+CONFIG = Path(__file__).parents[1] / "configs" / "smoke.toml"
+#: How often each command is killed, relative to the others, and its usual seconds.
+COMMANDS = {
+    "predict": (9, 5.0), "local": (8, 6.0), "prepare": (6, 4.0), "train": (7, 14.0),
+    "adapt": (4, 9.0), "export": (5, 6.0), "ray": (1, 20.0), "web": (1, 12.0),
+}  # fmt: skip
+INPUTS = 12
+
+
+def arguments(name: str, folder: Path, seed: int) -> list[str]:
+    """Return the arguments of `camerapose`."""
+    out = str(folder / "out")
+    if name == "predict":
+        formats = ["csv", "trc", "c3d", "bvh", "gltf"]
+        return ["predict", str(KEYPOINTS), "-o", out, "--report", "--export", *formats]
+    if name in ("local", "ray"):
+        engine = ["--engine", name, *(["--workers", "2"] if name == "ray" else [])]
+        again = ["--again"] if seed % 3 == 0 else []
+        return ["predict", str(folder / "in" / "*.npz"), "-o", out, "--no-figure", *engine, *again]
+    if name == "prepare":
+        return ["data", "prepare", "synthetic", "--set", "n=40000", f"seed={seed}"]
+    if name == "train":
+        return ["train", str(CONFIG), "-o", out]
+    if name == "adapt":
+        people = str(folder / "people.npz")
+        return ["adapt", people, "-o", out, "--steps", "20", "--seed", str(seed)]
+    if name == "export":
+        return ["export", "default", "-o", str(folder / "out" / "model.onnx")]
+    return ["serve", "--port", str(7870 + seed % 20), "--threads", "1"]
+
+
+def prepare(name: str, folder: Path) -> None:
+    """Create the inputs of a command."""
+    for part in ("in", "out", "tmp"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    if name in ("local", "ray"):
+        for i in range(INPUTS):
+            shutil.copyfile(KEYPOINTS, folder / "in" / f"walk{i:02d}.npz")
+    if name == "adapt":
+        from camerapose.data.datasets import synthetic
+
+        people = synthetic.load(n=300, seed=1)
+        Poses(people.skeleton, people.pose2d, people.confidence, image_size=people.image_size,
+              labels={"image": np.array([f"{i // 2}.jpg" for i in range(300)])}
+              ).save(folder / "people.npz")  # fmt: skip
+
+
+def run(name: str, folder: Path, seed: int, seconds: float | None) -> tuple[int | None, str, float]:
+    """Run a command; kill it and all its processes after some seconds.
+
+    Returns:
+        Exit status (None if it was killed), output and seconds.
+    """
+    environment = os.environ | {
+        "CAMERAPOSE_CACHE": str(folder / "cache"), "TMPDIR": str(folder / "tmp"),
+        "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
+    if name == "web":  # models of the detector
+        environment.pop("CAMERAPOSE_CACHE")
+    began, output = time.monotonic(), folder / "output.txt"
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "camerapose", *arguments(name, folder, seed)],
+            stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+        )  # fmt: skip
+        try:
+            if name == "web" and seconds is not None:
+                visit(7870 + seed % 20, folder, began + seconds)
+            left = None if seconds is None else max(began + seconds - time.monotonic(), 0.01)
+            status = process.wait(left)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            status = None
+    return status, output.read_text(errors="replace"), time.monotonic() - began
+
+
+def visit(port: int, folder: Path, until: float) -> None:
+    """Upload an image and ask for poses, as far as the server has got until a time."""
+    from gradio_client import Client, handle_file
+
+    image = folder / "in" / "photo.png"
+    Image.new("RGB", (640, 480), "white").save(image)
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                client = Client(f"http://127.0.0.1:{port}", verbose=False)
+                client.submit(handle_file(image), 1, 0, False, api_name="/predict")
+                return
+        time.sleep(0.1)
+
+
+# --- checks -------------------------------------------------------------------------------------
+
+
+def _trc(path: Path) -> bool:
+    lines = path.read_text().splitlines()
+    names, values = lines[1].split("\t"), lines[2].split("\t")
+    return int(dict(zip(names, values, strict=False))["NumFrames"]) == len(
+        [line for line in lines[6:] if line.strip()]
+    ) or int(values[2]) == len([line for line in lines[5:] if line.strip()])
+
+
+def _bvh(path: Path) -> bool:
+    head, _, motion = path.read_text().partition("MOTION\n")
+    lines = motion.splitlines()
+    return bool(head) and int(lines[0].split()[1]) == len(lines) - 2
+
+
+def _npz(path: Path) -> bool:
+    with np.load(path) as file:
+        return all(file[name] is not None for name in file.files)
+
+
+def _image(path: Path) -> bool:
+    with Image.open(path) as image:
+        image.load()
+    return True
+
+
+def _state(path: Path) -> bool:
+    import torch
+
+    return bool(torch.load(path, weights_only=True, map_location="cpu"))
+
+
+def _weights(path: Path) -> bool:
+    from safetensors.numpy import load_file
+
+    return bool(load_file(path))
+
+
+def _graph(path: Path) -> bool:
+    from camerapose.io.runtime import onnx_session
+
+    return bool(onnx_session(path, threads=1).get_outputs())
+
+
+COMPLETE: dict[str, Callable[[Path], Any]] = {
+    ".json": lambda path: json.loads(path.read_text()) is not None,
+    ".npz": _npz, ".png": _image, ".pt": _state, ".safetensors": _weights, ".onnx": _graph,
+    ".trc": _trc, ".bvh": _bvh, ".html": lambda path: path.read_text().rstrip().endswith("</html>"),
+    ".toml": lambda path: path.read_text().endswith("\n"),
+}  # fmt: skip
+
+
+def problems(name: str, folder: Path, output: str) -> list[str]:
+    """Return what is wrong after a kill."""
+    out, found = folder / "out", []
+    hidden = re.compile(r"(^|/)\.")
+    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+        inside = path.relative_to(out).as_posix()
+        check = COMPLETE.get(path.suffix)
+        if hidden.search(inside) or check is None:
+            continue
+        try:
+            if not check(path):
+                found.append(f"{inside} is incomplete")
+        except Exception as error:
+            found.append(f"{inside}: {error!r}")
+    for line in re.findall(r"^wrote (.*)$", output, re.MULTILINE):
+        found += [f"{p} was reported" for p in line.split(", ") if not Path(p).exists()]
+    for done in out.glob("*/done.json"):
+        sizes = json.loads(done.read_text())["files"]
+        found += [
+            f"{done.parent.name}/{file} has another size" for file, size in sizes.items()
+            if not (done.parent / file).exists() or (done.parent / file).stat().st_size != size
+        ]  # fmt: skip
+    for finished in re.findall(r"^\d+/\d+ (\S+): \d+ poses", output, re.MULTILINE):
+        kept = [out / finished, out / f".{finished}.old", out / f".{finished}.part"]
+        if not any((place / "done.json").exists() for place in kept):
+            found.append(f"{finished} was reported as finished")
+    for entry in (folder / "cache" / "datasets").glob("synthetic-*"):
+        if re.fullmatch(r"synthetic-[0-9a-f]+", entry.name) and not store.is_complete(entry):
+            found.append(f"{entry.name} in the cache is incomplete")
+    return found
+
+
+def finish(name: str, folder: Path, seed: int) -> list[str]:
+    """Run a command to its end after all kills; return what is wrong."""
+    if name == "web":
+        return []
+    status, output, _ = run(name, folder, 3 * seed + 1, None)  # not with --again
+    found = problems(name, folder, output)
+    if status:
+        found.append(f"status {status}: {output[-300:]}")
+    left = [p.name for p in (folder / "out").rglob(".*") if not p.name.endswith(".lock")]
+    found += [f"{file} was left" for file in left]
+    if name in ("predict", "local", "ray"):
+        fresh = folder.with_name(f"{name}-undisturbed")
+        prepare(name, fresh)
+        run(name, fresh, 1, None)
+        for path in sorted((fresh / "out").rglob("poses.json")):
+            other = folder / "out" / path.relative_to(fresh / "out")
+            if not other.exists() or other.read_bytes() != path.read_bytes():
+                found.append(f"{other} differs from an undisturbed run")
+    return found
+
+
+def main(kills: int = 200, out: Path = Path("runs/kills"), seed: int = 0) -> None:
+    """Kill commands.
+
+    Args:
+        kills: number of kills.
+        out: working folder.
+        seed: of the choice of commands and times.
+    """
+    out = out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    record = out / "kills.jsonl"
+    done = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+    rates = np.array([rate for rate, _ in COMMANDS.values()], float)
+    for i in range(len(done), kills):
+        rng = np.random.default_rng([seed, i])
+        name = str(rng.choice(list(COMMANDS), p=rates / rates.sum()))
+        folder = out / name
+        if not folder.exists():
+            prepare(name, folder)
+        if name in ("train", "adapt") and rng.random() < 0.3:  # start again now and then
+            shutil.rmtree(folder / "out")
+            (folder / "out").mkdir()
+        seconds = float(rng.uniform(0.3, COMMANDS[name][1]))
+        status, output, took = run(name, folder, i, seconds)
+        found = problems(name, folder, output)
+        if status not in (None, 0):
+            found.append(f"status {status}: {output[-300:]}")
+        row = {"kill": i, "command": name, "seconds": round(seconds, 2), "took": round(took, 2),
+               "killed": status is None, "problems": found}  # fmt: skip
+        done.append(row)
+        with record.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+    for name in COMMANDS:
+        if (out / name).exists():
+            print(name, finish(name, out / name, kills) or "complete", flush=True)
+    counts = Counter((row["command"], row["killed"]) for row in done)
+    for (name, killed), n in sorted(counts.items()):
+        print(f"{name}: {n} {'killed' if killed else 'ended before'}")
+    print(f"{sum(bool(row['problems']) for row in done)} of {len(done)} with problems")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
