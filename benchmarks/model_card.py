@@ -107,9 +107,14 @@ def used(config: dict[str, Any]) -> list[Source]:
     """Return the data sets that a run has used, each once."""
     data = config["data"]
     keys = [key for key in SOURCES if data.get(key)]
-    if not config.get("unlabelled_batch"):
+    if not config.get("unlabelled_batch") and not _generates(config):
         keys = [key for key in keys if key not in ("mpii", "coco")]
     return list(dict.fromkeys(source for key in keys for source in SOURCES[key]))
+
+
+def _generates(config: dict[str, Any]) -> bool:
+    """Return whether the pose generator was used, whose discriminator sees 2D-only poses."""
+    return config.get("adversarial", {}).get("generated_share", 0) > 0
 
 
 def card(name: str, path: Path, content: dict[str, Any], results: list[dict[str, Any]]) -> str:
@@ -202,11 +207,17 @@ def _validation(values: dict[str, float]) -> list[str]:
 def _h36m_note(config: dict[str, Any]) -> list[str]:
     if config["data"].get("human36m"):
         return ["Human3.6M was used for training."]
+    prior = (
+        " The ranges of plausible bone lengths, a loss of 2D-only poses, are partly those of its "
+        "subjects' skeletons."
+        if config.get("unlabelled_batch")
+        else ""
+    )
     return [
         "Human3.6M, HumanEva and other non-commercial data were used neither for training nor for "
         "choosing settings. The joints `*_h36m` of the training bodies are placed by five "
         "constants (positions of hips, shoulders, spine and thorax relative to joint centres) that "
-        "were measured on Human3.6M's poses; no poses of it were used.",
+        f"were measured on Human3.6M's poses; no poses of it were used.{prior}",
     ]
 
 

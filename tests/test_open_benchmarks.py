@@ -139,6 +139,7 @@ def test_card_of_weights_from_open_data(tmp_path):
     text = write_card(tmp_path, CONFIG, results)
     assert text.count("NSF EIA-0196217") == 1 and "may be used in products" in text
     assert "Human3.6M, HumanEva and other non-commercial data were used neither" in text
+    assert "plausible bone lengths" in text
     assert "five constants" in text and "COCO: 2D" not in text and "MPII Human Pose" in text
     assert "| real video, limb joints only, PA-MPJPE (mm) | 61.0 |" in text
     assert "| real video, all landmarks, PA-MPJPE (mm) | not measured |" in text
@@ -151,6 +152,8 @@ def test_card_of_weights_with_human36m(tmp_path):
     text = write_card(tmp_path, config)
     assert "non-commercial research only" in text and "products" not in text.partition("## Data")[0]
     assert "MPII Human Pose" not in text  # no 2D-only poses in the batches
+    generated = write_card(tmp_path, config | {"adversarial": {"generated_share": 1.0}})
+    assert "MPII Human Pose" in generated  # seen by the discriminator
 
 
 def test_contradicting_results_are_refused(tmp_path):
