@@ -180,13 +180,14 @@ def test_people_who_are_partly_hidden(skeleton, tmp_path):
 
 
 def test_people_of_whom_little_is_visible(tmp_path):
-    """The usual format of the program is used with a message; other programs have none."""
+    """A few joints are no evidence for their order."""
     clip = writers.clip("coco_17")
     clip.points[:, 7:] = clip.scores[:, 7:] = 0
     clip.points[:, :3] = clip.scores[:, :3] = 0
-    with pytest.warns(UserWarning, match="too few joints are visible to check"):
-        poses = keypoints.read(writers.alphapose(clip, tmp_path), image_size=SIZE)
-    assert poses.skeleton.name == "coco_17"
+    with pytest.raises(ValueError, match="too few joints are visible.*candidates: .*coco_17"):
+        keypoints.read(writers.alphapose(clip, tmp_path), image_size=SIZE)
+    path = writers.alphapose(clip, tmp_path)
+    assert keypoints.read(path, skeleton="coco_17", image_size=SIZE).skeleton.name == "coco_17"
     np.save(tmp_path / "a.npy", np.concatenate([clip.points, clip.scores[..., None]], -1))
     with pytest.raises(ValueError, match="candidates"):
         keypoints.read(tmp_path / "a.npy", image_size=SIZE)
@@ -200,6 +201,20 @@ def test_scrambled_joints_are_refused(tmp_path):
         assert keypoints.read(writers.alphapose(clip, tmp_path), image_size=SIZE)
         order = random.permutation(17)
         clip.points, clip.scores = clip.points[:, order], clip.scores[:, order]
+        with pytest.raises(ValueError, match="candidates"):
+            keypoints.read(writers.alphapose(clip, tmp_path), image_size=SIZE)
+
+
+@pytest.mark.parametrize("n_visible", [4, 6, 8, 10])
+def test_sparse_scrambled_joints_are_refused(n_visible, tmp_path):
+    """Of a single person in a random order, some joints are visible."""
+    random = np.random.default_rng(n_visible)
+    for seed in range(12):
+        clip = writers.clip("coco_17", frames=1, seed=seed, noise=12.0)
+        order = random.permutation(17)
+        clip.points, clip.scores = clip.points[:, order], clip.scores[:, order]
+        hidden = random.permutation(17)[n_visible:]
+        clip.points[:, hidden] = clip.scores[:, hidden] = 0
         with pytest.raises(ValueError, match="candidates"):
             keypoints.read(writers.alphapose(clip, tmp_path), image_size=SIZE)
 

@@ -10,16 +10,21 @@ from camerapose.io.keypoints import _names
 from camerapose.io.keypoints._people import People
 from camerapose.io.keypoints._plausibility import (
     CLEAR,
+    MARGIN,
     MAX_PEOPLE,
     MIN_EXPECTED,
     PLAUSIBLE,
+    UNUSUAL,
     evidence,
+    margin,
 )
 
 #: The body at the beginning of formats with face or hands, by their number of joints.
 WHOLE_BODY = {133: ("coco_wholebody_23",), 135: ("body_25b",), 136: ("halpe_26",)}
 #: Further formats with which other formats begin, if the caller names them.
 BEGINNINGS = {23: ("coco_17",), 133: ("coco_17",)}
+#: Of more people than this, the half with more visible joints is looked at.
+MIN_HALVED = 20
 
 
 def resolve(
@@ -87,9 +92,8 @@ def _by_name(people: People, wanted: Skeleton | None, path: Path) -> _names.Orde
     if found is None and wanted is None:
         raise ValueError(
             f"{path}: unknown joint names {_few(names)}; rename them to those of a known format, "
-            f"such as {_few(joint_formats.get('coco_17').joints[:6])}, or pass skeleton if their "
-            "order "
-            f"is that of one (known: {', '.join(joint_formats.FORMATS)})"
+            f"such as {_few(joint_formats.get('coco_17').joints[:6])}, or pass skeleton if they "
+            f"are in the order of one (known: {', '.join(joint_formats.FORMATS)})"
         )
     return found
 
@@ -122,31 +126,43 @@ def _by_plausibility(
             f"{' or '.join(counts) or 'those of a known format'}; if the joints are in another "
             f"format, pass it as skeleton (known: {', '.join(joint_formats.FORMATS)})"
         )
-    seen = np.nan_to_num(sample)
-    fits, order = {}, {}
+    if not visible.any() and usual:  # nothing to lift
+        return _in_order(usual[0]), [f"{path}: no joint is visible; assuming {usual[0]}"]
+    sample, visible = _most_visible(np.nan_to_num(sample), visible)
+    fits = {}
     for name in names:
         body = joint_formats.get(name)
-        fits[name] = evidence(seen[:, : body.n_joints], visible[:, : body.n_joints], body)
-        order[name] = _names.Order(body, np.arange(body.n_joints), ())
+        fits[name] = evidence(sample[:, : body.n_joints], visible[:, : body.n_joints], body)
     ranked = sorted(names, key=lambda name: (-fits[name].score, name not in usual))
-    best = fits[ranked[0]]
+    best, body = fits[ranked[0]], joint_formats.get(ranked[0])
     second = max((fits[name].score for name in ranked[1:]), default=-np.inf)
-    is_clear = best.score - second >= CLEAR
     if max(fit.expected for fit in fits.values()) < MIN_EXPECTED:
-        if usual and best.score - fits[usual[0]].score < CLEAR:
-            return order[usual[0]], [
-                f"{path}: too few joints are visible to check their order; assuming {usual[0]}"
-            ]
         reason = "too few joints are visible to determine their order"
         raise ValueError(_ask(path, joints, ranked, reason))
     if best.share < PLAUSIBLE:
         raise ValueError(_ask(path, joints, names, "the joint order could not be determined"))
-    if not is_clear:
+    if best.score - second < (CLEAR if not usual or ranked[0] in usual else UNUSUAL):
         raise ValueError(_ask(path, joints, ranked, "several joint orders are plausible"))
+    if margin(sample[:, : body.n_joints], visible[:, : body.n_joints], body) < MARGIN:
+        reason = "other orders of the joints are as plausible"
+        raise ValueError(_ask(path, joints, ranked, reason))
     if usual and ranked[0] == usual[0]:
-        return order[ranked[0]], []
+        return _in_order(ranked[0]), []
     message = f"{path}: the {joints} joints have no names; they look like {ranked[0]}"
-    return order[ranked[0]], [message]
+    return _in_order(ranked[0]), [message]
+
+
+def _in_order(name: str) -> _names.Order:
+    body = joint_formats.get(name)
+    return _names.Order(body, np.arange(body.n_joints), ())
+
+
+def _most_visible(points: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the half of many people that has more visible joints."""
+    if len(points) <= MIN_HALVED:
+        return points, visible
+    rows = np.argsort(-visible.sum(axis=1), kind="stable")[: len(points) // 2]
+    return points[rows], visible[rows]
 
 
 def _ask(path: Path, joints: int, names: list[str], reason: str) -> str:

@@ -5,6 +5,10 @@ that of the bone's length and vertical component if the order is right, against 
 picked at random. A person has one size in the image, which is chosen with the largest likelihood,
 because often only a part of the body is visible. Medians and spreads are relative to the diagonal
 of the bounding box of complete people, and were measured on people of COCO val2017.
+
+Few joints can look human by chance. The order in the file must therefore also have more evidence
+than every one of `PERMUTATIONS` random orders of the same points (a permutation test). Thresholds
+were chosen on one half of the images; dev/experiment-log.md has the rates of the other half.
 """
 
 from typing import NamedTuple
@@ -55,15 +59,18 @@ SIZES = (1.2, 1.0, 0.85, 0.7, 0.5, 0.33, 0.22, 0.15, 0.1)
 #: Log-likelihoods of people who are not upright in the image, and (times the squared logarithm of
 #: the size) of people of whom only a part is visible.
 ROTATED, PARTIAL = -3.0, -1.2
-#: Share of the expected evidence below which a joint order is wrong. 98% of annotated people are
-#: above, and 2% of people whose joints are in random order.
+#: Share of the expected evidence below which a joint order is wrong.
 PLAUSIBLE = 0.6
-#: Evidence per person (log-likelihood ratio) by which a format must be better than all others.
-CLEAR = 4.0
+#: Evidence per person (log-likelihood ratio) by which a format must be better than all others, and
+#: by which it must be better than the usual format of the program.
+CLEAR, UNUSUAL = 4.0, 8.0
 #: Expected evidence per person below which too few joints are visible for a decision.
 MIN_EXPECTED = 12.0
 #: Number of people of a file that are looked at.
 MAX_PEOPLE = 2000
+#: Random orders that are compared with that of the file, the evidence per person by which it must
+#: be better than all of them, and the number of people for this, those with most visible joints.
+PERMUTATIONS, MARGIN, TESTED_PEOPLE = 300, 4.0, 4
 
 
 class Evidence(NamedTuple):
@@ -97,7 +104,39 @@ def evidence(
     some = visible.sum(axis=1) > 1
     if not some.any():
         return Evidence(0.0, 0.0)
-    offsets, known = _bones(points[some].astype(np.float64), visible[some], skeleton)
+    scores, expected = _scores(points[some].astype(np.float64), visible[some], skeleton)
+    return Evidence(float(np.median(scores)), float(np.median(expected)))
+
+
+def margin(
+    points: Float[np.ndarray, "n joints 2"],
+    visible: Bool[np.ndarray, "n joints"],
+    skeleton: Skeleton,
+) -> float:
+    """Return the evidence for the order of the joints minus that for the best random order.
+
+    Args:
+        points, visible: as for `evidence`.
+    """
+    rows = np.argsort(-visible.sum(axis=1), kind="stable")[:TESTED_PEOPLE]
+    points, visible = points[rows].astype(np.float64), visible[rows]
+    random = np.random.default_rng(0)
+    orders = [np.arange(skeleton.n_joints)]
+    orders += [random.permutation(skeleton.n_joints) for _ in range(PERMUTATIONS)]
+    scores, _ = _scores(
+        np.concatenate([points[:, order] for order in orders]),
+        np.concatenate([visible[:, order] for order in orders]),
+        skeleton,
+    )
+    medians = np.median(scores.reshape(len(orders), len(rows)), axis=1)
+    return float(medians[0] - medians[1:].max())
+
+
+def _scores(
+    points: np.ndarray, visible: np.ndarray, skeleton: Skeleton
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the evidence of each person, and the expected one."""
+    offsets, known = _bones(points, visible, skeleton)
     length = np.linalg.norm(offsets, axis=-1)
     best = np.full(len(offsets), -np.inf)
     for penalty, down in (
@@ -107,7 +146,7 @@ def evidence(
         for size in SIZES:
             ratios = np.where(known, _log_ratios(length * size, down * size), 0).sum(axis=1)
             best = np.maximum(best, ratios + penalty + PARTIAL * np.log(size) ** 2)
-    return Evidence(float(np.median(best)), float(np.median(known @ _EXPECTED)))
+    return best, known @ _EXPECTED
 
 
 def _log_ratios(length: np.ndarray, down: np.ndarray) -> np.ndarray:
@@ -137,8 +176,10 @@ def _bones(
     points: np.ndarray, visible: np.ndarray, skeleton: Skeleton
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the bones (n, bones, 2) relative to the person's extent, and which are known."""
-    masked = np.where(visible[..., None], points, np.nan)
-    extent = np.nanmax(masked, axis=1) - np.nanmin(masked, axis=1)
+    shown = visible[..., None]
+    masked = np.where(shown, points, np.nan)
+    high = points.max(axis=1, where=shown, initial=-np.inf)
+    extent = np.nan_to_num(high - points.min(axis=1, where=shown, initial=np.inf), neginf=0)
     size = np.maximum(np.linalg.norm(extent, axis=-1), 1e-9)
     joints = {name: masked[:, i] for i, name in enumerate(skeleton.joints)}
     for middle, name in (("shoulders", "shoulder"), ("hips", "hip")):
