@@ -74,7 +74,7 @@ def measure(
             poses.skeleton, poses.pose2d[rows], poses.confidence[rows], poses.pose3d[rows],
             poses.camera[rows], poses.image_size[rows], labels=labels,
         )  # fmt: skip
-        smoothed = clip.smooth(one, fps=FPS, strength=strength)
+        smoothed = clip.optimize(one, fps=FPS, strength=strength)[0]
         found[key[1].split()[0]].append(errors(smoothed, given[rows]))
     result = {action: np.concatenate(parts).mean(0) for action, parts in sorted(found.items())}
     every = np.concatenate([part for parts in found.values() for part in parts])

@@ -83,7 +83,7 @@ def predicted_gait(predictor: Predictor, truth: Poses) -> gait.Gait:
     poses = replace(poses, labels=truth.labels)
     height = float(np.median(body_height(truth.pose3d, truth.skeleton)))
     poses = clip.static_camera(clip.set_height(poses, height))
-    poses = clip.smooth(poses, fps=FPS)
+    poses = clip.optimize(poses, fps=FPS)[0]
     points = clip.estimate_ground(poses).points(np.asarray(poses.pose3d, float))
     return gait.analyse(points, FPS, poses.skeleton)
 

@@ -37,7 +37,7 @@ def test_long_gaps_are_filled_on_request_and_rounded_by_smoothing(with_gaps):
     _, noisy = with_gaps
     whole = clip.fill_gaps(noisy, 2.0)
     assert len(whole) == 120
-    smoothed = clip.smooth(whole)
+    smoothed = clip.optimize(whole)[0]
     assert np.isfinite(smoothed.pose3d).all()
     straight, rounded = (
         np.linalg.norm(np.diff(p.pose3d[25:45].astype(float), n=2, axis=0), axis=-1).max()

@@ -98,6 +98,20 @@ def test_exports_stand_on_the_floor():
     assert np.ptp(without_ground[:, ankles, 1]) > 0.3
 
 
+def test_aligned_poses_are_level_and_reproject_alike():
+    points = people(sway=0)
+    poses = observe(points, pitch=18, roll=7)
+    level = clip.align(poses, clip.estimate_ground(poses))
+    np.testing.assert_allclose(level.reprojection, poses.reprojection, atol=1e-5)
+    sole = ANKLE_HEIGHT * np.median(body_height(poses.pose3d, poses.skeleton))
+    expected = (points + [0, sole - 0.07, 0]) * [1, -1, -1]
+    np.testing.assert_allclose(level.pose3d, expected, atol=1e-4)
+    np.testing.assert_allclose(
+        tracks(level, ground=clip.LEVEL)[0].points,
+        tracks(poses, ground=clip.estimate_ground(poses))[0].points, atol=1e-4,
+    )  # fmt: skip
+
+
 def test_invalid_poses():
     poses = observe(people(3))
     with pytest.raises(ValueError, match="no pose"):

@@ -31,7 +31,6 @@ from camerapose.infer.pipeline import predict
         ({"people": "tallest"}, "largest, longest, left-to-right or a number"),
         ({"people": 0}, "a number above 0"),
         ({"min_frames": 0}, "min_frames is 0"),
-        ({"ground": True}, "ground requires export"),
     ],
 )
 def test_invalid_values(options, message):

@@ -11,7 +11,6 @@ from helpers.fakes import SIZE, Detector, write_video
 from helpers.prediction import run
 from PIL import Image
 
-from camerapose.infer import clip
 from camerapose.io import webcam
 from camerapose.io.source import Source
 from camerapose.view.window import Window
@@ -28,23 +27,25 @@ class TestFiles:
         assert frames == "20"
         with pytest.raises(ValueError, match="unknown export 'fbx'.*bvh, c3d, csv"):
             run(video, tmp_path / "two", graph, export=("fbx",))
-        with pytest.raises(ValueError, match="ground requires export"):
-            run(video, tmp_path / "two", graph, ground=True)
         assert not (tmp_path / "two").exists()
 
     def test_ground_plane(self, detector, graph, tmp_path):
-        """Exported points are rotated by the logged camera orientation."""
+        """Exported points are level; the poses stay in the camera frame."""
         video, lines = write_video(tmp_path / "walk.mp4"), []
-        poses = run(video, tmp_path, graph, export=("csv_wide",), ground=True, log=lines.append)
-        ground = clip.estimate_ground(poses)
-        (line,) = [line for line in lines if "estimated camera" in line]
-        assert (
-            f"pitch {abs(round(ground.pitch))}°" in line
-            and f"height {ground.camera_height:.2f} m" in line
+        plain = run(video, tmp_path / "a", graph, static_camera=True, export=("csv_wide",))
+        poses = run(
+            video, tmp_path / "b", graph, export=("csv_wide",), ground=True, log=lines.append
         )
-        written = np.genfromtxt(tmp_path / "walk.wide.csv", delimiter=",", names=True)
-        expected = ground.points(poses.pose3d)[:, poses.skeleton.index("left_ankle"), 1]
-        np.testing.assert_allclose(written["left_ankle_y_m"], expected, atol=1e-3)
+        (line,) = [line for line in lines if "estimated camera" in line]
+        assert "pitch" in line and "height" in line and "focal length" in line
+        np.testing.assert_allclose(poses.pose3d, plain.pose3d, atol=1e-5)
+        level, camera = (
+            np.genfromtxt(tmp_path / name / "walk.wide.csv", delimiter=",", names=True)
+            for name in "ba"
+        )
+        assert np.abs(level["left_ankle_y_m"] - camera["left_ankle_y_m"]).max() > 0.1
+        first = json.loads((tmp_path / "b" / "poses.json").read_text())["poses"][0]
+        assert {"contact_left", "contact_right"} <= set(first)
 
     def test_overlay(self, detector, graph, tmp_path):
         """The overlay has every selected frame, drawn on where a person is detected."""

@@ -32,7 +32,7 @@ def poses():
     """A calm walk at 25 frames a second that begins at 2 s; frames 10 to 13 unseen."""
     truth, _ = walk(frames=40, fps=FPS)
     labels = truth.labels | {"time": truth.labels["time"] + 2.0}
-    truth = clip.smooth(replace(truth, labels=labels))
+    truth = clip.optimize(replace(truth, labels=labels))[0]
     return truth[np.r_[0:10, 14:40]]
 
 

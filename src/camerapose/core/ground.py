@@ -19,6 +19,21 @@ class Ground(NamedTuple):
     axes: Float[np.ndarray, "3 3"]
     camera_height: float
 
+    @staticmethod
+    def of(up: Float[np.ndarray, "3"], camera_height: float) -> "Ground":
+        """Return the frame of a vertical.
+
+        Args:
+            up: upward unit vector in the camera frame.
+            camera_height: metres above the floor.
+        """
+        back = np.array([0.0, 0.0, -1.0])
+        level = back - (back @ up) * up
+        if np.linalg.norm(level) < 0.1:  # camera looks straight down or up: use the image's y axis
+            level = np.array([0.0, 1.0, 0.0]) - up[1] * up
+        z = level / np.linalg.norm(level)
+        return Ground(np.stack([np.cross(up, z), up, z]), camera_height)
+
     def points(self, pose3d: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
         """Transform points from the camera frame to this frame, metres."""
         return pose3d @ self.axes.T + np.array([0.0, self.camera_height, 0.0])

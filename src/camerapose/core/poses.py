@@ -40,7 +40,8 @@ class Poses:
         skeleton: joint format of all columns.
         pose2d: normalised image coordinates (`camerapose.core.camera`).
         confidence: 0 (not visible; coordinates are finite but meaningless) to 1 (certain).
-        pose3d: camera frame, metres, absolute; None for 2D poses.
+        pose3d: metres, absolute, in the camera frame, or in the axes of a world if the camera has a
+            rotation (`camerapose.infer.clip.align`); None for 2D poses.
         camera: None if unknown.
         image_size: width and height, pixels; None if unknown.
         refined2d: output of the refinement network; None if it did not run.
@@ -240,8 +241,14 @@ class Poses:
 
     @property
     def reprojection(self) -> Float[Any, "n joints 2"]:
-        """Projection of the 3D poses, normalised image coordinates (CameraPose, Eq. 7)."""
-        return self._required("camera").project(self._required("pose3d"))
+        """Projection of the 3D poses, normalised image coordinates (CameraPose, Eq. 7).
+
+        Poses of cameras with a rotation are in world axes; their root is at the translation.
+        """
+        camera, pose3d = self._required("camera"), self._required("pose3d")
+        if camera.rotation is None:
+            return camera.project(pose3d)
+        return camera.project(camera.to_camera(pose3d - self.root_position[:, None]))
 
     @property
     def reprojection_error(self) -> Float[Any, " n"]:

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from camerapose.core.poses import Poses
 from camerapose.infer.clip.camera import average_camera, replace_camera, with_pose3d
 from camerapose.infer.clip.rows import MAX_GAP, check_poses, check_strength, person_numbers
-from camerapose.infer.clip.smoothing import CUTOFF_CAMERA
+
+#: Cutoff frequency of the camera without motion, hertz.
+CUTOFF_CAMERA = 0.3
 
 
 class OneEuroFilter:
@@ -57,7 +59,7 @@ def _gain(cutoff: Any, step: float) -> Any:
 
 
 class LiveSmoother:
-    """Causal counterpart of `clip.smooth` for a live stream, with One-Euro filters.
+    """Causal counterpart of `clip.optimize` for a live stream, with One-Euro filters.
 
     One filter for the camera, which all people share, and per person filters for the root-relative
     joints, the position in the image and the depth. The filters of a person who is absent for

@@ -96,11 +96,11 @@ class PredictOptions:
     focal: MaybeFloat = None
     "focal length of the camera in pixels (default: EXIF of photos, otherwise estimated)"
     static_camera: bool = False
-    "use one focal length and principal point for all frames; for a camera that does not move"
+    "the camera does not move: estimate its tilt and the floor, on which feet do not slide"
     smooth: MaybeFloat = None
     (
-        "strength of temporal smoothing; 0 switches it off (default: 1 for video and for keypoints "
-        "with times, otherwise 0)"
+        "strength of temporal smoothing; 0 switches the optimisation over the frames off (default: "
+        "1 for video and for keypoints with times, otherwise 0)"
     )
     fill_gaps: Annotated[float, arg(metavar="SECONDS")] = 0.0
     "interpolate gaps of up to this many seconds in the track of a person"
@@ -112,8 +112,8 @@ class PredictOptions:
     )
     ground: bool = False
     (
-        "estimate the ground plane and align exported files and the report with gravity; for a "
-        "static camera"
+        "align exported files, report and figures with gravity, with the origin on the floor; "
+        "implies --static-camera"
     )
     overlay: bool = False
     "also write overlay.mp4, the video with the poses drawn on it"
@@ -185,5 +185,3 @@ def _check_names(options: PredictOptions) -> None:
             plugins.load(kind, name)
     if options.skeleton is not None:
         joint_formats.get(options.skeleton)
-    if options.ground and not (options.export or options.report):
-        raise ValueError("ground requires export or report, since it only affects these files")

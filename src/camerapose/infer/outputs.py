@@ -11,7 +11,7 @@ from camerapose.core.poses import Poses
 from camerapose.infer import clip, report
 from camerapose.infer.detection import Detections
 from camerapose.infer.lift import Lifted
-from camerapose.infer.options import Check, Log, PredictOptions
+from camerapose.infer.options import Check, PredictOptions
 from camerapose.io import export, results
 from camerapose.io.source import Source
 from camerapose.view.report.preview import Preview
@@ -34,8 +34,8 @@ def write_outputs(
     *,
     images: dict[int, np.ndarray],
     preview: Preview | None,
+    plane: Ground | None,
     progress: bool,
-    log: Log,
     check: Check,
 ) -> list[Path]:
     """Write all other files that the options require.
@@ -45,6 +45,8 @@ def write_outputs(
         out: existing folder.
         images: frames for the figure of a video, by their numbers.
         preview: small copy of a video for the report.
+        plane: ground with which exported files, report and figures are aligned; None: the frame of
+            the camera.
         check: called before each file.
 
     Returns:
@@ -54,9 +56,6 @@ def write_outputs(
     if len(poses):
         times = lifted.detections.frames[1]
         span = (float(times[0]), float(times[-1])) if source.is_video and len(times) else None
-        plane = clip.estimate_ground(poses) if options.ground else None
-        if plane is not None:
-            log(_camera_pose(plane))
         written += _export(poses, out / _stem(source), options, plane, span, check)
         check()
         if options.report:
@@ -75,7 +74,8 @@ def write_outputs(
     if options.figure and len(poses):
         from camerapose.infer.figures import draw
 
-        written += draw(poses, source, out, images)
+        shown = poses if plane is None else clip.align(poses, plane)
+        written += draw(shown, source, out, images)
     return written
 
 
@@ -135,12 +135,3 @@ def _stem(source: Source) -> str:
     if source.kind == "images":
         return source.folder.absolute().name or "images"
     return source.path.absolute().stem or "poses"
-
-
-def _camera_pose(plane: Ground) -> str:
-    pitch = round(plane.pitch)
-    direction = "down" if pitch >= 0 else "up"
-    return (
-        f"estimated camera: pitch {abs(pitch)}° {direction}, roll {round(plane.roll)}°, "
-        f"height {plane.camera_height:.2f} m"
-    )

@@ -127,7 +127,7 @@ def _run(
         lifted = lift(detections, predictor, focal, options.height)
         check()
         seconds = time.monotonic() - began
-        poses = process(
+        poses, plane = process(
             lifted.poses, source, detections.frames, options, log, focal=lifted.focal
         )  # fmt: skip
         for line in summarize(lifted, poses, seconds):
@@ -138,7 +138,7 @@ def _run(
     if out is not None:
         written += write_outputs(
             poses, lifted, source, out, options,
-            images=sampler.images, preview=preview, progress=progress, log=log, check=check,
+            images=sampler.images, preview=preview, plane=plane, progress=progress, check=check,
         )  # fmt: skip
         log("wrote " + ", ".join(str(path) for path in written))
     if detections.error is not None:

@@ -40,9 +40,11 @@ def to_dict(poses: Poses) -> dict[str, Any]:
             "camera": {"focal": [fx, fy], "center": [cx, cy], "translation": [x, y, z]},
             "reprojection": [[x, y]], "reprojection_error", "refinement"}]}
 
-    `pose3d` is absolute in the camera frame (x right, y down, z forward), `translation` is the
-    position of the root joint, and `refinement` is the mean over the visible joints. `pose3d_std`
-    is the predicted standard deviation per coordinate of the root-relative position.
+    `pose3d` is absolute in the camera frame (x right, y down, z forward). If `camera` has a
+    rotation, `pose3d` is in the level frame of `camerapose.infer.clip.align`, which the rotation
+    turns into the camera frame. `translation` is the position of the root joint in the camera
+    frame, and `refinement` is the mean over the visible joints. `pose3d_std` is the predicted
+    standard deviation per coordinate of the root-relative position.
     """
     return _header(poses) | {"poses": list(rows(poses))}
 
@@ -132,6 +134,8 @@ def _batch_rows(poses: Poses) -> Iterator[dict[str, Any]]:
     camera: Any = poses.camera and poses.camera.in_pixels(size)
     cameras = {"focal": _rounded(camera.focal, 2), "center": _rounded(camera.center, 2),
                "translation": _rounded(camera.translation, 4)}  # fmt: skip
+    if camera.rotation is not None:
+        cameras["rotation"] = _rounded(camera.rotation, 6)
     confidence, pose3d = _rounded(poses.confidence, 3), _rounded(poses.pose3d, 4)
     std = None if poses.pose3d_std is None else _rounded(poses.pose3d_std, 4)
     error, moved = _rounded(poses.reprojection_error, 2), _rounded(poses.refinement, 2)

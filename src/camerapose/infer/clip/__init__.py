@@ -1,4 +1,4 @@
-"""Processing of whole clips: scale, camera, smoothing, gaps, ground plane.
+"""Processing of whole clips: optimisation, scale, camera, gaps, ground plane.
 
 Every function takes numpy `Poses` with 3D and cameras, such as a `Predictor` returns, and returns
 new ones (camera frame, metres). Rows are assigned to people and frames by the labels `person` and
@@ -12,7 +12,8 @@ from camerapose.infer.clip.camera import (
     static_camera,
 )
 from camerapose.infer.clip.gaps import fill_gaps
-from camerapose.infer.clip.ground import estimate_ground
+from camerapose.infer.clip.ground import LEVEL, align, estimate_ground
+from camerapose.infer.clip.optimize import ClipCamera, optimize
 from camerapose.infer.clip.scale import (
     MAX_HEIGHT,
     MIN_HEIGHT,
@@ -21,20 +22,22 @@ from camerapose.infer.clip.scale import (
     set_height,
     set_median_height,
 )
-from camerapose.infer.clip.smoothing import smooth
 
 __all__ = [
+    "LEVEL",
     "MAX_HEIGHT",
     "MIN_HEIGHT",
+    "ClipCamera",
+    "align",
     "average_camera",
     "check_height",
     "estimate_ground",
     "fill_gaps",
     "median_height",
+    "optimize",
     "replace_camera",
     "set_focal_length",
     "set_height",
     "set_median_height",
-    "smooth",
     "static_camera",
 ]

@@ -5,6 +5,8 @@ above the ankles, within a few degrees that vary over time, so the direction in 
 bodies agree is the vertical.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 
@@ -20,6 +22,8 @@ from camerapose.infer.clip.rows import check_poses
 _STRAIGHTNESS_POWER = 20
 #: Smallest distance in the geometric median, radians: it bounds the weight of a direction.
 _MIN_DISTANCE = 0.05
+#: The ground of poses that `align` returned.
+LEVEL = Ground(np.diag([1.0, -1.0, -1.0]), 0.0)
 #: Quantile of the foot heights that defines the floor; lower feet are treated as errors.
 _FLOOR_QUANTILE = 0.05
 
@@ -42,15 +46,29 @@ def estimate_ground(poses: Poses) -> Ground:
     if has_definitions(poses.skeleton):
         poses = poses.to(H36M_16)
     up = _vertical(poses)
-    back = np.array([0.0, 0.0, -1.0])
-    level = back - (back @ up) * up
-    if np.linalg.norm(level) < 0.1:  # camera looks straight down or up: use the image's y axis
-        level = np.array([0.0, 1.0, 0.0]) - up[1] * up
-    z = level / np.linalg.norm(level)
-    axes = np.stack([np.cross(up, z), up, z])
     feet = (_joints(poses, "ankle") @ up).min(axis=0)
     ankle = ANKLE_HEIGHT * float(np.median(body_height(poses.pose3d, poses.skeleton)))
-    return Ground(axes, ankle - float(np.quantile(feet, _FLOOR_QUANTILE)))
+    return Ground.of(up, ankle - float(np.quantile(feet, _FLOOR_QUANTILE)))
+
+
+def align(poses: Poses, ground: Ground) -> Poses:
+    """Return the poses in a level frame with its origin on the floor below the camera.
+
+    The axes are x to the right, y down and z forward, as in the frame of a level camera. The
+    camera's rotation turns them into the camera frame; its translation is still the position of the
+    root in the camera frame, so the reprojection does not change.
+
+    Args:
+        poses: numpy, with 3D and cameras, camera frame.
+        ground: vertical and floor.
+    """
+    check_poses(poses, "pose3d", "camera")
+    assert poses.camera is not None
+    level = LEVEL.axes @ ground.axes
+    origin = np.array([0.0, ground.camera_height, 0.0])
+    pose3d = np.float32(np.asarray(poses.pose3d, float) @ level.T - origin)
+    rotation = np.tile(np.float32(level.T), (len(poses), 1, 1))
+    return replace(poses, pose3d=pose3d, camera=replace(poses.camera, rotation=rotation))
 
 
 def _vertical(poses: Poses) -> Float[np.ndarray, "3"]:

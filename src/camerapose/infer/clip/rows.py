@@ -91,3 +91,20 @@ def increasing(times: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
     steps = np.diff(times)
     median = np.median(steps[steps > 0]) if (steps > 0).any() else 1 / DEFAULT_FPS
     return times[0] + np.concatenate([[0], np.cumsum(np.maximum(steps, median / 10))])
+
+
+def shots(poses: Poses, seconds: Float[np.ndarray, " n"]) -> list[Int[np.ndarray, " rows"]]:
+    """Return the rows of each shot, in order of time.
+
+    A frame that shares no person with the next one is the last before a cut, and so is one that is
+    followed by a gap longer than `MAX_GAP`.
+    """
+    frames, first, frame = np.unique(frame_numbers(poses), return_index=True, return_inverse=True)
+    _, person = np.unique(person_numbers(poses), return_inverse=True)
+    pairs = np.unique(np.stack([person, frame], axis=1), axis=0)
+    same = (pairs[1:, 0] == pairs[:-1, 0]) & (pairs[1:, 1] == pairs[:-1, 1] + 1)
+    continues = np.zeros(len(frames) - 1, bool)
+    continues[pairs[:-1][same][:, 1]] = True
+    cuts = ~continues | (np.diff(increasing(seconds[first])) > MAX_GAP)
+    shot = np.concatenate([[0], np.cumsum(cuts)])[frame]
+    return [np.flatnonzero(shot == number) for number in range(int(shot.max()) + 1)]

@@ -1,0 +1,50 @@
+"""Detection of feet that stand on the floor."""
+
+import numpy as np
+from jaxtyping import Float
+
+from camerapose.infer.clip.terms import Body, Motion, Shared, Window, geometry
+
+#: Speed of a foot (m/s) at which contact has the probability 0.5, and the width of the transition.
+SPEED, SPEED_WIDTH = 0.25, 0.04
+#: The same for the height of the ankle above its standing height, metres.
+HEIGHT, HEIGHT_WIDTH = 0.12, 0.03
+#: Time over which the speed is measured, seconds.
+DURATION = 0.12
+
+
+def detect_contacts(
+    window: Window, motion: Motion, shared: Shared, body: Body, *, floor_known: bool
+) -> Float[np.ndarray, "t 2"]:
+    """Return the probability that each foot stands on the floor, from low speed and height.
+
+    The height is that above the floor, or before the floor is known above the lower foot.
+    """
+    t = len(window.times)
+    if t < 3 or not body.ankles:
+        return np.zeros((t, 2))
+    shape = geometry(window, motion, shared, body)
+    feet = shape.joints[:, list(body.ankles)]
+    speed = _speed(feet, window.times)
+    height = feet @ shared.up
+    above = height + shared.floor - window.ankle if floor_known else height - height.min(1)[:, None]
+    return _falling(speed, SPEED, SPEED_WIDTH) * _falling(above, HEIGHT, HEIGHT_WIDTH)
+
+
+def _speed(
+    feet: Float[np.ndarray, "t feet 3"], times: Float[np.ndarray, " t"]
+) -> Float[np.ndarray, "t feet"]:
+    """Return speeds over `DURATION`, m/s."""
+    half = DURATION / 2
+    before = np.searchsorted(times, times - half - 1e-9)
+    after = np.minimum(
+        np.searchsorted(times, times + half + 1e-9, side="right") - 1, len(times) - 1
+    )
+    before = np.where(before == after, np.maximum(before - 1, 0), before)
+    after = np.where(before == after, np.minimum(after + 1, len(times) - 1), after)
+    span = np.maximum(times[after] - times[before], 1e-6)
+    return np.linalg.norm(feet[after] - feet[before], axis=-1) / span[:, None]
+
+
+def _falling(values: np.ndarray, half: float, width: float) -> np.ndarray:
+    return 1 / (1 + np.exp(np.clip((values - half) / width, -50, 50)))
