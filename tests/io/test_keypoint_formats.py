@@ -254,6 +254,32 @@ def test_fractions_without_an_image_size_are_refused(tmp_path):
         keypoints.read(path, image_size=SIZE)
 
 
+def normalised(clip, path, unit):
+    """Write COCO results in another unit."""
+    width, height = SIZE
+    x, y = np.moveaxis(clip.points, -1, 0)
+    x, y = {
+        "unit": (x / width, y / height),
+        "symmetric": (2 * x / width - 1, (2 * y - height) / width),
+        "corners": (2 * x / width - 1, 2 * y / height - 1),
+    }[unit]
+    clip.points = np.stack([x, y], -1)
+    clip.flat = lambda i: np.column_stack([clip.points[i], clip.scores[i]]).ravel().tolist()
+    return writers.coco_results(clip, path)
+
+
+@pytest.mark.parametrize("unit", ["unit", "symmetric", "corners"])
+def test_positive_coordinates_up_to_1_are_ambiguous(unit, tmp_path):
+    """Fractions, or -1 to 1 of somebody in the lower right quarter."""
+    clip, expected = writers.clip("coco_17"), writers.clip("coco_17")
+    for c in (clip, expected):
+        c.points = (c.points / 2 + np.array(SIZE) / 2).clip(None, SIZE)
+    path = normalised(clip, tmp_path, unit)
+    with pytest.raises(ValueError, match="ambiguous; pass unit"):
+        keypoints.read(path, image_size=SIZE)
+    check(keypoints.read_recording(path, image_size=SIZE, unit=unit), expected)
+
+
 # --- identities and frames ----------------------------------------------------------------------
 
 

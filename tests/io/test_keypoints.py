@@ -350,7 +350,7 @@ def test_bad_content(tmp_path, text, message):
 
 
 def test_unexpected_joint_counts(tmp_path):
-    entry = {"image_id": 1, "keypoints": [1.0] * 33, "score": 0.9}
+    entry = {"image_id": 1, "keypoints": [300.0] * 33, "score": 0.9}
     with pytest.raises(
         ValueError,
         match=r"r\.json, entry 0: got 11 joints, expected 17 \(coco_17\) or 26 \(halpe_26\).*"

@@ -34,7 +34,7 @@ def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detecti
             people in the selected frames.
     """
     recording = keypoint_files.read_recording(
-        source.path, options.skeleton, options.image_size, options.fps
+        source.path, options.skeleton, options.image_size, options.fps, options.unit
     )
     for message in recording.messages:
         log(message)

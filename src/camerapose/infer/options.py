@@ -18,6 +18,8 @@ Log = Callable[[str], None]
 #: Raises an exception to end a prediction.
 Check = Callable[[], None]
 
+#: Units of keypoint files.
+UNITS = ("pixel", "unit", "percent", "symmetric", "corners")
 #: Choices of people by name.
 PEOPLE = ("largest", "longest", "left-to-right")
 #: People per frame among whom those are chosen, unless max_people is given.
@@ -84,6 +86,11 @@ class PredictOptions:
         tuple[int, int] | None, arg(metavar="WIDTH HEIGHT", help_behavior_hint="")
     ] = None
     "image size in pixels of a keypoint file that does not contain it"
+    unit: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")] = None
+    (
+        "unit of the coordinates in a keypoint file: pixel, unit (0 to 1), percent, symmetric (-1 "
+        "to 1 over the width) or corners (-1 to 1 in both directions) (default: recognised)"
+    )
     fps: MaybeFloat = None
     "frames per second of a keypoint file; sets the time of each frame"
     slowmo: Annotated[float, arg(metavar="FACTOR")] = 1.0
@@ -183,5 +190,7 @@ def _check_names(options: PredictOptions) -> None:
     for kind, names in (("detectors", [options.detector]), ("exports", options.export)):
         for name in names:
             plugins.load(kind, name)
+    if options.unit is not None and options.unit not in UNITS:
+        raise ValueError(f"unit is {options.unit!r}; require {', '.join(UNITS)}")
     if options.skeleton is not None:
         joint_formats.get(options.skeleton)

@@ -36,6 +36,7 @@ def read(
     skeleton: str | None = None,
     image_size: Any = None,
     fps: int | float | None = None,
+    unit: str | None = None,
 ) -> Poses:
     """Read 2D keypoints from a file or a folder of files in any known format.
 
@@ -50,6 +51,8 @@ def read(
         image_size: width and height in pixels, if the file does not contain them. Without it, the
             smallest common size with all joints inside is assumed.
         fps: frames per second, for the label time; None: the times in the file, if there are any.
+        unit: of the coordinates: "pixel", "unit" (0 to 1), "percent", "symmetric" (-1 to 1 over
+            the width) or "corners" (-1 to 1 in both directions); None: recognised.
 
     Returns:
         Poses with the labels frame, person, image ("" if unknown), and time if known.
@@ -59,7 +62,7 @@ def read(
         ValueError: the format is unknown, the file is damaged or has no people, or joint format,
             unit or image size cannot be determined. The message says what to pass or to export.
     """
-    recording = read_recording(path, skeleton, image_size, fps)
+    recording = read_recording(path, skeleton, image_size, fps, unit)
     for message in recording.messages:
         warnings.warn(message, stacklevel=2)
     return recording.poses
@@ -70,6 +73,7 @@ def read_recording(
     skeleton: str | None = None,
     image_size: Any = None,
     fps: int | float | None = None,
+    unit: str | None = None,
 ) -> Recording:
     """Read keypoints like `read`, with messages instead of warnings, and the empty frames."""
     path = Path(path).expanduser()
@@ -82,7 +86,8 @@ def read_recording(
         poses = _complete(result, path, wanted, given, fps)
         frames = np.unique(poses.labels.get("frame", np.arange(len(poses))))
         return Recording(poses, frames, "person" in poses.labels, (), name)
-    return assemble(result, path, wanted, given, None if fps is None else float(fps), name)
+    rate = None if fps is None else float(fps)
+    return assemble(result, path, wanted, given, rate, name, unit)
 
 
 def recognise(path: str | PathLike[str]) -> str | None:

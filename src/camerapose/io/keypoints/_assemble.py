@@ -23,6 +23,8 @@ COMMON_SIZES = [
     for w, h in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160), (7680, 4320))
     for size in ((w, h), (h, w))
 ]
+#: Number of MediaPipe's landmarks, which are fractions of the image.
+N_MEDIAPIPE = 33
 #: Number of people of whom the unit is determined.
 MAX_SAMPLE = 1 << 16
 #: Number of people that are converted at once; their coordinates fit into the cache.
@@ -56,11 +58,13 @@ def assemble(
     image_size: np.ndarray | None,
     fps: float | None,
     name: str,
+    unit: str | None = None,
 ) -> Recording:
     """Return the poses of a file.
 
     Args:
         name: of the format.
+        unit: of the coordinates, "pixel" or a key of `_units.NAMES`; None: recognised.
 
     Raises:
         ValueError: there are no people, or units, joint order or image size are not known.
@@ -76,7 +80,10 @@ def assemble(
         messages.append(f"{path}: skipped {skipped}")
     visible = _visible(people.keypoints)
     known = _known_sizes(people, image_size)
-    messages += _convert_units(people, visible, known, path)
+    if people.keypoints.shape[1] == N_MEDIAPIPE:
+        people.usual_unit = "unit"
+    people.unit = unit or people.unit
+    messages += _convert_units(people, visible, known, path, given=unit is not None)
     found, more = resolve(people, visible, skeleton, path)
     messages += more
     size, more = _complete_sizes(known, people.keypoints, visible, path)
@@ -157,7 +164,9 @@ def _known_sizes(people: People, given: np.ndarray | None) -> np.ndarray:
     return size if given is None else np.where(unknown[:, None], given, size).astype(np.float32)
 
 
-def _convert_units(people: People, visible: np.ndarray, size: np.ndarray, path: Path) -> list[str]:
+def _convert_units(
+    people: People, visible: np.ndarray, size: np.ndarray, path: Path, given: bool
+) -> list[str]:
     """Convert coordinates to pixels in place; return messages.
 
     Raises:
@@ -166,7 +175,9 @@ def _convert_units(people: People, visible: np.ndarray, size: np.ndarray, path: 
     unit = people.unit
     if unit is None:
         step = -(-len(people) // MAX_SAMPLE) or 1
-        unit = _units.recognise(people.keypoints[::step, :, :2], visible[::step], size)
+        unit = _units.recognise(
+            people.keypoints[::step, :, :2], visible[::step], size[::step], people.usual_unit
+        )
     if unit in ("pixel", "unit", "percent"):
         for first in range(0, len(people), BATCH):
             part = slice(first, first + BATCH)
@@ -175,8 +186,8 @@ def _convert_units(people: People, visible: np.ndarray, size: np.ndarray, path: 
         return []
     if unit is None:
         raise ValueError(
-            f"{path}: the unit of the coordinates is ambiguous; pass image_size, or convert them "
-            "to pixels"
+            f"{path}: the unit of the coordinates is ambiguous; pass unit (--unit): "
+            f"{', '.join(f'{name} for {text}' for name, text in _units.NAMES.items())}, or pixel"
         )
     if np.isnan(size).any():
         raise ValueError(
@@ -187,7 +198,7 @@ def _convert_units(people: People, visible: np.ndarray, size: np.ndarray, path: 
         part = slice(first, first + BATCH)
         points = people.keypoints[part, :, :2]
         people.keypoints[part, :, :2] = _units.to_pixels(points, unit, size[part])
-    if people.unit is not None:
+    if people.unit is not None and not given:
         return []
     return [f"{path}: coordinates are {_units.NAMES[unit]}; converted to pixels"]
 

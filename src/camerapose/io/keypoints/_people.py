@@ -30,6 +30,7 @@ class People:
         usual: joint formats that the program writes, the most common first.
         unit: "pixel", "unit" (0 to 1), "percent" or "symmetric" (-1 to 1 over the width, as
             normalised by VideoPose3D) if the format defines it.
+        usual_unit: unit that the program writes besides pixels, if it is known.
         frames: numbers of all frames, including those without people, if the file lists them.
         skipped: how many entries were left out, by reason ("without joints").
         notes: messages about what was assumed.
@@ -46,6 +47,7 @@ class People:
     skeleton: str | None = None
     usual: tuple[str, ...] = ()
     unit: str | None = None
+    usual_unit: str | None = None
     frames: Sequence[int] | None = None
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -8,6 +8,9 @@ MARGIN = 0.05
 QUANTILE = 0.005
 #: Percent are only assumed for images that are larger than this in both directions (pixels).
 MIN_PERCENT_SIZE = 150
+#: Values from 0 to 1 are only taken for fractions, instead of -1 to 1 of people in one quarter of
+#: the image, if this many people are at different places or if the program writes fractions.
+MIN_PLACES = 8
 NAMES = {
     "unit": "fractions of the image (0 to 1)",
     "percent": "percent of the image",
@@ -16,13 +19,16 @@ NAMES = {
 }
 
 
-def recognise(points: np.ndarray, visible: np.ndarray, size: np.ndarray | None) -> str | None:
+def recognise(
+    points: np.ndarray, visible: np.ndarray, size: np.ndarray | None, usual: str | None = None
+) -> str | None:
     """Return the unit of all coordinates of a file; None if it is ambiguous.
 
     Args:
         points: (n, joints, 2) as in the file.
         visible: (n, joints).
         size: (n, 2) image sizes in pixels, NaN where unknown; None if all are unknown.
+        usual: unit that the program writes besides pixels, if it is known.
 
     Returns:
         "pixel" or a key of `NAMES`.
@@ -35,7 +41,8 @@ def recognise(points: np.ndarray, visible: np.ndarray, size: np.ndarray | None) 
     if len(known) and (known.min(axis=0) <= 4).any():
         return "pixel"
     if high.max() <= 1 + MARGIN and low.min() >= -MARGIN:
-        return "unit"
+        many = len(known) == 0 or _n_places(points, visible) >= MIN_PLACES
+        return "unit" if usual == "unit" or many else None
     if high.max() <= 2.5 and low.min() >= -2.5:
         return _symmetric(low, high, known)
     inside = high.max() <= 100 * (1 + MARGIN) and low.min() >= -100 * MARGIN
@@ -45,6 +52,21 @@ def recognise(points: np.ndarray, visible: np.ndarray, size: np.ndarray | None) 
         return None
     large = known.min() > MIN_PERCENT_SIZE
     return "percent" if large and (high - low).max() > 40 else "pixel"
+
+
+def _n_places(points: np.ndarray, visible: np.ndarray) -> int:
+    """Return the number of people who are farther apart than their size, at most `MIN_PLACES`."""
+    places: list[np.ndarray] = []
+    for person, shown in zip(points, visible, strict=True):
+        if not shown.any():
+            continue
+        low, high = person[shown].min(axis=0), person[shown].max(axis=0)
+        centre, extent = (low + high) / 2, (high - low).max()
+        if all(np.abs(centre - other).max() > extent / 2 for other in places):
+            places.append(centre)
+            if len(places) == MIN_PLACES:
+                break
+    return len(places)
 
 
 def _symmetric(low: np.ndarray, high: np.ndarray, known: np.ndarray) -> str | None:

@@ -121,6 +121,7 @@ def _frame(frame: dict[str, Any], number: Any, source: str, image: str) -> Peopl
         frame=None if image else [number] * len(people),
         joints=None if None in names or not names else [str(name) for name in names],
         usual=JOINTS,
+        usual_unit="unit",
     )
 
 

@@ -42,6 +42,7 @@ def read(content: Content) -> People:
         image=[content.path.stem] * len(people),
         person=[row.get("track_id") for row in people],
         usual=JOINTS,
+        usual_unit="unit",
         skipped={"detections without keypoints or of other classes": len(rows) - len(people)},
     )
     if people and all(frame is not None for frame in frames):
