@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from camerapose.core.camera import denormalize
 from camerapose.core.conversion import has_definitions
 from camerapose.core.poses import Poses
+from camerapose.core.visibility import hidden_joints
 from camerapose.infer.keypoint_checks import MIN_JOINTS
 from camerapose.infer.lift import Lifted
 from camerapose.view.displayed import displayed
@@ -14,8 +14,6 @@ from camerapose.view.displayed import displayed
 #: Mean displacement (pixels) below which no joint counts as refined.
 MIN_DISPLACEMENT = 1e-2
 
-#: Joints of lower confidence, or outside the image, are not visible.
-MIN_VISIBLE = 0.2
 MISSED = (
     ", also not in rotated copies and parts of the image; try --detector rtmlib, or --model heavy "
     "for video"
@@ -62,11 +60,9 @@ def summarize(lifted: Lifted, poses: Poses, seconds: float) -> Iterator[str]:
 
 def _hidden_joints(poses: Poses) -> Iterator[str]:
     """Yield a line about joints that are not visible in most poses."""
-    size = np.asarray(poses.image_size)[:, None]
-    points = denormalize(poses.pose2d, np.asarray(poses.image_size))
-    hidden = ((points < 0) | (points > size)).any(-1) | (poses.confidence < MIN_VISIBLE)
+    hidden = hidden_joints(poses).mean(axis=0)
     names = [
-        name for name, share in zip(poses.skeleton.joints, hidden.mean(axis=0), strict=True)
+        name for name, share in zip(poses.skeleton.joints, hidden, strict=True)
         if share > 0.5
     ]  # fmt: skip
     if names:

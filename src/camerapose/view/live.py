@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
+from camerapose.core.visibility import hidden_joints
 from camerapose.view.displayed import displayed
 from camerapose.view.report.curves import Panel, angle_panels
 from camerapose.view.style import (
     CAPTION,
     GRID,
-    HIDDEN,
     SHADOW,
     TEXT,
     bone_colors,
@@ -144,8 +144,9 @@ class LiveView:
     ) -> None:
         """Draw the bones of all people; pale and thin where a joint is not visible."""
         colors = person_colors(poses, len(poses) > 1)
+        all_hidden = hidden_joints(poses)
         for row, color in enumerate(colors):
-            hidden = poses.confidence[row] < HIDDEN
+            hidden = all_hidden[row]
             bones = zip(poses.skeleton.bones, bone_colors(poses.skeleton, color), strict=True)
             for (child, parent), shade in bones:
                 line = [*points[row, child].tolist(), *points[row, parent].tolist()]

@@ -15,11 +15,12 @@ from tqdm import tqdm
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
+from camerapose.core.visibility import hidden_joints
 from camerapose.io.files import AtomicFile
 from camerapose.io.source import Source
 from camerapose.view.displayed import displayed, std_pixels
 from camerapose.view.encoder import VideoEncoder, even_size
-from camerapose.view.style import HIDDEN, LEFT, PEOPLE, RIGHT, STD
+from camerapose.view.style import LEFT, PEOPLE, RIGHT, STD
 
 #: Maximum of the longer side, pixels; larger videos are shrunk.
 MAX_SIDE = 1280
@@ -112,7 +113,7 @@ def _draw_person(
     width = max(1, thickness // 3) if filled else thickness
     for line in lines:  # outlines first, which separate bones from any image
         draw.line(line, fill=OUTLINE, width=width + 2)
-    hidden = poses.confidence[row] < HIDDEN  # drawn thinly: these joints are guesses
+    hidden = hidden_joints(poses[[row]])[0]  # drawn thinly: these joints are guesses
     for (child, parent), line, color in zip(poses.skeleton.bones, lines, colors, strict=True):
         is_guess = hidden[child] or hidden[parent]
         draw.line(line, fill=color, width=max(1, thickness // 3) if is_guess else width)

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
+from camerapose.core.visibility import hidden_joints
 from camerapose.view.displayed import std_pixels
 from camerapose.view.image_panel import to_pixels
 from camerapose.view.style import (
@@ -18,7 +19,6 @@ from camerapose.view.style import (
     CONFIDENCE,
     FLOOR,
     GROUND_TRUTH,
-    HIDDEN,
     STD,
     TEXT,
     bone_colors,
@@ -50,14 +50,15 @@ def draw_reprojected(ax: Axes, poses: Poses, colors: Sequence[str | None]) -> No
             2 * radius, 2 * radius, np.zeros(len(radius)), units="xy", offsets=points,
             transOffset=ax.transData, facecolors=STD, edgecolors="none", alpha=0.45, zorder=4,
         ))  # fmt: skip
-    for points, detected, confidence, color in zip(
+    for points, detected, confidence, hidden, color in zip(
         to_pixels(poses, poses.reprojection),
         to_pixels(poses, poses.pose2d),
         poses.confidence,
+        hidden_joints(poses),
         colors,
         strict=True,
     ):
-        draw_skeleton(ax, points, np.where(confidence < HIDDEN, 0.1, 1.0), poses.skeleton, color)
+        draw_skeleton(ax, points, np.where(hidden, 0.1, 1.0), poses.skeleton, color)
         visible = detected[confidence > 0]
         for rim, width, z in (("white", 2.6, 9), (TEXT, 1.0, 10)):
             ax.scatter(

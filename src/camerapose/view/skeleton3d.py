@@ -11,13 +11,13 @@ from matplotlib.patches import Polygon
 
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
+from camerapose.core.visibility import hidden_joints
 from camerapose.view.style import (
     ARROW,
     CAPTION,
     FLOOR,
     GRID,
     GROUND_TRUTH,
-    HIDDEN,
     SHADOW,
     STD,
     Color,
@@ -62,7 +62,7 @@ def colored_poses(poses: Poses, colors: Sequence[str | None]) -> list[ColoredPos
     """Return the poses with their colours, standard deviations and hidden joints."""
     n = len(poses)
     stds = [None] * n if poses.pose3d_std is None else poses.pose3d_std
-    hidden = poses.confidence < HIDDEN
+    hidden = hidden_joints(poses)
     return [ColoredPose(*row) for row in zip(poses.pose3d, colors, stds, hidden, strict=True)]
 
 

@@ -27,8 +27,6 @@ STD = "#E6A700"
 CONFIDENCE = LinearSegmentedColormap.from_list(
     "confidence", ["#3B1E6D", "#9C2A78", "#E3544F", "#FB9F3A", "#F6E84A"]
 )
-#: Joints of lower confidence are drawn as guesses.
-HIDDEN = 0.2
 #: Share of white in the colour of a person's right limbs.
 RIGHT_LIGHTER = 0.42
 

@@ -9,10 +9,11 @@ from PIL import Image
 
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
+from camerapose.core.visibility import hidden_joints
 from camerapose.view.displayed import displayed
 from camerapose.view.report.curves import Panel, panels, time_axis
 from camerapose.view.report.recording import Recording
-from camerapose.view.style import HIDDEN, LEFT, PEOPLE, RIGHT, TRUNK, lighter
+from camerapose.view.style import LEFT, PEOPLE, RIGHT, TRUNK, lighter
 
 #: Longer side of images in pixels, and their JPEG quality.
 IMAGE_PIXELS, IMAGE_QUALITY = 800, 78
@@ -85,7 +86,7 @@ def _person(number: int, poses: Poses, skeleton: Skeleton, several: bool) -> dic
     drawn = poses if skeleton == poses.skeleton else poses.to(skeleton)
     points = np.asarray(drawn.pose3d, float)
     scale = max(1e-3, float(np.abs(points).max()) / 32767)
-    hidden = drawn.confidence < HIDDEN
+    hidden = hidden_joints(drawn)
     if "filled" in poses.labels:
         hidden = hidden | poses.labels["filled"][:, None]
     camera = poses.camera
