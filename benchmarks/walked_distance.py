@@ -31,6 +31,7 @@ from real_detections import (
     triangulate,
 )
 from report import put_table
+from rts_smoother import rts_smooth
 
 from camerapose import predict
 from camerapose.core.anatomy import LIMB_LENGTHS
@@ -38,7 +39,6 @@ from camerapose.core.camera import normalize
 from camerapose.core.joint_formats import BLAZEPOSE_33
 from camerapose.core.translation import solve_translation
 from camerapose.infer.clip.camera import MIN_CONFIDENCE
-from camerapose.infer.clip.rts_smoother import rts_smooth
 from camerapose.io.source import Source
 
 DOCUMENT = Path(__file__).parents[1] / "dev/results.md"
