@@ -5,8 +5,8 @@
     python benchmarks/departures.py --table                    # print the results
 
 DIR contains h36m and mpii. A short schedule with a narrow lifter; S8 is held out, and the test
-subjects are not read. Results are in benchmarks/results/departures.json; a row with a result is not
-trained again.
+subjects are not read. Results are in benchmarks/results/departures/short.json; a row with a result
+is not trained again.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from typing import Any
 
 from rows import nested
 
-from camerapose.io.files import write_text
+from camerapose.io.files import make_folder, write_text
 from camerapose.train import config_io
 from camerapose.train.config import Config
 from camerapose.train.trainer import train
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "departures.json"
+RESULTS = HERE / "results" / "departures" / "short.json"
 PAPER = HERE.parent / "configs" / "paper.toml"
 STAGE = {"batch": 128, "lr": 1e-3, "decay": "one_cycle"}
 #: The short schedule, the same for every row.
@@ -113,6 +113,7 @@ def main() -> None:
         if name not in results:
             train(configuration(name, arguments.data), arguments.out / name)
             results[name] = last_validation(arguments.out / name)
+            make_folder(RESULTS.parent)
             write_text(RESULTS, json.dumps(results, indent=1) + "\n")
     print(table(results))
 

@@ -15,7 +15,7 @@ from camerapose.train.config import Config, Schedule
 from camerapose.train.logging import TrainingLog
 from camerapose.train.progress import Progress
 from camerapose.train.schedule import learning_rate
-from camerapose.train.summary import MEASURED, SKIPPED, duration_text
+from camerapose.train.summary import IterationTimer, duration_text
 
 #: Stages of a run in their order; the data order depends on the index.
 STAGES = ("refine", "warmup", "joint")
@@ -64,8 +64,7 @@ class TrainingLoop:
         self.validate = validate
         self.average: WeightAverage | None = None
         """Average of the weights, updated after each iteration."""
-        self._configured = self._timed = 0
-        self._since = 0.0
+        self._configured, self._timer = 0, IterationTimer()
         self.followers: list[torch.optim.Optimizer] = []
         """Optimizers that follow the learning rate of each stage."""
         self.stopping = False
@@ -102,7 +101,7 @@ class TrainingLoop:
             KeyboardInterrupt: `stopping` was set; the run has been saved.
         """
         progress, size, steps = self.progress, *self._epoch_size(schedule)
-        self._configured, self._timed = schedule.epochs, 0
+        self._configured, self._timer = schedule.epochs, IterationTimer()
         while progress.epoch < schedule.epochs and not self._is_stale():
             order = self.order(progress.stage, progress.epoch)
             title = f"{progress.stage} {progress.epoch + 1}/{schedule.epochs}"
@@ -164,11 +163,8 @@ class TrainingLoop:
 
     def _estimate(self, schedule: Schedule, steps: int) -> None:
         """Log the expected duration of the stage once it can be estimated."""
-        self._timed += 1
-        if self._timed == SKIPPED:
-            self._since = time.monotonic()
-        elif self._timed == MEASURED:
-            seconds = (time.monotonic() - self._since) / (MEASURED - SKIPPED)
+        seconds = self._timer.seconds()
+        if seconds is not None:
             self.log.note(duration_text(self.progress.stage, seconds, steps, schedule.epochs))
 
     def _end_iteration(self, bar: tqdm) -> None:

@@ -1,5 +1,7 @@
 """First lines of a log: device, data, parameters and expected duration."""
 
+import time
+
 import torch
 from torch import nn
 
@@ -41,6 +43,25 @@ def parameters_text(networks: dict[str, nn.Module]) -> str:
     parts = dict(networks["model"].named_children()) | networks
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
     return ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in counts.items())
+
+
+class IterationTimer:
+    """Time the first iterations of a stage, to estimate its duration."""
+
+    def __init__(self):
+        self._count, self._since = 0, 0.0
+
+    def seconds(self) -> float | None:
+        """Return the seconds of one iteration after `MEASURED` calls, otherwise None.
+
+        It is called once per iteration.
+        """
+        self._count += 1
+        if self._count == SKIPPED:
+            self._since = time.monotonic()
+        if self._count != MEASURED:
+            return None
+        return (time.monotonic() - self._since) / (MEASURED - SKIPPED)
 
 
 def duration_text(stage: str, seconds: float, iterations: int, epochs: int) -> str:

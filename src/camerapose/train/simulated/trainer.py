@@ -38,6 +38,7 @@ from camerapose.train.simulated.weights import (
     licence,
     weights_content,
 )
+from camerapose.train.summary import IterationTimer, duration_text
 from camerapose.train.trainer import select_device
 
 FILE = "training.pt"
@@ -81,6 +82,7 @@ def train(config: SimulatedConfig, out: Path | str) -> Path:
     tqdm.write(description(config, sources, model, device))
     best = BestWeights(out / "best" / "model.pt")
     sums: dict[str, float] = {}
+    timer = IterationTimer()
     for iteration in tqdm(range(start, config.iterations), initial=start, total=config.iterations):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config.schedule, iteration / config.iterations)
@@ -89,6 +91,8 @@ def train(config: SimulatedConfig, out: Path | str) -> Path:
             sums[name] = sums.get(name, 0.0) + float(value)
         if average is not None:
             average.update()
+        if (seconds := timer.seconds()) is not None:
+            tqdm.write(duration_text("simulated", seconds, config.iterations, 1))
         done = iteration + 1
         if done % config.validate_every == 0 or done == config.iterations:
             means = {name: value / config.validate_every for name, value in sums.items()}

@@ -79,6 +79,6 @@ def description(
             f"device: {device_text(device)}",
             "data: " + ", ".join(f"{name} {count:,} poses" for name, count in counts.items()),
             f"parameters: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M; "
-            f"{config.iterations:,} iterations of {config.batch:,} poses (duration: see the bar)",
+            f"{config.iterations:,} iterations of {config.batch:,} poses",
         ]
     )
