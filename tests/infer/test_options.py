@@ -29,7 +29,7 @@ from camerapose.infer.pipeline import predict
         ({"stride": 0}, "stride 0"),
         ({"start": -1}, "start -1"),
         ({"people": "tallest"}, "largest, longest, left-to-right or a number"),
-        ({"people": 0}, "a number above 0"),
+        ({"people": 0}, "a number from 1 to"),
         ({"min_frames": 0}, "min_frames is 0"),
     ],
 )

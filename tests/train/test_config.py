@@ -283,7 +283,7 @@ class TestCheck:
             check(config)
 
     def test_frame_step(self):
-        with pytest.raises(ValueError, match="data.frame_step = 0; accepted: 1 or more"):
+        with pytest.raises(ValueError, match="data.frame_step = 0; accepted: 1 to"):
             check(update(Config(), {"data": {"frame_step": 0}}, "x"))
 
     def test_a_stage_may_be_skipped(self):

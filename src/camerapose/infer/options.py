@@ -185,8 +185,12 @@ def _check_numbers(options: PredictOptions) -> None:
 
 def _check_names(options: PredictOptions) -> None:
     people = "1" if options.people is None else str(options.people)
-    if people not in PEOPLE and not (people.isdecimal() and int(people)):
-        raise ValueError(f"people is {people!r}; require {', '.join(PEOPLE)} or a number above 0")
+    most = RANGES["max_people"][1]
+    is_number = people.isascii() and people.isdecimal() and len(people) < 9
+    if people not in PEOPLE and not (is_number and 1 <= int(people) <= most):
+        raise ValueError(
+            f"people is {people[:100]!r}; require {', '.join(PEOPLE)} or a number from 1 to {most}"
+        )
     for kind, names in (("detectors", [options.detector]), ("exports", options.export)):
         for name in names:
             plugins.load(kind, name)

@@ -19,6 +19,9 @@ EXTENDS = "extends"
 #: Human3.6M's test subjects.
 TEST_SUBJECTS = {"S9", "S11"}
 
+#: Largest absolute value of a number without a range of its own.
+MAX_NUMBER = 1e12
+
 
 def read(path: Path | str, defaults: Any = None) -> Any:
     """Read a configuration file, including the files that it extends.
@@ -161,10 +164,10 @@ def _check_value(field: dataclasses.Field, value: Any, where: str) -> None:
         raise ValueError(f"{where} = {value!r}; accepted: {choices}")
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    low = field.metadata.get("min", -math.inf)
+    low = field.metadata.get("min", -MAX_NUMBER)
     above = field.metadata.get("above", -math.inf)
-    high = field.metadata.get("max", math.inf)
-    if not (math.isfinite(value) and low <= value <= high and value > above):
+    high = field.metadata.get("max", MAX_NUMBER)
+    if not (low <= value <= high and value > above):  # also NaN
         raise ValueError(f"{where} = {value!r}; accepted: {_range(field.metadata)}")
 
 
@@ -172,8 +175,8 @@ def _range(metadata: Any) -> str:
     if "max" in metadata:
         return f"{metadata['min']} to {metadata['max']}"
     if "above" in metadata:
-        return f"a finite number above {metadata['above']}"
-    return f"{metadata['min']} or more" if "min" in metadata else "a finite number"
+        return f"a number above {metadata['above']}, at most {MAX_NUMBER:g}"
+    return f"{metadata.get('min', -MAX_NUMBER):g} to {MAX_NUMBER:g}"
 
 
 def check(config: Config) -> Config:
