@@ -18,6 +18,7 @@ import tyro
 
 import camerapose
 from camerapose import Poses, Predictor
+from camerapose.core.camera import denormalize
 from camerapose.core.joint_formats import COCO_17
 from camerapose.infer.batch import predict_each
 from camerapose.infer.detection import Person, detect, track
@@ -80,11 +81,16 @@ def share(threads: int) -> None:
     """Let threads use one predictor, and compare their results."""
     poses = Poses.load(KEYPOINTS)
     predictor = Predictor(threads=1)
-    expected, wrong = predictor.lift(poses), []
+    points, size = denormalize(poses.pose2d, poses.image_size), np.asarray(poses.image_size)
+
+    def lift() -> Poses:
+        return predictor(points, poses.confidence, image_size=size, skeleton=poses.skeleton.name)
+
+    expected, wrong = lift(), []
 
     def run() -> None:
         for _ in range(5):
-            if not np.array_equal(predictor.lift(poses).pose3d, expected.pose3d):
+            if not np.array_equal(lift().pose3d, expected.pose3d):
                 wrong.append(1)
 
     pool = [threading.Thread(target=run) for _ in range(threads)]
