@@ -191,7 +191,7 @@ def problems(name: str, folder: Path, output: str) -> list[str]:
                 found.append(f"{inside} is incomplete")
         except Exception as error:
             found.append(f"{inside}: {error!r}")
-    for line in re.findall(r"^wrote (.*)$", output, re.MULTILINE):
+    for line in re.findall(r"^wrote (\S+(?:, \S+)*)$", output, re.MULTILINE):
         found += [f"{p} was reported" for p in line.split(", ") if not Path(p).exists()]
     for done in out.glob("*/done.json"):
         sizes = json.loads(done.read_text())["files"]

@@ -79,6 +79,15 @@ def test_through_gradio(server, photo, tmp_path):
     }
 
 
+def test_pages_keep_a_connection(server):
+    """Without it, the end of a session is never noticed."""
+    place = server.address.partition("//")[2].strip("/")
+    connection = http.client.HTTPConnection(place)
+    connection.request("GET", "/config")
+    assert json.loads(connection.getresponse().read())["connect_heartbeat"]
+    connection.close()
+
+
 def test_other_hosts_and_foreign_pages_are_refused(server):
     place = server.address.partition("//")[2].strip("/")
     statuses = []

@@ -39,6 +39,8 @@ def build(jobs: Jobs) -> Any:
                 outputs = _outputs(gradio)
         outputs.append(gradio.HTML(visible=False, elem_id="report", elem_classes="camerapose-3d"))
         _connect(gradio, jobs, inputs, outputs, button)
+        # Only with such an event do pages keep the connection that `Sessions` observes.
+        page.unload(lambda: None)
     return page
 
 
