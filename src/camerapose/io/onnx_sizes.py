@@ -118,7 +118,7 @@ class _Reader:
         shape, item = 1, 1
         for number, value in _fields(tensor):
             if number == 1:
-                item = _ITEM_SIZES.get(int(value), 8)
+                item = _ITEM_SIZES.get(_signed(value), 8)
             elif number == 2:
                 dimensions = [_message(v) for n, v in _fields(_message(value)) if n == 1]
                 sizes = [_signed(v) for d in dimensions for n, v in _fields(d) if n == 1]
@@ -265,7 +265,7 @@ def _tensor(data: memoryview) -> tuple[str, _Tensor]:
     if any(n < 0 for n in shape):
         raise ValueError(f"a tensor has the shape {shape}")
     name = next((_text(v) for n, v in fields if n == 8), "")
-    kind = next((int(v) for n, v in fields if n == 2), 0)
+    kind = next((_signed(v) for n, v in fields if n == 2), 0)
     values = None
     if kind in _VALUES and math.prod(shape) <= _MAX_VALUES:
         dtype, place = _VALUES[kind]
@@ -349,7 +349,9 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
     raise ValueError("its fields are damaged")
 
 
-def _signed(value: int) -> int:
+def _signed(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError("its fields are damaged")
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
