@@ -17,6 +17,7 @@ from camerapose.data.datasets import (
     mocap,
     mpi_inf_3dhp,
     mpii,
+    open_mocap,
     pw3d,
     rendered,
     ski_pose,
@@ -109,6 +110,11 @@ def _bodies():
         "bones": rng.normal(size=(n, 6, 3)), "bone_names": list(anny.CENTRES.values()),
         "clip": np.arange(n) % 2, "clips": ["cmu/01/01", "cmu/05/02"], "frame": np.arange(n),
     }  # fmt: skip
+    mocap = {
+        "joints": rng.normal(size=(n, 17, 3)), "root": rng.normal(size=(n, 3)),
+        "frame": np.arange(n), "clip": np.arange(n) % 2, "clips": ["cmu/01/01", "cmu/05/02"],
+        "joint_names": [f"joint {i}" for i in range(17)],
+    }  # fmt: skip
     dance = {"positions_3d": {"salsa": {"01": rng.normal(size=(4, 17, 3))}}}
     size = np.tile([640.0, 480.0], (n, 1))
     images = {
@@ -127,6 +133,7 @@ def _bodies():
 
     return {
         "anny": ({anny.FILE: (postures, _plain_npz)}, anny.load),
+        "open_mocap": ({open_mocap.FILE: (mocap, _plain_npz)}, open_mocap.load),
         "cmu_dance": (
             {cmu_dance.FILE: (dance, _npz), anny.FILE: (postures, _plain_npz)}, cmu_dance.load,
         ),

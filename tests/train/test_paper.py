@@ -189,4 +189,4 @@ def test_three_stages_with_a_frame_step(tmp_path):
     from helpers.training import metrics
 
     values = [entry["validation"] for entry in metrics(tmp_path) if "validation" in entry]
-    assert len(values) == 2 and all(math.isfinite(v) for row in values for v in row.values())
+    assert len(values) == 3 and all(math.isfinite(v) for row in values for v in row.values())

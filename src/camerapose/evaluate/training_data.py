@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from camerapose.core.poses import Poses
+from camerapose.io.runtime import onnx_session
 from camerapose.models.checkpoint import read_header
 
 #: Data set of protocols that select from or change Human3.6M.
@@ -15,9 +16,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """Return the model card in the metadata of a checkpoint or exported graph."""
     if path.suffix == ".safetensors":
         return read_header(path)[1]
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnx_session(path)
     return json.loads(session.get_modelmeta().custom_metadata_map.get("card") or "{}")
 
 

@@ -115,10 +115,10 @@ def _feed_forward(width: int, dropout: float) -> Residual:
 
 def _adjacency(skeleton: Skeleton) -> list[list[float]]:
     """Return the mean over the neighbours of each joint (joints, joints)."""
-    linked = torch.zeros(skeleton.n_joints, skeleton.n_joints)
+    linked = [[0.0] * skeleton.n_joints for _ in skeleton.joints]
     for child, parent in skeleton.bones:
-        linked[child, parent] = linked[parent, child] = 1.0
-    return (linked / linked.sum(1, keepdim=True).clamp(min=1)).tolist()
+        linked[child][parent] = linked[parent][child] = 1.0
+    return [[value / max(sum(row), 1.0) for value in row] for row in linked]
 
 
 def _mirror(skeleton: Skeleton) -> list[int]:
