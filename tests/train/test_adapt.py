@@ -113,6 +113,42 @@ def test_same_seed_same_weights(weights, annotations, tmp_path, no_graph):
     assert any(not torch.equal(states[0][k], states[2][k]) for k in states[0])
 
 
+def test_order_of_the_joints_in_the_file_does_not_matter(weights, annotations, tmp_path, no_graph):
+    content = json.loads(annotations.read_text())
+    order = np.random.default_rng(0).permutation(17)
+    names = content["categories"][0]["keypoints"]
+    content["categories"][0]["keypoints"] = [names[i] for i in order]
+    for entry in content["annotations"]:
+        entry["keypoints"] = np.reshape(entry["keypoints"], (17, 3))[order].ravel().tolist()
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / annotations.name
+    other.write_text(json.dumps(content))
+    results = [
+        adapt(weights, file, tmp_path / out, steps=3)
+        for out, file in zip("ab", (annotations, other), strict=True)
+    ]
+    states = [load_file(tmp_path / out / "model.safetensors") for out in "ab"]
+    assert results[0] == results[1]
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+def test_unit_of_the_annotations(weights, annotations, tmp_path, no_graph, capsys):
+    content = json.loads(annotations.read_text())
+    sizes = {image["id"]: (image["width"], image["height"], 1) for image in content["images"]}
+    for entry in content["annotations"]:
+        points = np.reshape(entry["keypoints"], (17, 3)) / sizes[entry["image_id"]]
+        entry["keypoints"] = points.ravel().tolist()
+    fractions = tmp_path / "fractions.json"
+    fractions.write_text(json.dumps(content))
+    command = ["adapt", str(fractions), "-o", str(tmp_path / "o"), "--weights", str(weights)]
+    assert main([*command, "--steps", "1", "--unit", "unit"]) == 0
+    known = adapt(weights, annotations, tmp_path / "p", steps=1)["before"]
+    measured = json.loads((tmp_path / "o" / "adapt.json").read_text())["before"]
+    assert measured == pytest.approx(known, rel=1e-3)
+    assert main([*command, "--unit", "inches"]) == 2
+    assert "unit is 'inches'; accepted: pixel, unit" in capsys.readouterr().err
+
+
 def test_batch_norm_statistics_do_not_change(weights, annotations, tmp_path, no_graph):
     adapt(weights, annotations, tmp_path / "a", steps=3)
     old, new = load_file(weights), load_file(tmp_path / "a" / "model.safetensors")

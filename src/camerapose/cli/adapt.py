@@ -14,6 +14,7 @@ def adapt(
     weights: Weights = "default",
     skeleton: MaybeName = None,
     image_size: Annotated[tuple[int, int] | None, arg(metavar="WIDTH HEIGHT")] = None,
+    unit: MaybeName = None,
     human36m: MaybePath = None,
     held_out: float = 0.2,
     steps: MaybeInt = None,
@@ -33,6 +34,8 @@ def adapt(
         weights: initial weights: default, a run folder, a checkpoint folder or a .safetensors file.
         skeleton: joint format of annotations that do not state it, such as coco_17.
         image_size: image size of annotations that do not state it, in pixels.
+        unit: unit of the coordinates: pixel, unit (0 to 1), percent, symmetric (-1 to 1 over the
+            width) or corners (-1 to 1 in both directions); default: recognised.
         human36m: folder of Human3.6M, to replay its 2D-3D pairs instead of synthetic bodies.
         held_out: share of the images held out for measuring.
         steps: number of iterations; default: by the number of annotations.
@@ -50,7 +53,7 @@ def adapt(
     from camerapose.train.finetune import adapt as run
 
     result = run(weights, annotations, out, skeleton=skeleton, image_size=image_size,
-                 human36m=human36m, held_out=held_out, steps=steps, images=images,
+                 unit=unit, human36m=human36m, held_out=held_out, steps=steps, images=images,
                  seed=seed)  # fmt: skip
     names = {"reprojection_error": ("reprojection error, pixels", 1.0),
              "implausible_bones": ("implausible bone lengths, %", 100.0),

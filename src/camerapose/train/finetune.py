@@ -68,6 +68,7 @@ def adapt(
     *,
     skeleton: str | None = None,
     image_size: tuple[int, int] | None = None,
+    unit: str | None = None,
     human36m: Path | str | None = None,
     held_out: float = 0.2,
     steps: int | None = None,
@@ -84,6 +85,7 @@ def adapt(
         annotations: COCO keypoints, or any other file that `io.keypoints` reads.
         skeleton: joint format, if the file does not define it.
         image_size: image size in pixels, if the file does not contain it.
+        unit: unit of the coordinates, see `io.keypoints.read`; None: recognised.
         human36m: folder of Human3.6M, to replay its pairs instead of synthetic poses.
         held_out: share of the images for the test data.
         steps: number of iterations; None: depends on the number of annotations.
@@ -102,7 +104,7 @@ def adapt(
         raise ValueError(f"held_out = {held_out}; accepted: a number between 0 and 1, such as 0.2")
     path = find_weights(weights, (".safetensors",))
     model = load_model(path)
-    people = keypoints.read(annotations, skeleton=skeleton, image_size=image_size)
+    people = keypoints.read(annotations, skeleton=skeleton, image_size=image_size, unit=unit)
     train, test = split(people.to(model.skeleton), held_out, seed)
     if human36m is None:
         pairs = synthetic_replay(model, SYNTHETIC_POSES, seed)

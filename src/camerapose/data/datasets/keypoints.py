@@ -12,9 +12,10 @@ def load(
     *,
     skeleton: str | None = None,
     image_size: Any = None,
+    unit: str | None = None,
 ) -> Poses:
     """Read 2D poses from a file or folder; see `camerapose.io.keypoints.read`."""
-    return keypoints.read(path, skeleton, image_size)
+    return keypoints.read(path, skeleton, image_size, unit=unit)
 
 
 def files(path: str | Path, **_: Any) -> list[Path]:

@@ -22,6 +22,7 @@ import numpy as np
 from camerapose.core import joint_formats, plugins
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
+from camerapose.io.keypoints import _units
 from camerapose.io.keypoints._assemble import Recording, assemble, checked_size
 from camerapose.io.keypoints._content import Content
 from camerapose.io.keypoints._identity import count_within
@@ -59,8 +60,8 @@ def read(
 
     Raises:
         FileNotFoundError: the path does not exist.
-        ValueError: the format is unknown, the file is damaged or has no people, or joint format,
-            unit or image size cannot be determined. The message says what to pass or to export.
+        ValueError: the format or `unit` is unknown, the file is damaged or has no people, or joint
+            format, unit or image size cannot be determined. The message says what to pass or to export.
     """
     recording = read_recording(path, skeleton, image_size, fps, unit)
     for message in recording.messages:
@@ -79,6 +80,7 @@ def read_recording(
     path = Path(path).expanduser()
     given = None if image_size is None else checked_size(image_size)
     wanted = None if skeleton is None else joint_formats.get(skeleton)
+    _units.check(unit)
     if not path.exists():
         raise FileNotFoundError(f"no such file or folder: {path}; pass a file with keypoints")
     name, result = _read(path)

@@ -185,14 +185,15 @@ def _convert_units(
     if unit == "pixel":
         return []
     if unit is None:
+        names = ", ".join(f"{name} for {text}" for name, text in _units.NAMES.items())
         raise ValueError(
-            f"{path}: the unit of the coordinates is ambiguous; pass unit (--unit): "
-            f"{', '.join(f'{name} for {text}' for name, text in _units.NAMES.items())}, or pixel"
+            f"{path}: the unit of the coordinates is ambiguous; pass unit=NAME or --unit NAME: "
+            f"{names}, or pixel"
         )
     if np.isnan(size).any():
         raise ValueError(
             f"{path}: coordinates are {_units.NAMES[unit]}, and the image size is not known; pass "
-            "image_size"
+            "image_size=(WIDTH, HEIGHT) or --image-size WIDTH HEIGHT"
         )
     for first in range(0, len(people), BATCH):
         part = slice(first, first + BATCH)
@@ -222,7 +223,7 @@ def _complete_sizes(
     return size, [
         f"{path} does not contain the image size; assuming {assumed[0]:.0f} x {assumed[1]:.0f} "
         "pixels, the smallest common size with all keypoints inside; the camera depends on it, so "
-        "pass image_size if it is wrong"
+        "pass image_size=(WIDTH, HEIGHT) or --image-size WIDTH HEIGHT if it is wrong"
     ]
 
 

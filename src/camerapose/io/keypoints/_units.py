@@ -19,6 +19,13 @@ NAMES = {
 }
 
 
+def check(unit: str | None) -> None:
+    """Raise ValueError if a unit is not known."""
+    accepted = ("pixel", *NAMES)
+    if unit is not None and unit not in accepted:
+        raise ValueError(f"unit is {unit!r}; accepted: {', '.join(accepted)}")
+
+
 def recognise(
     points: np.ndarray, visible: np.ndarray, size: np.ndarray | None, usual: str | None = None
 ) -> str | None:
