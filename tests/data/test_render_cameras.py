@@ -29,7 +29,7 @@ def test_level_camera_sees_up_above_and_left_of_a_facing_person_on_the_right():
     )  # fmt: skip
     center = PERSON.mean(0)
     forward = view.rotation[2]
-    left_of_person = np.cross([0, 0, 1], -forward)  # of somebody who faces the camera
+    left_of_person = np.cross([0, 0, 1], -forward)  # of a person who faces the camera
     points = view.to_camera(center + np.array([[0, 0, 0], [0, 0, 0.5], 0.5 * left_of_person]))
     middle, above, left = view.project(points)
     assert above[1] < middle[1] and left[0] > middle[0]

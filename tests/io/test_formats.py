@@ -136,7 +136,7 @@ class TestTrack:
             tracks(replace(poses[:3], labels=labels))
 
     def test_a_changing_frame_rate_is_brought_to_an_even_one(self):
-        """By their true times: somebody who walks evenly does so in the file."""
+        """By their true times: a person who walks evenly does so in the file."""
         truth, _ = walk(frames=60, fps=30)
         kept = np.r_[0:20, 20:40:2, 41:60]  # every other frame was dropped for a while
         video = truth[kept]

@@ -270,7 +270,7 @@ def normalised(clip, path, unit):
 
 @pytest.mark.parametrize("unit", ["unit", "symmetric", "corners"])
 def test_positive_coordinates_up_to_1_are_ambiguous(unit, tmp_path):
-    """Fractions, or -1 to 1 of somebody in the lower right quarter."""
+    """Fractions, or -1 to 1 of a person in the lower right quarter."""
     clip, expected = writers.clip("coco_17"), writers.clip("coco_17")
     for c in (clip, expected):
         c.points = (c.points / 2 + np.array(SIZE) / 2).clip(None, SIZE)

@@ -124,7 +124,7 @@ def test_password(graph, monkeypatch):
 
 
 def test_shared_temporary_folder_of_another_user(tmp_path):
-    """Gradio's default folder may belong to somebody else."""
+    """Gradio's default folder may belong to another user."""
     pytest.importorskip("gradio", reason='no Gradio: pip install "camerapose[serve]"')
     (tmp_path / "gradio").write_text("a file, which cannot be used as a folder")
     code = (
