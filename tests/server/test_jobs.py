@@ -126,6 +126,17 @@ def test_files_of_an_ended_session_are_deleted(jobs, photo, tmp_path):
     assert other.exists() and Path(theirs.files[0]).exists()
 
 
+def test_same_file_of_two_visitors_remains_until_both_have_left(jobs, photo, tmp_path):
+    served = jobs()
+    for visitor in "ab":
+        served.begin_session(visitor)
+        served.register(str(photo), visitor)
+    served.end_session("a")
+    assert photo.exists() and "1 pose" in served.run(str(photo), visitor="b").summary
+    served.end_session("b")
+    assert not list(tmp_path.rglob("*.*"))
+
+
 def test_expired_files_are_deleted(jobs, photo, tmp_path):
     work = jobs(keep_minutes=10.0)
     result = work.run(str(photo))

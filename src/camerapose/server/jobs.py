@@ -207,9 +207,13 @@ class Jobs:
                 self._delete(visitor)
 
     def _delete(self, visitor: str) -> None:
-        for folder in self._folders(visitor):
-            shutil.rmtree(folder, ignore_errors=True)
+        own = self._folders(visitor)
         self._uploads.pop(visitor, None)
+        # Gradio names folders after their content: the same file of two visitors exists once.
+        shared = {folder for other in self._uploads for folder in self._folders(other)}
+        for folder in own:
+            if folder not in shared:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def delete_expired(self) -> None:
         """Delete files older than `limits.keep_minutes`, except of visitors who wait.
