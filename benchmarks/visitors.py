@@ -50,8 +50,10 @@ def visit(address: str, path: Path, leave: float | None, got: Path) -> str:
         leave: seconds after which the visitor closes the page; None: after the result.
         got: folder for downloads.
     """
-    client = Client(address, verbose=False, download_files=str(got / path.stem))
+    client = None
     try:
+        client = Client(address, verbose=False, download_files=str(got / path.stem),
+                        httpx_kwargs={"timeout": 600})  # fmt: skip
         job = client.submit(handle_file(path), 1, 0, False, api_name="/predict")
         if leave is not None:
             time.sleep(leave)
@@ -65,7 +67,8 @@ def visit(address: str, path: Path, leave: float | None, got: Path) -> str:
     except Exception as error:
         return f"reason: {' '.join(str(error).split())[:90]}"
     finally:
-        client.close()
+        if client is not None:
+            client.close()
 
 
 def main(visitors: int = 20, workers: int = 2, port: int = 7899) -> None:
