@@ -3,9 +3,10 @@
     python benchmarks/kills.py --kills 200 --out runs/kills
 
 After each kill, every file with a final name must be complete, and what the command had reported as
-written must exist. At the end, each command is run to its end: it must succeed, leave no temporary
-files and, where it is deterministic, write what an undisturbed run writes. Each kill is one line in
-OUT/kills.jsonl; a repeated call continues.
+written must exist. A visitor of a killed web server must have received a complete result or none,
+and the next server must delete the files of the killed one. At the end, each command is run to its
+end: it must succeed, leave no temporary files and, where it is deterministic, write what an
+undisturbed run writes. Each kill is one line in OUT/kills.jsonl; a repeated call continues.
 """
 
 import json
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -29,13 +31,16 @@ from PIL import Image
 import camerapose
 from camerapose.core.poses import Poses
 from camerapose.data import store
+from camerapose.io.assets import asset
+from camerapose.io.source import Source
+from camerapose.server.serve import PREFIX
 
 KEYPOINTS = Path(camerapose.__file__).parent / "samples" / "demo_keypoints.npz"
 CONFIG = Path(__file__).parents[1] / "configs" / "smoke.toml"
 #: How often each command is killed, relative to the others, and its usual seconds.
 COMMANDS = {
     "predict": (9, 5.0), "local": (8, 6.0), "prepare": (6, 4.0), "train": (7, 14.0),
-    "adapt": (4, 9.0), "export": (5, 6.0), "ray": (1, 20.0), "web": (1, 12.0),
+    "adapt": (4, 9.0), "export": (5, 6.0), "ray": (1, 20.0), "web": (3, 20.0),
 }  # fmt: skip
 INPUTS = 12
 
@@ -59,7 +64,12 @@ def arguments(name: str, folder: Path, seed: int) -> list[str]:
         return ["adapt", people, "-o", out, "--steps", "20", "--seed", str(seed)]
     if name == "export":
         return ["export", "default", "-o", str(folder / "out" / "model.onnx")]
-    return ["serve", "--port", str(7870 + seed % 20), "--threads", "1"]
+    return ["serve", "--port", str(port_of(seed)), "--threads", "1", "--model", "full"]
+
+
+def port_of(seed: int) -> int:
+    """Return the port of a web server."""
+    return 7970 + seed % 20
 
 
 def prepare(name: str, folder: Path) -> None:
@@ -78,11 +88,16 @@ def prepare(name: str, folder: Path) -> None:
               ).save(folder / "people.npz")  # fmt: skip
 
 
-def run(name: str, folder: Path, seed: int, seconds: float | None) -> tuple[int | None, str, float]:
-    """Run a command; kill it and all its processes after some seconds.
+def run(
+    name: str, folder: Path, seed: int, seconds: float | None, end: int = signal.SIGKILL
+) -> tuple[int | None, str, list[str]]:
+    """Run a command; end it and all its processes after some seconds.
+
+    Args:
+        end: signal that ends it.
 
     Returns:
-        Exit status (None if it was killed), output and seconds.
+        Exit status (None if it was ended), output, and what is wrong with a result of the page.
     """
     environment = os.environ | {
         "CAMERAPOSE_CACHE": str(folder / "cache"), "TMPDIR": str(folder / "tmp"),
@@ -90,7 +105,7 @@ def run(name: str, folder: Path, seed: int, seconds: float | None) -> tuple[int 
     }  # fmt: skip
     if name == "web":  # models of the detector
         environment.pop("CAMERAPOSE_CACHE")
-    began, output = time.monotonic(), folder / "output.txt"
+    began, output, visitor = time.monotonic(), folder / "output.txt", None
     with output.open("w") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "camerapose", *arguments(name, folder, seed)],
@@ -98,29 +113,73 @@ def run(name: str, folder: Path, seed: int, seconds: float | None) -> tuple[int 
         )  # fmt: skip
         try:
             if name == "web" and seconds is not None:
-                visit(7870 + seed % 20, folder, began + seconds)
+                visitor = Visitor(folder, port_of(seed), began + seconds)
             left = None if seconds is None else max(began + seconds - time.monotonic(), 0.01)
-            status = process.wait(left)
+            status = process.wait(0.01 if visitor and visitor.has_result else left)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, end)
             process.wait()
             status = None
-    return status, output.read_text(errors="replace"), time.monotonic() - began
+    wrong = visitor.problems() if visitor else []
+    return status, output.read_text(errors="replace"), wrong
 
 
-def visit(port: int, folder: Path, until: float) -> None:
-    """Upload an image and ask for poses, as far as the server has got until a time."""
-    from gradio_client import Client, handle_file
+class Visitor:
+    """Uploads a photo of a person and asks for poses, as far as the server has got until a time.
 
-    image = folder / "in" / "photo.png"
-    Image.new("RGB", (640, 480), "white").save(image)
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                client = Client(f"http://127.0.0.1:{port}", verbose=False)
-                client.submit(handle_file(image), 1, 0, False, api_name="/predict")
-                return
-        time.sleep(0.1)
+    Args:
+        folder: of the command.
+        port: of the server.
+        until: time at which waiting for the result ends.
+    """
+
+    def __init__(self, folder: Path, port: int, until: float):
+        from gradio_client import Client, handle_file
+
+        self._client: Any = None
+        self._job: Any = None
+        self._wrong: list[str] = []
+        image = folder / "in" / "photo.png"
+        if not image.exists():
+            frame = next(Source.open(asset("demo.mp4")).frames(start=70, end=71)).image
+            Image.fromarray(frame).save(image)
+        while time.monotonic() < until:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        else:
+            return
+        if len(list((folder / "tmp").glob(f"{PREFIX}*"))) != 1:
+            self._wrong.append("files of a killed server were left")
+        try:
+            self._client = Client(f"http://127.0.0.1:{port}", verbose=False,
+                                  download_files=str(folder / "got"))  # fmt: skip
+            self._job = self._client.submit(handle_file(image), 1, 0, False, api_name="/predict")
+            self._job.result(timeout=max(until - time.monotonic(), 0.01))
+        except Exception:  # no time left, or the server is not ready
+            return
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the result has arrived."""
+        return self._job is not None and self._job.done()
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the result, if one has arrived; close the page."""
+        try:
+            *_, files, _ = self._job.result(timeout=60)
+        except Exception:  # the server was killed before
+            return self._wrong
+        finally:
+            if self._client is not None:
+                self._client.close()
+        archive, *others = map(Path, files["value"])
+        with zipfile.ZipFile(archive) as content:
+            if content.testzip() or {p.name for p in others} != set(content.namelist()):
+                self._wrong.append(f"{archive.name} is incomplete")
+        self._wrong += [f"{p.name} is incomplete" for p in others if not is_complete(p)]
+        return self._wrong
 
 
 # --- checks -------------------------------------------------------------------------------------
@@ -177,21 +236,23 @@ COMPLETE: dict[str, Callable[[Path], Any]] = {
 }  # fmt: skip
 
 
+def is_complete(path: Path) -> bool:
+    """Return whether a file can be read, as far as its format has a check."""
+    try:
+        return bool(COMPLETE.get(path.suffix, lambda path: path.stat().st_size > 0)(path))
+    except Exception:
+        return False
+
+
 def problems(name: str, folder: Path, output: str) -> list[str]:
     """Return what is wrong after a kill."""
     out, found = folder / "out", []
     hidden = re.compile(r"(^|/)\.")
     for path in sorted(p for p in out.rglob("*") if p.is_file()):
         inside = path.relative_to(out).as_posix()
-        check = COMPLETE.get(path.suffix)
-        if hidden.search(inside) or check is None:
-            continue
-        try:
-            if not check(path):
-                found.append(f"{inside} is incomplete")
-        except Exception as error:
-            found.append(f"{inside}: {error!r}")
-    for line in re.findall(r"^wrote (\S+(?:, \S+)*)$", output, re.MULTILINE):
+        if path.suffix in COMPLETE and not hidden.search(inside) and not is_complete(path):
+            found.append(f"{inside} is incomplete")
+    for line in re.findall(r"^wrote (\S+(?:, \S+)*)(?: \(.*\))?$", output, re.MULTILINE):
         found += [f"{p} was reported" for p in line.split(", ") if not Path(p).exists()]
     for done in out.glob("*/done.json"):
         sizes = json.loads(done.read_text())["files"]
@@ -212,7 +273,11 @@ def problems(name: str, folder: Path, output: str) -> list[str]:
 def finish(name: str, folder: Path, seed: int) -> list[str]:
     """Run a command to its end after all kills; return what is wrong."""
     if name == "web":
-        return []
+        shutil.rmtree(folder / "got", ignore_errors=True)
+        _, output, found = run(name, folder, seed, 600, signal.SIGINT)
+        if not (folder / "got").exists():
+            found.append(f"no result: {output[-300:]}")
+        return found + [f"{p.name} was left" for p in (folder / "tmp").glob(f"{PREFIX}*")]
     status, output, _ = run(name, folder, 3 * seed + 1, None)  # not with --again
     found = problems(name, folder, output)
     if status:
@@ -230,31 +295,41 @@ def finish(name: str, folder: Path, seed: int) -> list[str]:
     return found
 
 
-def main(kills: int = 200, out: Path = Path("runs/kills"), seed: int = 0) -> None:
+def main(
+    kills: int = 200,
+    out: Path = Path("runs/kills"),
+    seed: int = 0,
+    commands: tuple[str, ...] = tuple(COMMANDS),
+    slowness: float = 1.0,
+) -> None:
     """Kill commands.
 
     Args:
         kills: number of kills.
         out: working folder.
         seed: of the choice of commands and times.
+        commands: that are killed.
+        slowness: factor of the times, for a busy computer.
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     record = out / "kills.jsonl"
     done = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
-    rates = np.array([rate for rate, _ in COMMANDS.values()], float)
+    rates = np.array([COMMANDS[name][0] for name in commands], float)
     for i in range(len(done), kills):
         rng = np.random.default_rng([seed, i])
-        name = str(rng.choice(list(COMMANDS), p=rates / rates.sum()))
+        name = str(rng.choice(list(commands), p=rates / rates.sum()))
         folder = out / name
         if not folder.exists():
             prepare(name, folder)
         if name in ("train", "adapt") and rng.random() < 0.3:  # start again now and then
             shutil.rmtree(folder / "out")
             (folder / "out").mkdir()
-        seconds = float(rng.uniform(0.3, COMMANDS[name][1]))
-        status, output, took = run(name, folder, i, seconds)
-        found = problems(name, folder, output)
+        seconds = slowness * float(rng.uniform(0.3, COMMANDS[name][1]))
+        began = time.monotonic()
+        status, output, found = run(name, folder, i, seconds)
+        took = time.monotonic() - began
+        found += problems(name, folder, output)
         if status not in (None, 0):
             found.append(f"status {status}: {output[-300:]}")
         row = {"kill": i, "command": name, "seconds": round(seconds, 2), "took": round(took, 2),
@@ -263,7 +338,7 @@ def main(kills: int = 200, out: Path = Path("runs/kills"), seed: int = 0) -> Non
         with record.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
-    for name in COMMANDS:
+    for name in commands:
         if (out / name).exists():
             print(name, finish(name, out / name, kills) or "complete", flush=True)
     counts = Counter((row["command"], row["killed"]) for row in done)
