@@ -61,6 +61,17 @@ def test_distant_people_fit_into_the_numbers(poses, tmp_path):
     np.testing.assert_allclose(points, far.pose3d, atol=0.02)
 
 
+def test_joints_hidden_in_most_poses_are_named(poses, tmp_path):
+    confidence = np.ones_like(poses.confidence)
+    assert (
+        "3D is a guess"
+        not in write_report(replace(poses, confidence=confidence), tmp_path / "a.html").read_text()
+    )
+    confidence[:, poses.skeleton.index("left_ankle")] = 0.1
+    page = write_report(replace(poses, confidence=confidence), tmp_path / "a.html").read_text()
+    assert "Not visible in most poses, so their 3D is a guess: left_ankle." in page
+
+
 def test_hidden_joints_and_filled_poses_are_marked(poses, tmp_path):
     confidence, wrist = poses.confidence.copy(), poses.skeleton.index("left_wrist")
     confidence[:, wrist] = 0.1

@@ -22,3 +22,16 @@ def hidden_joints(poses: Poses) -> Bool[np.ndarray, "n joints"]:
         points = denormalize(np.asarray(poses.pose2d), size)
         hidden |= ((points < 0) | (points > size[:, None])).any(axis=-1)
     return hidden
+
+
+def hidden_note(poses: Poses) -> str | None:
+    """Return a line that names the joints hidden in most poses; None if there are none."""
+    hidden = hidden_joints(poses).mean(axis=0)
+    names = [
+        name for name, share in zip(poses.skeleton.joints, hidden, strict=True)
+        if share > 0.5
+    ]  # fmt: skip
+    if not names:
+        return None
+    where = "" if len(poses) == 1 else " in most poses"
+    return f"not visible{where}, so their 3D is a guess: {', '.join(names)}"

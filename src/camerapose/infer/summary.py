@@ -6,7 +6,7 @@ import numpy as np
 
 from camerapose.core.conversion import has_definitions
 from camerapose.core.poses import Poses
-from camerapose.core.visibility import hidden_joints
+from camerapose.core.visibility import hidden_note
 from camerapose.infer.keypoint_checks import MIN_JOINTS
 from camerapose.infer.lift import Lifted
 from camerapose.view.displayed import displayed
@@ -50,24 +50,13 @@ def summarize(lifted: Lifted, poses: Poses, seconds: float) -> Iterator[str]:
         filled = int(poses.labels["filled"].sum())
         yield f"interpolated {_count(filled, 'pose')} in gaps"
     if len(poses):
-        yield from _hidden_joints(displayed(poses))
+        if note := hidden_note(displayed(poses)):
+            yield note
         if not has_definitions(poses.skeleton):  # others have no refinement network
             yield _refinement(poses)
         yield f"mean reprojection error {poses.reprojection_error.mean():.1f} px"
     else:
         yield "no person detected" + (MISSED if detections.from_images else "")
-
-
-def _hidden_joints(poses: Poses) -> Iterator[str]:
-    """Yield a line about joints that are not visible in most poses."""
-    hidden = hidden_joints(poses).mean(axis=0)
-    names = [
-        name for name, share in zip(poses.skeleton.joints, hidden, strict=True)
-        if share > 0.5
-    ]  # fmt: skip
-    if names:
-        where = "" if len(poses) == 1 else " in most poses"
-        yield f"not visible{where}, so their 3D is a guess: {', '.join(names)}"
 
 
 def _refinement(poses: Poses) -> str:

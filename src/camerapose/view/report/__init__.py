@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 from camerapose.core.poses import Poses
+from camerapose.core.visibility import hidden_note
 from camerapose.io.files import write_text
+from camerapose.view.displayed import displayed
 from camerapose.view.report import tables, template
 from camerapose.view.report.payload import payload
 from camerapose.view.report.recording import Recording as Recording
@@ -42,6 +44,8 @@ def write_report(
     top = [tables.summary(poses, shown)]
     if recording.note:
         top.append(template.paragraph(recording.note))
+    if note := hidden_note(displayed(poses)):
+        top.append(template.paragraph(f"{note[0].upper()}{note[1:]}."))
     if len(people) > MAX_PEOPLE:
         top.append(template.paragraph(f"{len(people) - MAX_PEOPLE} more people: see poses.json."))
     page = template.page(title, payload(poses, shown, recording), top, [tables.refinement(poses)])
