@@ -34,12 +34,16 @@ def asymmetric_image(width=WIDTH, height=HEIGHT):
     return image
 
 
-def write_moving(path, codec="libx264", n_frames=40, *, aspect=None, times=None, **options):
+def write_moving(
+    path, codec="libx264", n_frames=40, *, aspect=None, times=None, dropped=(), **options
+):
     """Write frames of a pattern that moves, so that each differs from the others.
 
     Args:
         aspect: pixel aspect ratio.
         times: of the frames in seconds; None: `FPS` frames per second.
+        dropped: frames that are encoded but not written; there are no frames predicted from later
+            ones then.
         options: of the container.
     """
     noise = np.random.default_rng(0).integers(0, 255, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
@@ -54,14 +58,18 @@ def write_moving(path, codec="libx264", n_frames=40, *, aspect=None, times=None,
             stream.codec_context.time_base = Fraction(1, 1000)
         if codec not in ("gif", "apng"):
             stream.codec_context.gop_size = 5
+        if dropped:
+            stream.codec_context.max_b_frames = 0
+        packets = []
         for index in range(n_frames):
             frame = av.VideoFrame.from_ndarray(np.roll(pattern, 2 * index, 1), format="rgb24")
             if times is not None:
                 frame.pts, frame.time_base = round(times[index] * 1000), Fraction(1, 1000)
-            for packet in stream.encode(frame):
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        for index, packet in enumerate(packets):
+            if index not in dropped:
                 container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
     return path
 
 

@@ -109,6 +109,25 @@ def test_gap_in_a_constant_frame_rate(tmp_path):
     assert n == N and "missing after 1.00 s for 0.65 s" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mkv", "libx264"), ("a.mpg", "mpeg2video"), ("a.mp4", "libx264")]
+)
+@pytest.mark.parametrize("dropped", [(24,), (22, 23, 24)])
+def test_few_missing_frames_are_counted(tmp_path, name, codec, dropped):
+    log = []
+    path = write_moving(tmp_path / name, codec, N, dropped=dropped)
+    assert len(list(Source.open(path, log=log.append).frames())) == N - len(dropped)
+    number = "1 frame is" if len(dropped) == 1 else "3 frames are"
+    assert len(log) == 1 and f"{name}: {number} missing after" in log[0]
+
+
+def test_raw_streams_have_no_times(tmp_path):
+    log = []
+    path = write_moving(tmp_path / "a.h264", n_frames=N, dropped=(24,))
+    assert len(list(Source.open(path, log=log.append).frames())) == N - 1
+    assert len(log) == 1 and "lost frames cannot be detected" in log[0]
+
+
 def test_recording_that_begins_between_key_frames(tmp_path):
     path = write_moving(tmp_path / "a.ts", n_frames=N)
     content = path.read_bytes()

@@ -17,6 +17,9 @@ TOLERATED_SECONDS = 2.0
 CONSTANT_SHARE, CONSTANT_SPREAD = 0.95, 0.25
 #: Multiple of the frame interval that counts as a gap in such a video.
 GAP = 4.5
+#: The same of a gap of few frames, in containers without pauses between frames.
+SMALL_GAP = 1.5
+PAUSING = {"gif", "apng", "webp", "webp_anim", "jpegxl_anim"}
 #: Containers that declare the duration of all streams together.
 DECLARING = {"matroska,webm", "flv", "live_flv", "asf", "nut"}
 
@@ -109,15 +112,39 @@ class Completeness:
         edited = "mov" in container.format.name
         return bool(evidence) and (all(evidence) if edited else any(evidence))
 
-    def _gap(self) -> str | None:
-        """Describe the longest gap in a video whose frame rate is constant otherwise."""
+    def small_gaps(self, container: Any) -> str | None:
+        """Describe frames that lack in a video whose frame rate is constant otherwise, or None.
+
+        Recorders drop single frames: the video is complete, and its times are right.
+        """
+        intervals, period = self._constant_intervals()
+        if period is None or container.format.name in PAUSING:
+            return None
+        gaps = np.flatnonzero((intervals > SMALL_GAP * period) & (intervals < GAP * period))
+        if not len(gaps):
+            return None
+        lacking = int(np.round(intervals[gaps] / period - 1).clip(1).sum())
+        place = f"after {self._times[gaps[0]] - self._times[0]:.2f} s"
+        frames = "1 frame is" if lacking == 1 else f"{lacking} frames are"
+        where = place if len(gaps) == 1 else f"at {len(gaps)} places, first {place}"
+        return f"{frames} missing {where}"
+
+    def _constant_intervals(self) -> tuple[np.ndarray, float | None]:
+        """Return the times between frames, and the usual one; None if that is not constant."""
         intervals = np.diff(np.frombuffer(self._times))
         if len(intervals) < 10:
-            return None
+            return intervals, None
         period = float(np.median(intervals))
         constant = np.mean(np.abs(intervals - period) <= CONSTANT_SPREAD * period)
+        return intervals, period if constant >= CONSTANT_SHARE else None
+
+    def _gap(self) -> str | None:
+        """Describe the longest gap in a video whose frame rate is constant otherwise."""
+        intervals, period = self._constant_intervals()
+        if period is None:
+            return None
         longest = int(intervals.argmax())
-        if constant < CONSTANT_SHARE or intervals[longest] < GAP * period:
+        if intervals[longest] < GAP * period:
             return None
         time = self._times[longest] - self._times[0]
         return f"frames are missing after {time:.2f} s for {intervals[longest]:.2f} s"

@@ -21,6 +21,20 @@ DEMUXERS = (
     "live_flv,asf,asf_o,ogg,mxf,nut,nuv,dv,gxf,wtv,rm,ivf,av1,obu,h261,h263,h264,hevc,vvc,vc1,dirac,"
     "cavsvideo,mjpeg,mjpeg_2000,yuv4mpegpipe,swf,amv,avs,avs2,avs3,roq,smk,bink,flic,jpegxl_anim"
 )
+#: Demuxers of streams without a container, whose frames have no times.
+UNTIMED = {
+    "h261",
+    "h263",
+    "h264",
+    "hevc",
+    "vvc",
+    "vc1",
+    "m4v",
+    "mpegvideo",
+    "cavsvideo",
+    "dirac",
+    "obu",
+}
 STILL_DEMUXERS = (
     "bmp_pipe,dds_pipe,dpx_pipe,exr_pipe,hdr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe,"
     "pam_pipe,pbm_pipe,pcx_pipe,pfm_pipe,pgm_pipe,pgmyuv_pipe,phm_pipe,pictor_pipe,png_pipe,"
@@ -65,6 +79,10 @@ def video_frames(
             raise ValueError(f"{path} is a video without a single readable frame{reason}")
         expected = _declared_count(container)
         missing = check.missing(path, container, stream, wanted.stop)
+        if not missing and (dropped := check.small_gaps(container)):
+            log(f"{path.name}: {dropped}; the times of the other frames are kept")
+        if container.format.name in UNTIMED:
+            log(f"{path.name} has no times: lost frames cannot be detected in raw streams")
     if missing:
         of = f" of {expected} declared" if expected and expected > index else ""
         raise IncompleteInput(
