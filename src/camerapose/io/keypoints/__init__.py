@@ -61,7 +61,8 @@ def read(
     Raises:
         FileNotFoundError: the path does not exist.
         ValueError: the format or `unit` is unknown, the file is damaged or has no people, or joint
-            format, unit or image size cannot be determined. The message says what to pass or to export.
+            format, unit or image size cannot be determined. The message says what to pass or to
+            export.
     """
     recording = read_recording(path, skeleton, image_size, fps, unit)
     for message in recording.messages:

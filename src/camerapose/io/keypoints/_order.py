@@ -92,8 +92,9 @@ def _by_name(people: People, wanted: Skeleton | None, path: Path) -> _names.Orde
     if found is None and wanted is None:
         raise ValueError(
             f"{path}: unknown joint names {_few(names)}; rename them to those of a known format, "
-            f"such as {_few(joint_formats.get('coco_17').joints[:6])}, or pass skeleton if they "
-            f"are in the order of one (known: {', '.join(joint_formats.FORMATS)})"
+            f"such as {_few(joint_formats.get('coco_17').joints[:6])}, or pass "
+            f"skeleton=NAME or --skeleton NAME if they are in the order of one (known: "
+            f"{', '.join(joint_formats.FORMATS)})"
         )
     return found
 
@@ -167,8 +168,8 @@ def _most_visible(points: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, 
 
 def _ask(path: Path, joints: int, names: list[str], reason: str) -> str:
     return (
-        f"{path}: {reason}: {joints} joints without names; pass skeleton (candidates: "
-        f"{', '.join(names)})"
+        f"{path}: {reason}: {joints} joints without names; pass skeleton=NAME or "
+        f"--skeleton NAME (candidates: {', '.join(names)})"
     )
 
 
