@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import camerapose
@@ -19,6 +20,7 @@ from camerapose.cli.predict import predict
 from camerapose.cli.serve import serve
 from camerapose.cli.train import train
 from camerapose.cli.weights import weights
+from camerapose.io.assets import cache_dir
 
 #: Packages that only training and evaluation require.
 TRAINING_PACKAGES = ("torch", "roma", "safetensors", "tensorboard", "onnx", "onnxscript", "scipy")
@@ -136,7 +138,10 @@ def _overview(name: str, group: Group) -> str:
 def _message(error: Exception) -> str:
     """Return the text of an error; operating system errors as "reason: file"."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.strerror.lower()}: {error.filename}"
+        text = f"{error.strerror.lower()}: {error.filename}"
+        if isinstance(error, PermissionError) and cache_dir() in Path(str(error.filename)).parents:
+            text += "; set CAMERAPOSE_CACHE to a folder in which files can be created"
+        return text
     return str(error) or type(error).__name__
 
 
