@@ -62,11 +62,11 @@ def test_through_gradio(server, photo, tmp_path):
     from gradio_client.exceptions import AppError
 
     client = Client(server.address, verbose=False, download_files=str(tmp_path / "got"))
-    summary, video, figure, files, report = client.predict(
+    summary, video, figure, files, report, name = client.predict(
         handle_file(photo), 1, 0, False, api_name="/predict"
     )
     assert "1 pose" in summary["value"] and video["visible"] is False
-    assert "iframe" in report["value"] and figure["visible"]
+    assert "iframe" in report["value"] and figure["visible"] and len(name) == 32
     names = {Path(file).name for file in files["value"]}
     assert {"camerapose.zip", "poses.json", f"{Path(photo).stem}.bvh"} <= names
     text = tmp_path / "walk.mp4"
@@ -198,9 +198,17 @@ def test_in_a_browser(server, browser, photo, tmp_path):
     wait(archive.exists, "the download")
     assert any(name.endswith(".bvh") for name in zipfile.ZipFile(archive).namelist())
 
+    assert "?result=" in browser.current_url
+    browser.refresh()
+    wait(lambda: find("#report iframe"), "the result after a reload")
+    wait(lambda: not list(server.folder.rglob("man.png")), "the deletion of the upload")
+    wait(lambda: find("#delete"), "the button")[0].click()
+    wait(lambda: not list(server.folder.rglob("camerapose.zip")), "the deletion of the results")
+    wait(lambda: "?result=" not in browser.current_url, "the address")
+    browser.get(server.address)
+
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"\0\1\2\3" * 200)
-    find("#upload button[aria-label='Clear']")[0].click()
     upload(broken)
     message = wait(lambda: find(".toast-body") and find(".toast-body")[0].text, "the error")
     assert "broken.mp4 cannot be read as a video" in message and str(server.folder) not in message
@@ -215,4 +223,3 @@ def test_in_a_browser(server, browser, photo, tmp_path):
 
     browser.get("about:blank")
     wait(lambda: not list(server.folder.rglob("*.mp4")), "the deletion of the upload")
-    wait(lambda: not list(server.folder.rglob("camerapose.zip")), "the deletion of the results")

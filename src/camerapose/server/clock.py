@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from camerapose.io.frames import Frame, IncompleteInput
 from camerapose.io.source import Source
+from camerapose.server.progress import JobProgress
 
 #: Part of the time in which the input is read; the rest is for lifting and writing.
 READING = 0.6
@@ -28,7 +29,13 @@ class JobClock:
         cut: where reading ended, if it ended early.
     """
 
-    def __init__(self, minutes: int | float, is_closed: Callable[[], bool]):
+    def __init__(
+        self,
+        minutes: int | float,
+        is_closed: Callable[[], bool],
+        progress: JobProgress | None = None,
+    ):
+        self._progress = progress
         self._began, self._minutes, self._is_closed = time.monotonic(), minutes, is_closed
         self._reading, self.cut = True, ""
 
@@ -36,6 +43,8 @@ class JobClock:
         """Check the time between the stages after reading; raises as `check`."""
         self._reading = False
         self.check()
+        if self._progress is not None:
+            self._progress.stage()
 
     def check(self) -> None:
         """Check the time.
@@ -56,6 +65,8 @@ class JobClock:
             IncompleteInput: the time for reading is over.
         """
         self.check()
+        if self._progress is not None:
+            self._progress.frame()
         if self._reading and self._elapsed() > READING:
             self.cut = f"the time limit was reached after frame {frame.index} of {title}"
             raise IncompleteInput(self.cut)

@@ -1,6 +1,5 @@
 """Predictions for the visitors of the web page, and the deletion of their files."""
 
-import html
 import os
 import shutil
 import threading
@@ -10,54 +9,49 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict
+from camerapose.io.assets import asset
+from camerapose.io.files import make_folder
 from camerapose.io.frames import IncompleteInput
 from camerapose.io.locks import NAME as LOCK
+from camerapose.io.source import Source
 from camerapose.server.clock import JobClock, TimeLimitReached
 from camerapose.server.limits import ServerLimits, check_upload, frame_limit
+from camerapose.server.progress import JobProgress, Report
+from camerapose.server.results import PREFIX, Result, Results
 
 #: Export formats offered for download.
 EXPORTS = ("trc", "c3d", "bvh", "gltf", "csv")
 #: Seconds between searches for expired files, and after which uploads of no visitor are deleted.
 EXPIRY_INTERVAL, ORPHAN_SECONDS = 30.0, 60.0
-#: Heights of the report, pixels: of a video (3D next to curves) and of an image (3D only).
-VIDEO_HEIGHT, IMAGE_HEIGHT = 1120, 760
+#: Choices of people.
+EVERYONE, LARGEST, LONGEST = "all", "largest", "longest"
 
 
-class Result(NamedTuple):
-    """The result of a prediction.
-
-    Attributes:
-        summary: Markdown.
-        video: path of the video overlay; None for images.
-        figure: path of the figure; None for videos.
-        report: HTML of the interactive report; empty without poses.
-        files: paths for download, an archive of all others first.
-    """
-
-    summary: str
-    video: str | None = None
-    figure: str | None = None
-    report: str = ""
-    files: tuple[str, ...] = ()
+def _ignore(part: float, text: str) -> None:
+    """Discard the progress."""
 
 
 class Jobs:
     """Run predictions, and keep the files of each visitor separate.
 
+    Uploads are deleted at the end of a session. Results have addresses of their own and stay until
+    they are deleted or expire.
+
     Args:
         folder: contains all uploads and results; Gradio stores each upload in a folder of its own.
-        options: options of all predictions; visitors choose people, height and static camera.
+        options: options of all predictions; visitors choose people, height, camera and floor.
     """
 
     def __init__(self, folder: Path, options: PredictOptions, limits: ServerLimits):
         self.folder, self.limits = folder, limits
         self.stopped = threading.Event()
+        self.results = Results(folder)
         self._options = options
         self._uploads: dict[str, set[Path]] = {}
+        self._made: dict[str, set[Path]] = {}
         self._lock = threading.RLock()
         self._waiting: set[str] = set()
         self._running: Counter[str] = Counter()
@@ -71,6 +65,10 @@ class Jobs:
         height: int | float | None = None,
         static_camera: bool = False,
         visitor: str = "",
+        *,
+        ground: bool = False,
+        which: str = EVERYONE,
+        report: Report = _ignore,
     ) -> Result:
         """Predict the poses in an upload.
 
@@ -80,6 +78,9 @@ class Jobs:
             height: body height in metres; 0 or None if it is unknown.
             static_camera: whether the camera does not move.
             visitor: identifier of the session.
+            ground: align files and report with gravity.
+            which: `EVERYONE`, or the `LARGEST` or `LONGEST` visible person.
+            report: receives the progress.
 
         Raises:
             ValueError: the upload cannot be read or is too large, or an invalid height; see
@@ -89,7 +90,13 @@ class Jobs:
             self._waiting.discard(visitor)
             self._running[visitor] += 1
         try:
-            return self._run(file, people, height, static_camera, visitor)
+            options = replace(
+                self._options, max_people=people if which == EVERYONE else 1,
+                people=None if which == EVERYONE else which,
+                height=float(height) if height else None, static_camera=static_camera,
+                export=EXPORTS, report=True, ground=ground,
+            )  # fmt: skip
+            return self._run(file, options, visitor, report)
         finally:
             with self._lock:
                 self._running[visitor] -= 1
@@ -99,12 +106,7 @@ class Jobs:
                         self._delete(visitor)
 
     def _run(
-        self,
-        file: str | None,
-        people: int,
-        height: int | float | None,
-        static_camera: bool,
-        visitor: str,
+        self, file: str | None, options: PredictOptions, visitor: str, report: Report
     ) -> Result:
         if not file:
             raise ValueError("no file; upload an image or a video first")
@@ -113,15 +115,27 @@ class Jobs:
             raise ValueError("the page was closed")
         self._check_space(visitor)
         source = check_upload(path, self.limits)
-        out = self._result_folder(visitor) / uuid.uuid4().hex / "camerapose"
         end, cut = frame_limit(source, self.limits) if source.is_video else (None, "")
-        options = replace(
-            self._options, max_people=people, height=float(height) if height else None,
-            static_camera=static_camera, end=end, export=EXPORTS, overlay=source.is_video,
-            report=True,
-        )  # fmt: skip
+        options = replace(options, end=end, overlay=source.is_video)
+        info, out = source.info(), self.results.new()
+        progress = JobProgress(report, min(end, info.n_frames or end) if end and info else 1)
+        with self._lock:
+            self._made.setdefault(visitor, set()).add(out.parent)
         lines = [cut] if cut else []
-        clock = JobClock(self.limits.max_job_minutes, lambda: self.is_closed(visitor))
+        clock = JobClock(self.limits.max_job_minutes, lambda: self.is_closed(visitor), progress)
+        kept = False
+        try:
+            self._predict(source, out, options, clock, lines)
+            kept = True
+        finally:
+            if not kept:
+                shutil.rmtree(out.parent, ignore_errors=True)
+        return self.results.keep(out, [line for line in lines if not line.startswith("wrote ")])
+
+    def _predict(
+        self, source: Source, out: Path, options: PredictOptions, clock: JobClock, lines: list[str]
+    ) -> None:
+        """Predict; where the input or the time ends early, keep the files that are complete."""
         try:
             predict(clock.limited(source), out, options, log=lines.append, check=clock)
         except IncompleteInput as error:  # the poses of the readable part are written
@@ -130,7 +144,16 @@ class Jobs:
             if not (out / "report.html").exists():
                 raise
             lines += [f"**{text}**" for text in (clock.cut, f"{error}: files are missing") if text]
-        return collect(out, [line for line in lines if not line.startswith("wrote ")])
+
+    def sample(self, visitor: str) -> Path:
+        """Return a copy of the sample video as an upload of a visitor; downloaded on first use.
+
+        Raises:
+            OSError: it cannot be downloaded.
+        """
+        path = make_folder(self.folder / f"sample-{uuid.uuid4().hex}") / "sample.mp4"
+        shutil.copyfile(asset("demo.mp4"), path)
+        return self.register(str(path), visitor)
 
     def is_closed(self, visitor: str) -> bool:
         """Return whether a visitor has closed the page."""
@@ -174,14 +197,19 @@ class Jobs:
     def end_results(self, visitor: str) -> None:
         """Delete the files of a visitor now."""
         with self._lock:
+            for folder in self._made.pop(visitor, ()):
+                shutil.rmtree(folder, ignore_errors=True)
             self._delete(visitor)
 
     def _folders(self, visitor: str) -> list[Path]:
         """Return the folders of a visitor's uploads and results."""
         with self._lock:
-            uploads = sorted(self._uploads.get(visitor, ()))
-        folders = [path.parent if path.parent != self.folder else path for path in uploads]
-        return [*folders, self._result_folder(visitor)]
+            made = sorted(self._made.get(visitor, ()))
+            return [*self._upload_folders(visitor), *made]
+
+    def _upload_folders(self, visitor: str) -> list[Path]:
+        uploads = sorted(self._uploads.get(visitor, ()))
+        return [path.parent if path.parent != self.folder else path for path in uploads]
 
     def without_folder(self, text: str) -> str:
         """Remove the folders of uploads, which visitors do not know, from a message."""
@@ -192,7 +220,7 @@ class Jobs:
         return text.replace(f"{self.folder}{os.sep}", "")
 
     def end_session(self, visitor: str) -> None:
-        """Delete the uploads and results of a visitor, after the prediction that is running.
+        """Delete the uploads of a visitor, after the prediction that is running.
 
         Requests that arrive later are those of a closed page.
         """
@@ -207,10 +235,10 @@ class Jobs:
                 self._delete(visitor)
 
     def _delete(self, visitor: str) -> None:
-        own = self._folders(visitor)
+        own = self._upload_folders(visitor)
         self._uploads.pop(visitor, None)
         # Gradio names folders after their content: the same file of two visitors exists once.
-        shared = {folder for other in self._uploads for folder in self._folders(other)}
+        shared = {folder for other in self._uploads for folder in self._upload_folders(other)}
         for folder in own:
             if folder not in shared:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -245,7 +273,7 @@ class Jobs:
         """Delete uploads of no visitor that are older than a time."""
         known = {folder for visitor in self._uploads for folder in self._folders(visitor)}
         for path in sorted(self.folder.iterdir()):
-            if path in known or path.name == LOCK or path.name.startswith("results-"):
+            if path in known or path.name == LOCK or path.name.startswith(PREFIX):
                 continue
             with suppress(OSError):
                 if max(p.lstat().st_mtime for p in (path, *path.rglob("*"))) < oldest:
@@ -256,9 +284,6 @@ class Jobs:
         while not self.stopped.wait(EXPIRY_INTERVAL):
             self.delete_expired()
 
-    def _result_folder(self, visitor: str) -> Path:
-        return self.folder / f"results-{''.join(c for c in visitor if c.isalnum())}"
-
 
 def _size(folders: list[Path]) -> int:
     """Return the bytes of all files in folders."""
@@ -268,31 +293,3 @@ def _size(folders: list[Path]) -> int:
             with suppress(OSError):
                 total += path.lstat().st_size if not path.is_dir() else 0
     return total
-
-
-def collect(out: Path, lines: list[str]) -> Result:
-    """Return the files that `predict` wrote as a result.
-
-    Args:
-        lines: log of the prediction.
-    """
-    summary = "\n".join(f"- {line}" for line in lines)
-    report = out / "report.html"
-    if not report.exists():  # no poses
-        message = "**No person was detected.** The whole body should be visible."
-        return Result(f"{message}\n\n{summary}")
-    overlay = out / "overlay.mp4"
-    figures = sorted(out.glob("*poses.png"))
-    archive = shutil.make_archive(str(out), "zip", out)
-    height = VIDEO_HEIGHT if overlay.exists() else IMAGE_HEIGHT
-    frame = (
-        f'<iframe title="3D" style="height: {height}px" sandbox="allow-scripts allow-downloads" '
-        f'srcdoc="{html.escape(report.read_text(encoding="utf-8"))}"></iframe>'
-    )
-    return Result(
-        summary,
-        video=str(overlay) if overlay.exists() else None,
-        figure=None if overlay.exists() or not figures else str(figures[0]),
-        report=frame,
-        files=(archive, *(str(file) for file in sorted(out.iterdir()))),
-    )

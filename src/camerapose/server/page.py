@@ -8,20 +8,35 @@ import tempfile
 from typing import Any
 
 from camerapose.io.recognise import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from camerapose.server.jobs import Jobs
+from camerapose.server.jobs import EVERYONE, LARGEST, LONGEST, Jobs
 from camerapose.server.limits import MAX_PEOPLE
+from camerapose.server.results import Result
 
 CSS = """
 footer {display: none !important}
-.camerapose-3d iframe {width: 100%; border: 1px solid #dfe3e9; border-radius: 8px}
+.camerapose-3d iframe {width: 100%; height: min(1120px, 92vh); border: 1px solid #dfe3e9}
 #files button[aria-label^="Remove"], #files .label-clear-button {display: none}
+.gradio-container {padding-left: max(8px, 1vw) !important; padding-right: max(8px, 1vw) !important}
 """
 _WELCOME = """# camerapose
-3D poses and the camera, estimated from an image or a video of people.
+See how people move in 3D: choose a video or photo in which the whole body is visible, and press
+the button. The 3D view, joint angles and files for other programs appear on this page.
 
-Your file stays on the computer that serves this page. The file and the results are deleted when
-you close the page, and after {keep:g} minutes at the latest. At most {megabytes:g} MB; of a video
-the first {seconds:g} seconds."""
+Your video is processed on the computer that serves this page, and nowhere else. It is deleted when
+you close the page. Your result has its own address, so you can reload or bookmark the page; it is
+deleted when you press *Delete this result*, or {keep:g} minutes after you last looked at it. At
+most {megabytes:g} MB; of a video the first {seconds:g} seconds."""
+_START = "The result appears here. A video of 10 seconds takes about half a minute."
+#: Choices of people, by their texts on the page.
+WHICH = {
+    "Everyone": EVERYONE,
+    "Only the person who looks largest": LARGEST,
+    "Only the person who is visible longest": LONGEST,
+}
+#: Show the address of a result, or that of the empty page, in the browser.
+_ADDRESS = (
+    "(name) => {history.replaceState(null, '', name ? '?result=' + name : location.pathname)}"
+)
 
 
 def build(jobs: Jobs) -> Any:
@@ -34,11 +49,15 @@ def build(jobs: Jobs) -> Any:
         ))  # fmt: skip
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):
-                inputs, button = _inputs(gradio)
-            with gradio.Column(scale=2, min_width=400):
+                inputs, button, sample = _inputs(gradio)
+            with gradio.Column(scale=2, min_width=280):
                 outputs = _outputs(gradio)
         outputs.append(gradio.HTML(visible=False, elem_id="report", elem_classes="camerapose-3d"))
-        _connect(gradio, jobs, inputs, outputs, button)
+        name = gradio.Textbox(visible=False)
+        delete = gradio.Button("Delete this result", visible=False, size="sm", elem_id="delete")
+        kept = [*outputs, name, delete]
+        _connect(gradio, jobs, inputs, kept, button, sample)
+        _connect_results(gradio, page, jobs, kept)
         # Only with such an event do pages keep the connection that `Sessions` observes.
         page.unload(lambda: None)
     return page
@@ -68,25 +87,33 @@ def import_gradio() -> Any:
     return gradio
 
 
-def _inputs(gradio: Any) -> tuple[list[Any], Any]:
-    """Create the inputs (file, people, height, static camera) and the button."""
+def _inputs(gradio: Any) -> tuple[list[Any], Any, Any]:
+    """Create the inputs, in the order of `Jobs.run`, and the buttons."""
     file = gradio.File(
-        label="Image or video", file_types=sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES),
+        label="Video or photo", file_types=sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES),
         elem_id="upload", height=180,
     )  # fmt: skip
-    people = gradio.Slider(1, MAX_PEOPLE, 1, step=1, label="Maximum number of people")
+    sample = gradio.Button("Try it with a sample video", size="sm", elem_id="sample")
+    people = gradio.Slider(1, MAX_PEOPLE, 1, step=1, label="How many people are there, at most?")
+    which = gradio.Dropdown(list(WHICH), value="Everyone", label="Who is of interest?")
     height = gradio.Number(
-        0, label="Body height (metres)", step=0.01,
-        info="Gives sizes and distances their true scale; 0 if unknown.",
+        0, label="Body height in metres", step=0.01,
+        info="For example 1.75. Makes sizes and distances correct; 0 if you do not know it.",
     )  # fmt: skip
-    static = gradio.Checkbox(False, label="Static camera")
-    button = gradio.Button("Estimate poses", variant="primary", elem_id="run")
-    return [file, people, height, static], button
+    static = gradio.Checkbox(
+        False, label="The camera did not move", info="For example, it stood on a tripod."
+    )
+    ground = gradio.Checkbox(
+        False, label="Put people upright on a floor",
+        info="Corrects a tilted camera; people should stand or walk for a part of the video.",
+    )  # fmt: skip
+    button = gradio.Button("Estimate the movement in 3D", variant="primary", elem_id="run")
+    return [file, people, height, static, ground, which], button, sample
 
 
 def _outputs(gradio: Any) -> list[Any]:
     """Create the outputs: summary, video, figure, files."""
-    summary = gradio.Markdown("The result appears here.", elem_id="summary", line_breaks=True)
+    summary = gradio.Markdown(_START, elem_id="summary", line_breaks=True)
     video = gradio.Video(
         label="Video with 3D poses", visible=False, elem_id="video", height=420,
         buttons=["download"],
@@ -102,31 +129,41 @@ def _outputs(gradio: Any) -> list[Any]:
     return [summary, video, figure, files]
 
 
-def _connect(gradio: Any, jobs: Jobs, inputs: list[Any], outputs: list[Any], button: Any) -> None:
-    """Connect the button and uploads with the jobs."""
+def _connect(
+    gradio: Any,
+    jobs: Jobs,
+    inputs: list[Any],
+    kept: list[Any],
+    button: Any,
+    sample: Any,
+) -> None:
+    """Connect the buttons and uploads with the jobs.
+
+    Args:
+        kept: outputs of a result; see `_shown`.
+    """
 
     def run(
         file: str | None,
         people: int | float,
         height: int | float | None,
         static_camera: bool,
+        ground: bool,
+        which: str,
         request: gradio.Request,
-        progress: Any = gradio.Progress(track_tqdm=True),  # noqa: B008
+        progress: Any = gradio.Progress(),  # noqa: B008
     ) -> tuple:
-        visitor = str(request.session_hash)
         try:
-            result = jobs.run(file, int(people), height, static_camera, visitor)
+            result = jobs.run(
+                file, int(people), height, static_camera, str(request.session_hash),
+                ground=ground, which=WHICH.get(which, EVERYONE),
+                report=lambda part, text: progress(part, desc=text),
+            )  # fmt: skip
         except (ValueError, OSError) as error:
             raise gradio.Error(
                 jobs.without_folder(str(error)), duration=None, print_exception=False
             ) from error
-        return (
-            gradio.Markdown(result.summary, visible=True),
-            gradio.Video(result.video, visible=result.video is not None),
-            gradio.Image(result.figure, visible=result.figure is not None),
-            gradio.File(list(result.files), visible=bool(result.files)),
-            gradio.HTML(result.report, visible=bool(result.report)),
-        )
+        return _shown(gradio, result)
 
     def register(file: str, request: gradio.Request) -> None:
         jobs.register(file, str(request.session_hash))
@@ -134,6 +171,54 @@ def _connect(gradio: Any, jobs: Jobs, inputs: list[Any], outputs: list[Any], but
     def wait(request: gradio.Request) -> None:
         jobs.wait(str(request.session_hash))
 
+    def load_sample(request: gradio.Request) -> tuple[str, int]:
+        try:
+            return str(jobs.sample(str(request.session_hash))), 2
+        except OSError as error:
+            raise gradio.Error(str(error), duration=None, print_exception=False) from error
+
+    limit, name = jobs.limits.workers, kept[5]
     button.click(wait, queue=False, api_visibility="private")
-    button.click(run, inputs, outputs, api_name="predict", concurrency_limit=jobs.limits.workers)
+    button.click(run, inputs, kept, api_name="predict", concurrency_limit=limit).success(
+        None, name, None, js=_ADDRESS, api_visibility="private"
+    )
+    loaded = sample.click(load_sample, None, inputs[:2], api_visibility="private")
+    loaded.success(run, inputs, kept, api_visibility="private", concurrency_limit=limit).success(
+        None, name, None, js=_ADDRESS, api_visibility="private"
+    )
     inputs[0].upload(register, inputs[0], queue=False, api_visibility="private")
+
+
+def _connect_results(gradio: Any, page: Any, jobs: Jobs, kept: list[Any]) -> None:
+    """Show the result in the address of the page, and let it be deleted."""
+
+    def restore(request: gradio.Request) -> tuple:
+        name = str(request.query_params.get("result", ""))
+        result = jobs.results.load(name) if name else None
+        if result is not None:
+            return _shown(gradio, result)
+        text = "**This result has been deleted.** Choose a file." if name else _START
+        return _shown(gradio, Result(text))
+
+    def delete(name: str) -> tuple:
+        jobs.results.delete(name)
+        return _shown(gradio, Result("The result has been deleted."))
+
+    name, button = kept[5:]
+    page.load(restore, None, kept, queue=False, api_visibility="private")
+    button.click(delete, name, kept, queue=False, api_visibility="private").success(
+        None, name, None, js=_ADDRESS, api_visibility="private"
+    )
+
+
+def _shown(gradio: Any, result: Result) -> tuple:
+    """Return the outputs: summary, video, figure, files, report, name, button for deletion."""
+    return (
+        gradio.Markdown(result.summary, visible=True),
+        gradio.Video(result.video, visible=result.video is not None),
+        gradio.Image(result.figure, visible=result.figure is not None),
+        gradio.File(list(result.files) or None, visible=bool(result.files)),
+        gradio.HTML(result.report, visible=bool(result.report)),
+        result.name,
+        gradio.Button(visible=bool(result.name)),
+    )
