@@ -2,8 +2,8 @@
 
     python benchmarks/visitors.py
 
-Every accepted job must end with its own result or a clear reason, and the folder of uploads must be
-empty when all have left.
+Every accepted job must end with its own result or a clear reason. When all have left, only the
+results that visitors received may be left, which stay until they expire.
 """
 
 import json
@@ -23,6 +23,7 @@ from camerapose.infer.options import PredictOptions
 from camerapose.io.assets import asset
 from camerapose.io.source import Source
 from camerapose.server.limits import ServerLimits
+from camerapose.server.results import PREFIX
 from camerapose.server.serve import open_page
 
 
@@ -58,7 +59,7 @@ def visit(address: str, path: Path, leave: float | None, got: Path) -> str:
         if leave is not None:
             time.sleep(leave)
             return "left"
-        *_, files, _ = job.result(timeout=600)
+        files = job.result(timeout=600)[3]
         names = {Path(file).name: Path(file) for file in files["value"]}
         pose = json.loads(names["poses.json"].read_text())["poses"][0]
         with Image.open(path) as image:
@@ -101,14 +102,21 @@ def main(visitors: int = 20, workers: int = 2, port: int = 7899) -> None:
             seconds = time.monotonic() - began
             left: list[str] = []
             for _ in range(120):
-                left = [p.name for p in folder.rglob("*") if p.is_file() and p.name[0] != "."]
-                if not left:
+                files = [p.relative_to(folder) for p in folder.rglob("*")
+                         if p.is_file() and p.name[0] != "."]  # fmt: skip
+                results = {p.parts[0] for p in files if p.parts[0].startswith(PREFIX)}
+                left = [p.name for p in files if p.parts[0] not in results]
+                received = sum(text.endswith("own result") for text in outcomes.values())
+                if not left and len(results) == received:
                     break
                 time.sleep(1)
             cleaned = time.monotonic() - began - seconds
     for outcome, n in sorted(Counter(outcomes.values()).items()):
         print(f"{n:3} {outcome}")
-    print(f"{visitors} visitors in {seconds:.0f} s; {len(left)} files left after {cleaned:.0f} s")
+    print(
+        f"{visitors} visitors in {seconds:.0f} s; after {cleaned:.0f} s, {len(left)} uploads and "
+        f"{len(results)} results were left, of {received} that were received"
+    )
 
 
 if __name__ == "__main__":

@@ -130,6 +130,12 @@ def test_files_of_an_ended_session_are_deleted(jobs, photo, tmp_path):
     assert Path(theirs.files[0]).exists()
 
 
+def age(folder):
+    """Make a folder and its content 601 seconds old."""
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (time.time() - 601,) * 2)
+
+
 @pytest.mark.parametrize("name", ["", "../upload", "0" * 31, "0" * 32, "g" * 32])
 def test_unknown_results(jobs, photo, name):
     work = jobs()
@@ -140,8 +146,7 @@ def test_unknown_results(jobs, photo, name):
 def test_a_result_that_is_looked_at_does_not_expire(jobs, photo):
     work = jobs(keep_minutes=10.0)
     result = work.run(str(photo))
-    for path in map(Path, result.files):
-        os.utime(path, (time.time() - 601,) * 2)
+    age(Path(result.files[0]).parent)
     assert work.results.load(result.name) is not None
     work.delete_expired()
     assert all(Path(file).exists() for file in result.files)
@@ -186,10 +191,27 @@ def test_expired_files_are_deleted(jobs, photo, tmp_path):
     result = work.run(str(photo))
     young = tmp_path / "young"
     young.touch()
-    for path in [photo, *map(Path, result.files)]:
-        os.utime(path, (time.time() - 601,) * 2)
+    os.utime(photo, (time.time() - 601,) * 2)
+    place = Path(result.files[0]).parent
+    age(place / "camerapose")
     work.delete_expired()
     assert young.exists() and not photo.exists()
-    assert not any(Path(file).exists() for file in result.files)
-    left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [path for path in left if path.name != "log.json"] == [young]
+    assert work.results.load(result.name) == result  # as a whole or not at all
+    age(place)
+    work.delete_expired()
+    assert work.results.load(result.name) is None
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [young]
+
+
+def test_no_result_is_left_that_nobody_can_open(jobs, photo, tmp_path):
+    work = jobs()
+
+    def leave(part, text):
+        work.begin_session("me")
+        work.end_session("me")
+
+    with pytest.raises(ValueError, match="the page was closed"):
+        work.run(str(photo), visitor="me", report=leave)
+    Image.new("RGB", SIZE, "black").save(photo)
+    work.run(str(photo))  # no person
+    assert not list(tmp_path.glob("results-*"))

@@ -24,9 +24,10 @@ def serve(
 
         camerapose serve --browser
 
-    Uploads and results are deleted when their page is closed, and all of them when the server stops
-    (Ctrl-C). Nothing is loaded from or sent to the internet. With CAMERAPOSE_PASSWORD in the
-    environment, visitors log in as "camerapose" with that password.
+    Uploads are deleted when their page is closed, results by a button on the page or some time
+    after they were last opened, and all of them when the server stops (Ctrl-C). Nothing is loaded
+    from or sent to the internet. With CAMERAPOSE_PASSWORD in the environment, visitors log in as
+    "camerapose" with that password.
 
     Args:
         host: address to listen on: 127.0.0.1 for this computer only, 0.0.0.0 for the network.

@@ -126,6 +126,8 @@ class Jobs:
         kept = False
         try:
             self._predict(source, out, options, clock, lines)
+            if self.is_closed(visitor):  # nobody has received the address
+                raise ValueError("the page was closed")
             kept = True
         finally:
             if not kept:
@@ -257,8 +259,14 @@ class Jobs:
             kept = {f for v in busy for f in self._folders(v)}
             if not busy and not self._open:
                 self._delete_orphans(now - ORPHAN_SECONDS)
+            for visitor, made in list(self._made.items()):
+                made &= {path for path in made if path in kept or path.exists()}
+                if not made:
+                    del self._made[visitor]
+        self.results.delete_expired(oldest, kept)
         for path in sorted(self.folder.rglob("*"), reverse=True):  # the content of folders first
-            if path.name == LOCK or any(path.is_relative_to(folder) for folder in kept):
+            inside = path.relative_to(self.folder).parts[0].startswith(PREFIX)
+            if path.name == LOCK or inside or any(path.is_relative_to(f) for f in kept):
                 continue
             try:
                 if path.is_dir() and not path.is_symlink():

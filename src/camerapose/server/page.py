@@ -22,10 +22,13 @@ _WELCOME = """# camerapose
 See how people move in 3D: choose a video or photo in which the whole body is visible, and press
 the button. The 3D view, joint angles and files for other programs appear on this page.
 
-Your video is processed on the computer that serves this page, and nowhere else. It is deleted when
-you close the page. Your result has its own address, so you can reload or bookmark the page; it is
-deleted when you press *Delete this result*, or {keep:g} minutes after you last looked at it. At
-most {megabytes:g} MB; of a video the first {seconds:g} seconds."""
+Your video is processed on the computer that serves this page and nowhere else, and deleted when
+you close the page. Your result gets an address of its own that nobody can guess, so that you can
+reload or bookmark it; it is deleted when you press *Delete this result*, {keep:g} minutes after it
+was last opened, or when the server stops.
+
+At most {megabytes:g} MB; of a video the first {seconds:g} seconds. Keep the page open until the
+result appears."""
 _START = "The result appears here. A video of 10 seconds takes about half a minute."
 #: Choices of people, by their texts on the page.
 WHICH = {

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -59,9 +60,10 @@ class Results:
         make_folder(out.parent)
         write_text(out.parent / LOG, json.dumps(lines))
         result = collect(out, lines)
-        return (
-            result._replace(name=out.parent.name.removeprefix(PREFIX)) if result.files else result
-        )
+        if not result.files:
+            shutil.rmtree(out.parent, ignore_errors=True)
+            return result
+        return result._replace(name=out.parent.name.removeprefix(PREFIX))
 
     def load(self, name: str) -> Result | None:
         """Return a result, whose time for expiry starts again; None if it has been deleted."""
@@ -72,16 +74,30 @@ class Results:
             return None
         if place is None or lines is None:
             return None
-        for path in place.rglob("*"):
-            with suppress(OSError):
-                os.utime(path)
-        return collect(place / "camerapose", lines)._replace(name=name)
+        try:
+            os.utime(place / LOG)
+            return collect(place / "camerapose", lines)._replace(name=name)
+        except OSError:  # deleted meanwhile
+            return None
 
     def delete(self, name: str) -> None:
         """Delete a result; nothing happens if there is none of this name."""
         place = self._place(name)
         if place is not None:
             shutil.rmtree(place, ignore_errors=True)
+
+    def delete_expired(self, oldest: float, kept: Collection[Path] = ()) -> None:
+        """Delete results that were last written or opened before a time, each as a whole.
+
+        Args:
+            oldest: seconds since the epoch.
+            kept: folders that are not deleted.
+        """
+        for folder in self._folder.glob(f"{PREFIX}*"):
+            with suppress(OSError):  # deleted or written meanwhile
+                newest = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+                if newest < oldest and folder not in kept:
+                    shutil.rmtree(folder)
 
     def _place(self, name: str) -> Path | None:
         """Return the folder of a result; None for what cannot be a name."""

@@ -43,8 +43,8 @@ def serve(
     """Serve the page until it is interrupted (Ctrl-C or SIGTERM).
 
     `limits.workers` predictions run at a time. With CAMERAPOSE_PASSWORD in the environment,
-    visitors log in as `camerapose` with that password. The files of visitors are deleted when they
-    close the page, after `limits.keep_minutes`, and at the end.
+    visitors log in as `camerapose` with that password. Uploads are deleted when their page is
+    closed, results on request, and both after `limits.keep_minutes` and at the end.
 
     Args:
         options: options of all predictions, see `Jobs`.
