@@ -14,6 +14,8 @@ from camerapose.server.results import Result
 
 CSS = """
 footer {display: none !important}
+#summary {min-height: 130px}
+#summary .pending {opacity: 0 !important}
 .camerapose-3d iframe {width: 100%; height: min(1120px, 92vh); border: 1px solid #dfe3e9}
 #files button[aria-label^="Remove"], #files .label-clear-button {display: none}
 .gradio-container {padding-left: max(8px, 1vw) !important; padding-right: max(8px, 1vw) !important}
@@ -182,13 +184,13 @@ def _connect(
 
     limit, name = jobs.limits.workers, kept[5]
     button.click(wait, queue=False, api_visibility="private")
-    button.click(run, inputs, kept, api_name="predict", concurrency_limit=limit).success(
-        None, name, None, js=_ADDRESS, api_visibility="private"
-    )
+    button.click(
+        run, inputs, kept, api_name="predict", concurrency_limit=limit, scroll_to_output=True
+    ).success(None, name, None, js=_ADDRESS, api_visibility="private")
     loaded = sample.click(load_sample, None, inputs[:2], api_visibility="private")
-    loaded.success(run, inputs, kept, api_visibility="private", concurrency_limit=limit).success(
-        None, name, None, js=_ADDRESS, api_visibility="private"
-    )
+    loaded.success(
+        run, inputs, kept, api_visibility="private", concurrency_limit=limit, scroll_to_output=True
+    ).success(None, name, None, js=_ADDRESS, api_visibility="private")
     inputs[0].upload(register, inputs[0], queue=False, api_visibility="private")
 
 
@@ -208,7 +210,7 @@ def _connect_results(gradio: Any, page: Any, jobs: Jobs, kept: list[Any]) -> Non
         return _shown(gradio, Result("The result has been deleted."))
 
     name, button = kept[5:]
-    page.load(restore, None, kept, queue=False, api_visibility="private")
+    page.load(restore, None, kept, queue=False, api_visibility="private", show_progress="hidden")
     button.click(delete, name, kept, queue=False, api_visibility="private").success(
         None, name, None, js=_ADDRESS, api_visibility="private"
     )
