@@ -19,6 +19,10 @@ footer {display: none !important}
 .camerapose-3d iframe {width: 100%; height: min(1120px, 92vh); border: 1px solid #dfe3e9}
 #files button[aria-label^="Remove"], #files .label-clear-button {display: none}
 .gradio-container {padding-left: max(8px, 1vw) !important; padding-right: max(8px, 1vw) !important}
+@media (max-width: 600px) {
+  .gradio-container main, .gradio-container .wrap.sidebar-parent {padding: 4px !important}
+  .camerapose-3d, .camerapose-3d > * {padding: 0 !important}
+}
 """
 _WELCOME = """# camerapose
 See how people move in 3D: choose a video or photo in which the whole body is visible, and press
@@ -57,9 +61,11 @@ def build(jobs: Jobs) -> Any:
                 inputs, button, sample = _inputs(gradio)
             with gradio.Column(scale=2, min_width=280):
                 outputs = _outputs(gradio)
+                name = gradio.Textbox(visible=False)
+                delete = gradio.Button(
+                    "Delete this result", visible=False, size="sm", elem_id="delete"
+                )
         outputs.append(gradio.HTML(visible=False, elem_id="report", elem_classes="camerapose-3d"))
-        name = gradio.Textbox(visible=False)
-        delete = gradio.Button("Delete this result", visible=False, size="sm", elem_id="delete")
         kept = [*outputs, name, delete]
         _connect(gradio, jobs, inputs, kept, button, sample)
         _connect_results(gradio, page, jobs, kept)
