@@ -212,6 +212,7 @@ def test_no_result_is_left_that_nobody_can_open(jobs, photo, tmp_path):
 
     with pytest.raises(ValueError, match="the page was closed"):
         work.run(str(photo), visitor="me", report=leave)
+    photo.parent.mkdir()
     Image.new("RGB", SIZE, "black").save(photo)
     work.run(str(photo))  # no person
     assert not list(tmp_path.glob("results-*"))
