@@ -179,10 +179,15 @@ def test_in_a_browser(server, browser, photo, tmp_path):
         wait(lambda: find(f"#upload [aria-label='{path.name}']"), "the file's name")
         wait(lambda: find("#run"), "the button")[0].click()
 
+    browser.set_window_size(500, 700)
     browser.get(server.address)
+    top = "return document.querySelector('#summary').getBoundingClientRect().top"
+    assert wait(lambda: find("#summary"), "the page") and browser.execute_script(top) > 700
     upload(photo)
     frame = wait(lambda: find("#report iframe"), "the result")[0]
     assert "1 pose" in find("#summary")[0].text and find("#figure img")
+    assert 0 <= browser.execute_script(top) < 600, "scrolled to the progress"
+    browser.set_window_size(1280, 1400)
     browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", frame)
     browser.switch_to.frame(frame)
     wait(lambda: browser.execute_script("return Boolean(window.report.scene)"), "the 3D view")

@@ -46,6 +46,8 @@ WHICH = {
 _ADDRESS = (
     "(name) => {history.replaceState(null, '', name ? '?result=' + name : location.pathname)}"
 )
+#: Show the progress, which is below the settings on a phone.
+_SCROLL = "() => {document.querySelector('#summary').scrollIntoView({block: 'center'})}"
 
 
 def build(jobs: Jobs) -> Any:
@@ -189,14 +191,16 @@ def _connect(
             raise gradio.Error(str(error), duration=None, print_exception=False) from error
 
     limit, name = jobs.limits.workers, kept[5]
+    for start in (button, sample):
+        start.click(None, None, None, js=_SCROLL, api_visibility="private")
     button.click(wait, queue=False, api_visibility="private")
-    button.click(
-        run, inputs, kept, api_name="predict", concurrency_limit=limit, scroll_to_output=True
-    ).success(None, name, None, js=_ADDRESS, api_visibility="private")
+    button.click(run, inputs, kept, api_name="predict", concurrency_limit=limit).success(
+        None, name, None, js=_ADDRESS, api_visibility="private"
+    )
     loaded = sample.click(load_sample, None, inputs[:2], api_visibility="private")
-    loaded.success(
-        run, inputs, kept, api_visibility="private", concurrency_limit=limit, scroll_to_output=True
-    ).success(None, name, None, js=_ADDRESS, api_visibility="private")
+    loaded.success(run, inputs, kept, api_visibility="private", concurrency_limit=limit).success(
+        None, name, None, js=_ADDRESS, api_visibility="private"
+    )
     inputs[0].upload(register, inputs[0], queue=False, api_visibility="private")
 
 
