@@ -175,7 +175,7 @@ def test_progress_covers_all_steps(jobs, tmp_path):
         assert any(step in text for _, text in seen)
 
 
-def test_same_file_of_two_visitors_remains_until_both_have_left(jobs, photo, tmp_path):
+def test_same_file_of_two_visitors_remains_until_both_have_left(jobs, photo):
     served = jobs()
     for visitor in "ab":
         served.begin_session(visitor)
