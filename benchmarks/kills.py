@@ -168,7 +168,7 @@ class Visitor:
     def problems(self) -> list[str]:
         """Return what is wrong with the result, if one has arrived; close the page."""
         try:
-            *_, files, _ = self._job.result(timeout=60)
+            files = self._job.result(timeout=60)[3]
         except Exception:  # the server was killed before
             return self._wrong
         finally:
