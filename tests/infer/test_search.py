@@ -68,6 +68,29 @@ def test_people_are_only_searched_if_none_is_detected():
     assert search(Fake(), np.zeros((500, 640, 3), np.uint8)) is None
 
 
+class Uncertain(Fake):
+    """Also detects something with a low score at the origin of every image."""
+
+    def __call__(self, image, *, track=False):
+        wrong = Detection(np.zeros((17, 2), np.float32), np.ones(17, np.float32),
+                          np.array([0, 0, 9, 9], np.float32), 0.45)  # fmt: skip
+        return [*super().__call__(image), wrong]
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+def test_an_uncertain_detection_does_not_hide_people_in_other_views(turns):
+    notes = []
+    frame = Frame(0, 0.0, image(turns=turns), "a.jpg")
+    _, people = next(detect(iter([frame]), Uncertain(), False, notes))
+    assert people[0].score == pytest.approx(0.9) and len(notes) == (turns > 0)
+
+
+def test_an_uncertain_detection_is_kept_if_there_is_nothing_better():
+    frame = Frame(0, 0.0, np.zeros((500, 640, 3), np.uint8), "a.jpg")
+    _, people = next(detect(iter([frame]), Uncertain(), False, notes := []))
+    assert len(people) == 1 and people[0].score == pytest.approx(0.45) and not notes
+
+
 def test_views_cover_the_image():
     covered = np.zeros((2160, 3840), bool)
     for view in list(views(3840, 2160))[1]:

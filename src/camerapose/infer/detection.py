@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from camerapose.core import plugins
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer.options import PredictOptions
-from camerapose.infer.search import search
+from camerapose.infer.search import MIN_SCORE, search
 from camerapose.io.frames import Frame
 from camerapose.io.resize import shrink
 from camerapose.track.left_right import fix_left_right_swaps
@@ -94,17 +94,20 @@ def detect(
         consecutive: the frames are those of one video, so that the detector may use the previous
             frame.
         notes: receives a message about each image whose people were only detected in rotated
-            copies or in parts; None: these are not searched.
+            copies or in parts, which are searched if nobody is detected with a score of at least
+            `search.MIN_SCORE`; None: these are not searched.
     """
     for frame in frames:
         image = shrink(frame.image, MAX_DETECTOR_SIDE)
         scale = np.float32(frame.image.shape[1] / image.shape[1])
         people = []
         detected = detector(image, track=consecutive)
-        if not len(detected) and notes is not None and (result := search(detector, image)):
-            view, detected = result
-            detected = detected[: getattr(detector, "max_people", None)]
-            notes.append(f"{frame.name or 'image'}: people were only detected {view}")
+        best = max((getattr(one, "score", 1.0) for one in detected), default=0.0)
+        if best < MIN_SCORE and notes is not None and (result := search(detector, image)):
+            view, found = result
+            if found[0].score > best:
+                detected = found[: getattr(detector, "max_people", None)]
+                notes.append(f"{frame.name or 'image'}: people were only detected {view}")
         for place, individual in enumerate(detected):
             box = getattr(individual, "box", None)
             people.append(
