@@ -2,6 +2,7 @@
 
     python benchmarks/clip.py                          # the real video
     python benchmarks/clip.py --data DIR --clips 24    # also Human3.6M in DIR/h36m
+    python benchmarks/clip.py --data DIR --constants   # errors of the lifter on training subjects
 
 Human3.6M: clips of S9 and S11, seen by random static cameras, with the simulated detector errors
 of `data.augment`; the body height is given. The real video is that of `real_detections.py`, with
@@ -45,12 +46,37 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder that contains h36m")
     parser.add_argument("--clips", type=int, default=24, help="number of clips")
     parser.add_argument("--subjects", nargs="+", default=["S9", "S11"])
+    parser.add_argument("--constants", action="store_true", help="print `LIFTER_DEVIATION` instead")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     predictor = Predictor(arguments.weights)
+    if arguments.constants:
+        lifter_deviation(predictor, arguments.data / "h36m", arguments.clips)
+        return
     if arguments.data:
         human36m(predictor, arguments.data / "h36m", arguments.subjects, arguments.clips)
     real_video(predictor)
+
+
+def lifter_deviation(predictor: Predictor, root: Path, n: int) -> None:
+    """Print the root mean square error per coordinate of lifted bone vectors, metres."""
+    layout, rng = Layout(root), np.random.default_rng(1)
+    subjects = ["S1", "S5", "S6", "S7", "S8"]
+    sequences = read_sequences(layout, subjects, layout.actions(None), H36M_16)
+    errors: dict[str, list[np.ndarray]] = {}
+    for i, row in enumerate(rng.permutation(len(sequences))[:n]):
+        world = sequences[row].pose3d[:FRAMES].astype(float)
+        times = np.arange(len(world)) / 50
+        camera = draw_camera(world, times, ClipCameraOptions(), rng)
+        truth = camera.to_camera(world)
+        poses = _lifted(predictor, truth, times, camera, i)
+        poses = clip.set_height(poses, float(np.median(body_height(truth, H36M_16))))
+        for child, parent in H36M_16.bones:
+            bones = [p[:, child] - p[:, parent] for p in (poses.pose3d, truth)]
+            name = H36M_16.joints[child].removeprefix("left_").removeprefix("right_")
+            errors.setdefault(name, []).append(bones[0] - bones[1])
+    for name, parts in errors.items():
+        print(f"{name:10}{np.sqrt(np.square(np.concatenate(parts)).mean()):8.3f}")
 
 
 def human36m(predictor: Predictor, root: Path, subjects: list[str], n: int) -> None:

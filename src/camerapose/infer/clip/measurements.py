@@ -15,7 +15,7 @@ from camerapose.infer.clip.terms import Body, Motion, Shared, Window
 
 #: Standard deviation per coordinate of a bone vector of the default lifter, metres, by the outer
 #: joint: measured on training subjects of Human3.6M, seen by random static cameras with simulated
-#: detector errors (`benchmarks/clip.py --constants`).
+#: detector errors (`benchmarks/clip.py --constants`; its clips give up to 35% more).
 LIFTER_DEVIATION = {
     "hip": 0.017, "knee": 0.051, "ankle": 0.058, "spine": 0.029, "thorax": 0.025, "head": 0.035,
     "shoulder": 0.021, "elbow": 0.044, "wrist": 0.061,
