@@ -94,6 +94,8 @@ class BodyModel(nn.Module):
         self.last = nn.Linear(width, 4 * joints + 1)
         nn.init.normal_(self.last.weight, std=1e-3)
         nn.init.zeros_(self.last.bias)
+        #: Whether training computes the blocks in bfloat16; the sums between them are float32.
+        self.bfloat16 = False
         #: Factor of the standard deviations, set by calibration on held-out subjects.
         self.register_buffer("calibration", torch.ones(()))
         self.register_buffer("slots", torch.tensor(_slot_matrix()), persistent=False)
@@ -128,7 +130,7 @@ class BodyModel(nn.Module):
                     given]  # fmt: skip
         hidden = self.first(torch.cat(features, dim=1))
         for block in self.blocks:
-            hidden = hidden + block(hidden)
+            hidden = hidden + self._block(block, hidden)
         output = self.last(hidden)
         joints = BODY_46.n_joints
         facing = root_relative(output[:, : 3 * joints].unflatten(1, (joints, 3)), BODY_46)
@@ -137,6 +139,12 @@ class BodyModel(nn.Module):
         focal = torch.where(given[:, :1] > 0, known[:, :1], PRIOR_FOCAL * zoom.exp())
         center = torch.where(given[:, 1:3] > 0, known[:, 1:3], 0.0)
         return Prediction(facing, log_std, focal.expand(-1, 2), center, view)
+
+    def _block(self, block: nn.Module, hidden: Tensor) -> Tensor:
+        if not (self.training and self.bfloat16):
+            return block(hidden)
+        with torch.autocast(hidden.device.type, torch.bfloat16):
+            return block(hidden)
 
     def _slots(
         self, pose2d: Tensor, confidence: Tensor, visible: Tensor

@@ -66,8 +66,9 @@ def train(config: SimulatedConfig, out: Path | str) -> Path:
     torch.manual_seed(config.seed)
     generator = torch.Generator(device).manual_seed(config.seed)
     model = BodyModel(**vars(config.network)).to(device)
+    model.bfloat16 = config.precision == "bfloat16"
     optimizer = torch.optim.AdamW(
-        model.parameters(), config.lr, weight_decay=config.weight_decay, foreach=True
+        model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
     )
     average = WeightAverage(model, config.ema) if config.ema else None
     sources = data.load(config.data, device)
