@@ -2,10 +2,13 @@
 
     python benchmarks/endurance.py --hours 24
 
-A source yields the frames of that many hours at 30 frames/s through detection and tracking, without
-waiting, with a detector that returns two fixed people; lifting and smoothing do not run.
+A source yields the frames of that many hours at 30 frames/s, without waiting, to what reads a
+webcam: detection, tracking, collection and the sampling of figures. In one second of `--live`,
+the poses are lifted, smoothed and appended to poses.jsonl, too. The detector returns two people who
+come and go.
 """
 
+import math
 import resource
 import tempfile
 import threading
@@ -20,33 +23,39 @@ import camerapose
 from camerapose import Poses, Predictor
 from camerapose.core.camera import denormalize
 from camerapose.core.joint_formats import COCO_17
+from camerapose.core.limits import DEFAULT
 from camerapose.infer.batch import predict_each
-from camerapose.infer.detection import Person, detect, track
+from camerapose.infer.detection import Detections, Person, collect, detect, track
+from camerapose.infer.figures import FrameSampler
+from camerapose.infer.live import LivePoses, LiveWriter
 from camerapose.infer.options import PredictOptions
 from camerapose.io.frames import Frame
 from camerapose.track.identities import create_tracker
 
+FPS = 30
 KEYPOINTS = Path(camerapose.__file__).parent / "samples" / "demo_keypoints.npz"
 
 
 class _Detector:
-    """Returns the same two people, who move a little."""
+    """Returns up to two people, who move a little; each leaves after ten seconds, another comes."""
 
     skeleton = "coco_17"
 
     def __init__(self) -> None:
         people = Poses.load(KEYPOINTS).to(COCO_17)
-        self._points = np.asarray(people.pose2d)[0] * 200 + 320
+        self._points = np.asarray(people.pose2d)[0].astype(np.float32) * 200 + 320
+        self._confidence = np.ones(17, np.float32)
         self._count = 0
 
     def __call__(self, image: np.ndarray, track: bool = False) -> list[Person]:
         self._count += 1
-        shift = 20 * np.sin(self._count / 50)
         result = []
         for i in range(2):
-            points = (self._points + shift + 150 * i).astype(np.float32)
-            box = np.concatenate([points.min(0), points.max(0)]).astype(np.float32)
-            result.append(Person(points, np.ones(17, np.float32), box, 0.9, i))
+            if (self._count + 170 * i) % 400 >= 300:  # longer than identities are remembered
+                continue
+            points = self._points + np.float32(20 * math.sin(self._count / 50) + 150 * i)
+            box = np.concatenate([points.min(0), points.max(0)])
+            result.append(Person(points, self._confidence, box, 0.9, i))
         return result
 
 
@@ -56,24 +65,39 @@ def resident() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def stream(hours: float) -> None:
+def stream(hours: float, live: int) -> None:
     """Print the memory after each tenth of the frames, and the counts."""
-    image, total = np.zeros((48, 64, 3), np.uint8), round(hours * 3600 * 30)
+    image, total = np.zeros((48, 64, 3), np.uint8), round(hours * 3600 * FPS)
+    began, tenth = time.monotonic(), max(total // 10, 1)
+    identities, n_people = -1, 0
 
     def frames() -> Iterator[Frame]:
         for i in range(total):
-            yield Frame(i, i / 30, image, "frame")
+            yield Frame(i, i / FPS, image, f"webcam_{i:06d}")
 
-    tracker, began, memory = create_tracker(2, 30.0), time.monotonic(), []
-    n_frames = n_people = 0
-    for frame, people in track(detect(frames(), _Detector(), True), tracker):
-        n_frames += 1
+    def watch(frame: Frame, people: list[Person], detections: Detections) -> None:
+        nonlocal identities, n_people
         n_people += len(people)
-        if frame.index % max(total // 10, 1) == max(total // 10, 1) - 1:
-            memory.append(round(resident()))
+        identities = max([identities, *(person.person for person in people)])
+        if frame.index // FPS % live == 0:
+            lifted(frame, people, detections)
+        if frame.index % tenth == tenth - 1:
+            seconds = time.monotonic() - began
+            print(f"{frame.index + 1} frames, {seconds:.0f} s, {resident():.0f} MB", flush=True)
+
+    latest = DEFAULT.max_live_frames
+    with tempfile.TemporaryDirectory() as name:
+        writer = LiveWriter(Path(name) / "poses.jsonl")
+        lifted = LivePoses(Predictor(threads=1), PredictOptions(), [writer])
+        people = track(detect(frames(), _Detector(), True), create_tracker(2, FPS))
+        kept = collect(
+            people, COCO_17, timed=True, observers=[FrameSampler(latest=latest), watch],
+            latest=latest,
+        )  # fmt: skip
+        n_lines = sum(1 for _ in writer.path.open())
     print(
-        f"{n_frames} of {total} frames, {n_people} people, {time.monotonic() - began:.0f} s; "
-        f"memory MB: {memory}"
+        f"{total} frames, {n_people} people, {identities + 1} identities, {n_lines} poses lifted "
+        f"and written; the last {len(kept.frames[0])} frames kept; {resident():.0f} MB"
     )
 
 
@@ -119,17 +143,21 @@ def batch(inputs: int) -> None:
     print(f"{inputs} inputs in {seconds:.0f} s, {wrong} with a wrong count; {resident():.0f} MB")
 
 
-def main(hours: float = 24.0, threads: int = 16, inputs: int = 1000) -> None:
-    """Run all three.
+def main(hours: float = 24.0, threads: int = 16, inputs: int = 1000, live: int = 100) -> None:
+    """Run all three; 0 leaves one out.
 
     Args:
         hours: of frames at 30 frames/s.
         threads: that share one predictor.
         inputs: small files.
+        live: seconds, in one of which poses are lifted.
     """
-    share(threads)
-    batch(inputs)
-    stream(hours)
+    if threads:
+        share(threads)
+    if inputs:
+        batch(inputs)
+    if hours:
+        stream(hours, live)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Causal smoothing of a live stream."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.clips import acceleration, walk
 
 from camerapose.core.poses import Poses
+from camerapose.infer import live_smoothing
 from camerapose.infer.live_smoothing import LiveSmoother, OneEuroFilter
 
 
@@ -40,6 +43,17 @@ def test_filters_restart_after_a_long_absence():
     )
     with pytest.raises(ValueError, match="strength is -1"):
         LiveSmoother(-1.0)
+
+
+def test_people_who_have_left_are_forgotten(monkeypatch):
+    """Otherwise memory grows with everyone who passes a camera."""
+    monkeypatch.setattr(live_smoothing, "MAX_PEOPLE", 5)
+    poses, _ = walk(frames=1)
+    live = LiveSmoother()
+    for i in range(40):
+        live(replace(poses, labels=dict(poses.labels, person=np.array([i]))), 0.4 * i)
+        assert len(live._people) <= 6
+    assert len(live._people) >= 2, "those of the last second are kept"
 
 
 def test_one_euro_filter():

@@ -11,6 +11,8 @@ from helpers.fakes import SIZE, Detector, write_video
 from helpers.prediction import run
 from PIL import Image
 
+from camerapose.core.limits import Limits
+from camerapose.infer import pipeline
 from camerapose.io import webcam
 from camerapose.io.source import Source
 from camerapose.view.window import Window
@@ -108,6 +110,17 @@ class TestWebcam:
         assert {"poses.npz", "poses.json", "webcam.trc", "poses.png"} <= {
             path.name for path in (tmp_path / "out").iterdir()
         }
+
+    def test_only_the_last_frames_are_kept(self, detector, graph, tmp_path, monkeypatch):
+        """The memory of a webcam that runs for a day does not grow."""
+        monkeypatch.setattr(pipeline, "DEFAULT", Limits(max_live_frames=5))
+        lines: list[str] = []
+        poses = run("0", tmp_path, graph, end=12, figure=True, log=lines.append)
+        assert poses.labels["frame"].tolist() == [7, 8, 9, 10, 11]
+        assert "only the last 5 of 12 frames are kept and processed further" in lines
+        live = (tmp_path / "poses.jsonl").read_text().splitlines()
+        assert [json.loads(line)["frame"] for line in live] == list(range(12))
+        assert (tmp_path / "poses.png").exists(), "one of the last frames has been sampled"
 
     def test_window_ends_the_webcam(self, detector, graph, tmp_path, monkeypatch):
         shown = []

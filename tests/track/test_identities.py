@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.fakes import person
 
+from camerapose.track import identities
 from camerapose.track.boxes import iou
 from camerapose.track.identities import SinglePersonTracker, Tracker, create_tracker
 
@@ -52,6 +53,15 @@ class TestTracker:
             tracker([], i / 30)
         assert tracker([person(325)], 136 / 30) == [1]
         assert tracker([person(325)], 137 / 30) == [1]
+
+    def test_tracks_that_ended_long_ago_are_forgotten(self, monkeypatch):
+        """Otherwise memory grows with everyone who passes a camera."""
+        monkeypatch.setattr(identities, "MAX_TRACKS", 5)
+        tracker = Tracker(10.0)
+        for i in range(3000):  # a new person every three seconds
+            people = [person()] if i % 30 < 3 else []
+            assert tracker(people, i / 10) == [i // 30] * len(people)
+        assert len(tracker._identities) < 50
 
     @pytest.mark.parametrize("absent", [{1}, {1, 2, 5, 8}, {2}])
     def test_an_absence_after_the_first_frame_keeps_the_identity(self, absent):

@@ -14,6 +14,7 @@ class Limits:
         max_pixels: width times height of an image or a video.
         max_side: width or height of an image, also of one that keypoints refer to.
         max_frames: frames of one source.
+        max_live_frames: frames of a webcam whose people are kept in memory, the last ones.
         max_seconds: absolute value of a time.
         max_bytes: decompressed size of all members of a zip archive, such as an .npz file, or of
             all values that are read from an HDF5 or MATLAB file.
@@ -30,6 +31,7 @@ class Limits:
     max_pixels: int = 178_000_000
     max_side: int = 1_000_000
     max_frames: int = 10_000_000
+    max_live_frames: int = 108_000
     max_seconds: float = 1e9
     max_bytes: int = 1_000_000_000
     max_suspicious_bytes: int = 1 << 28

@@ -1,6 +1,7 @@
 """Read frames, detect people and track them."""
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from camerapose.track.left_right import fix_left_right_swaps
 
 #: Longer side in pixels of the largest image that a detector receives without downscaling.
 MAX_DETECTOR_SIDE = 4096
+#: Number of frames whose people are stored together.
+BLOCK_FRAMES = 1000
 
 
 class Person(NamedTuple):
@@ -151,6 +154,7 @@ def collect(
     *,
     timed: bool,
     observers: Sequence[Observer] = (),
+    latest: int | None = None,
 ) -> Detections:
     """Collect the people of all frames. Images are not kept.
 
@@ -160,22 +164,63 @@ def collect(
     Args:
         skeleton: joint format of the detector.
         timed: the frames have times, which become a label.
+        latest: number of frames, the last ones, that are kept; None: all. A note tells if there
+            were more.
     """
-    parts: list[Detections] = []
+    collected = _Collected(latest)
     error: BaseException | None = None
     try:
         for frame, people in tracked:
             part = _one_frame(frame, people, skeleton, timed)
-            parts.append(part)
+            collected.add(part)
             for observe in observers:
                 observe(frame, people, part)
     except BaseException as reason:
-        if not parts:
+        if not collected.count:
             raise
         error = reason
-    if not parts:
+    if not collected.count:
         raise ValueError("the source has no frames")
-    return replace(_concatenated(parts), error=error)
+    return replace(collected.result(), error=error)
+
+
+class _Collected:
+    """Detections frame by frame; in blocks, which take less memory than frames.
+
+    Args:
+        latest: see `collect`.
+
+    Attributes:
+        count: number of frames so far.
+    """
+
+    def __init__(self, latest: int | None):
+        self.count = 0
+        self._latest = latest
+        self._blocks: deque[Detections] = deque()
+        self._frames: list[Detections] = []
+
+    def add(self, part: Detections) -> None:
+        """Add the next frame."""
+        self.count += 1
+        self._frames.append(part)
+        if len(self._frames) == BLOCK_FRAMES:
+            self._blocks.append(_concatenated(self._frames))
+            self._frames = []
+            kept = BLOCK_FRAMES * (len(self._blocks) - 1)
+            if self._latest is not None and kept >= self._latest:
+                self._blocks.popleft()
+
+    def result(self) -> Detections:
+        """Return the frames that are kept."""
+        every = _concatenated([*self._blocks, *self._frames])
+        if self._latest is None or self.count <= self._latest:
+            return every
+        numbers, times = every.frames
+        kept = every[every.labels["frame"] >= numbers[-self._latest]]
+        note = f"only the last {self._latest} of {self.count} frames are kept and processed further"
+        frames = numbers[-self._latest :], times[-self._latest :]
+        return replace(kept, frames=frames, notes=(note,))
 
 
 def correct_swaps(detections: Detections) -> Detections:

@@ -20,11 +20,13 @@ class FrameSampler:
 
     Args:
         max_frames: maximum number of frames.
+        latest: number of frames of the source, the last ones, of which some are kept; None: all.
     """
 
-    def __init__(self, max_frames: int = 12):
+    def __init__(self, max_frames: int = 12, latest: int | None = None):
         self.images: dict[int, np.ndarray] = {}
         self._max_frames, self._step, self._count = max_frames, 1, 0
+        self._latest = latest
 
     def __call__(self, frame: Frame, people: list[Person], detections: Detections) -> None:
         """Offer a frame; frames without people are skipped."""
@@ -33,6 +35,9 @@ class FrameSampler:
         if self._count % self._step == 0:
             self.images[frame.index] = shrink(frame.image, IMAGE_PIXELS)
         self._count += 1
+        if self._latest is not None:
+            oldest = frame.index - self._latest
+            self.images = {i: image for i, image in self.images.items() if i > oldest}
         if len(self.images) > self._max_frames:  # from now on keep every second of them
             self._step *= 2
             self.images = dict(list(self.images.items())[::2])

@@ -11,6 +11,8 @@ from camerapose.infer.clip.rows import MAX_GAP, check_poses, check_strength, per
 
 #: Cutoff frequency of the camera without motion, hertz.
 CUTOFF_CAMERA = 0.3
+#: Number of people above which those who have left are forgotten.
+MAX_PEOPLE = 100
 
 
 class OneEuroFilter:
@@ -112,7 +114,7 @@ class LiveSmoother:
         return replace_camera(poses, np.exp(columns[:, :2]), columns[:, 2:])
 
     def _filters(self, person: int, time: float) -> dict[str, OneEuroFilter]:
-        """Return the filters of a person, new ones after a long absence."""
+        """Return the filters of a person, new ones after a long absence; forget other people's."""
         last, filters = self._people.get(person, (-np.inf, {}))
         if time - last > MAX_GAP:
             filters = {
@@ -121,4 +123,7 @@ class LiveSmoother:
                 "depth": OneEuroFilter(0.3 / self.strength, 15.0),
             }
         self._people[person] = (time, filters)
+        if len(self._people) > MAX_PEOPLE:
+            recent = {i: p for i, p in self._people.items() if time - p[0] <= MAX_GAP}
+            self._people = recent
         return filters

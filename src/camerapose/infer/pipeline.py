@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from camerapose.core import joint_formats
+from camerapose.core.limits import DEFAULT
 from camerapose.core.poses import Poses
 from camerapose.infer import live
 from camerapose.infer.detection import (
@@ -64,8 +65,9 @@ def predict(
 
     Video is streamed. If reading fails or is interrupted, the poses up to there are processed and
     written before the exception is raised. A webcam ends with an interruption, without exception;
-    its poses are also written to `poses.jsonl` while it runs. A second interruption keeps the files
-    that are complete. Two predictions cannot write to one folder at the same time.
+    its poses are written to `poses.jsonl` while it runs, and only those of its last hour are kept.
+    A second interruption keeps the files that are complete. Two predictions cannot write to one
+    folder at the same time.
 
     Args:
         source: see `camerapose.predict`.
@@ -102,7 +104,7 @@ def _run(
 ) -> Poses:
     """Read, detect, track, lift, process and write."""
     began = time.monotonic()
-    sampler, preview = FrameSampler(), start_preview(source, info, options)
+    sampler, preview = FrameSampler(latest=_latest(source)), start_preview(source, info, options)
     live_path = live.live_file(source, out)
 
     if source.kind == "keypoints":
@@ -169,6 +171,7 @@ def _detect_all(
             joint_formats.get(detector.skeleton),
             timed=video,
             observers=observers if video else [],
+            latest=_latest(source),
         )
 
     detections = detect_with(detector)
@@ -178,10 +181,15 @@ def _detect_all(
             detector.reset()
             detections = detect_with(ViewDetector(detector, view))
             notes.append(f"people were only detected {view}")
-    detections = replace(detections, notes=tuple(notes))
+    detections = replace(detections, notes=(*detections.notes, *notes))
     if source.kind == "webcam" and isinstance(detections.error, KeyboardInterrupt):
         return replace(detections, error=None)  # how a webcam is ended
     return correct_swaps(detections) if source.kind == "video" else detections
+
+
+def _latest(source: Source) -> int | None:
+    """Return the number of frames of an endless source that are kept; None for other sources."""
+    return DEFAULT.max_live_frames if source.kind == "webcam" else None
 
 
 def _with_progress(frames: Iterator[Frame], count: int | None, progress: bool) -> Iterator[Frame]:

@@ -11,6 +11,9 @@ from camerapose.track.boxes import iou
 
 #: A person who is not detected for longer (seconds) gets a new identity on return.
 MAX_ABSENCE = 2.0
+#: Number of tracks above which those of people who have been absent for longer (seconds) are
+#: forgotten; ByteTrack drops them after about `MAX_ABSENCE`.
+MAX_TRACKS, FORGOTTEN = 1000, 60 * MAX_ABSENCE
 #: Smallest score of a detection that starts an identity; others only continue one.
 MIN_SCORE = 0.4
 #: Smallest overlap (IoU) of a detection with the predicted box of an identity.
@@ -42,7 +45,8 @@ class Tracker:
             minimum_consecutive_frames=1,
             minimum_iou_threshold=MIN_OVERLAP,
         )
-        self._identities: dict[int, int] = {}  # by the track number of ByteTrack
+        # Identity and time of the last detection by the track number of ByteTrack.
+        self._identities: dict[int, tuple[int, float]] = {}
         # Last box and time of identities without a track: ByteTrack drops a new track that is not
         # detected in the next frame.
         self._untracked: dict[int, tuple[np.ndarray, float]] = {}
@@ -62,8 +66,9 @@ class Tracker:
         identities, seen = [-1] * len(people), {}
         for row, track in self._tracks(boxes, scores, time):
             if track not in self._identities:  # ByteTrack numbers a track from its second frame on
-                self._identities[track] = self._identity_of(boxes[row])
-            identities[row] = self._identities[track]
+                self._identities[track] = self._identity_of(boxes[row]), time
+            identities[row] = self._identities[track][0]
+            self._identities[track] = identities[row], time
         for row, identity in enumerate(identities):
             if identity < 0 and scores[row] >= MIN_SCORE:
                 identities[row] = self._identity_of(boxes[row])
@@ -73,6 +78,11 @@ class Tracker:
             identity: (box, last) for identity, (box, last) in self._untracked.items()
             if time - last <= MAX_ABSENCE
         }  # fmt: skip
+        if len(self._identities) > MAX_TRACKS:
+            self._identities = {
+                track: (identity, last) for track, (identity, last) in self._identities.items()
+                if time - last <= FORGOTTEN
+            }  # fmt: skip
         return identities
 
     def _tracks(
