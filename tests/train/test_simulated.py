@@ -18,7 +18,7 @@ from camerapose.train import config_io
 from camerapose.train.simulated import data, trainer, validation
 from camerapose.train.simulated.config import SimulatedConfig, SimulatedData, SimulatedWeights
 from camerapose.train.simulated.data import World
-from camerapose.train.simulated.losses import supervised_terms
+from camerapose.train.simulated.losses import facing_target, supervised_terms
 from camerapose.train.simulated.weights import licence
 
 
@@ -67,6 +67,23 @@ def test_an_interrupted_run_resumes_with_the_same_result(config, tmp_path, monke
     parts = trainer.train(config, tmp_path / "parts")
     for name, value in weights(whole).items():
         torch.testing.assert_close(weights(parts)[name], value, rtol=0, atol=0)
+
+
+def test_bfloat16_is_used_in_training_only():
+    torch.manual_seed(0)
+    model = BodyModel(width=64, blocks=1)
+    model.last.weight.data.normal_()
+    inputs = torch.randn(32, 46, 2), torch.ones(32, 46)
+
+    def facing(bfloat16):
+        model.bfloat16 = bfloat16
+        return model(*inputs).facing.detach()
+
+    exact, rounded = facing(False), facing(True)
+    assert 0 < float((rounded - exact).norm() / exact.norm()) < 0.02
+    assert rounded.dtype == torch.float32
+    model.eval()
+    assert torch.equal(facing(True), facing(False))
 
 
 def test_other_settings_in_the_folder(config, tmp_path):
@@ -136,6 +153,23 @@ def test_calibrated_standard_deviations_contain_two_thirds_of_the_errors():
     model.calibration.mul_(1.2)
     others = validation.validate(model, pairs)
     assert others["within_1"] - 68.27 > too_many
+
+
+def test_bone_lengths_are_learnt_where_they_are_known():
+    pairs = sample(8)
+    pairs = pairs._replace(pose3d=pairs.pose3d.index_fill(0, torch.tensor([1]), torch.nan))
+    model = BodyModel(width=16, blocks=1)
+    predicted = model(pairs.pose2d, pairs.confidence, pairs.known)
+    true = facing_target(predicted, pairs).nan_to_num(nan=0.5).requires_grad_()
+    weights = SimulatedWeights(bones=1.0)
+
+    def error(size):
+        return supervised_terms(predicted._replace(facing=size * true), pairs, weights)["bones"]
+
+    assert error(1.0).item() == pytest.approx(0, abs=1e-6)
+    assert error(0.8).item() == pytest.approx(2 * error(0.9).item(), rel=1e-4) > 0.02
+    error(0.8).backward()
+    assert true.grad[0].abs().sum() > 0 and (true.grad[1] == 0).all()
 
 
 def rendered_people(n=200):

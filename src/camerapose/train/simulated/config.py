@@ -66,6 +66,8 @@ class SimulatedWeights:
     """Negative Gaussian log-likelihood of the errors per coordinate."""
     focal: float = 0.05
     """Mean absolute difference of the logarithms of focal lengths."""
+    bones: float = 0.0
+    """Mean absolute error of bone lengths, metres."""
     reprojection: float = 0.05
     """Mean reprojection error of 2D-only poses relative to the person's spread."""
     prior: float = 0.02
