@@ -13,6 +13,7 @@ from camerapose.core.poses import Poses
 from camerapose.data.augment.engine import EngineOptions, simulate
 from camerapose.data.datasets import anny
 from camerapose.infer.predictor import Predictor
+from camerapose.io.locks import FolderInUse, lock_folder
 from camerapose.models.body_model import BodyModel
 from camerapose.train import config_io
 from camerapose.train.simulated import data, trainer, validation
@@ -67,6 +68,12 @@ def test_an_interrupted_run_resumes_with_the_same_result(config, tmp_path, monke
     parts = trainer.train(config, tmp_path / "parts")
     for name, value in weights(whole).items():
         torch.testing.assert_close(weights(parts)[name], value, rtol=0, atol=0)
+
+
+def test_a_second_training_in_the_folder(config, tmp_path):
+    with lock_folder(tmp_path), pytest.raises(FolderInUse, match="in use by another process"):
+        trainer.train(config, tmp_path)
+    assert not (tmp_path / "config.toml").exists()
 
 
 def test_bfloat16_is_used_in_training_only():

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from camerapose.data.augment.engine import Sample
 from camerapose.io.files import make_folder, write_text
+from camerapose.io.locks import lock_folder
 from camerapose.models.body_export import export_body_model
 from camerapose.models.body_model import BodyModel
 from camerapose.train import config_io
@@ -59,8 +60,13 @@ def train(config: SimulatedConfig, out: Path | str) -> Path:
     Raises:
         FileNotFoundError: a data set is missing.
         ValueError: a run with other settings in the folder.
+        FolderInUse: another training uses the folder.
     """
-    out = Path(out)
+    with lock_folder(make_folder(out)):
+        return _train(config, Path(out))
+
+
+def _train(config: SimulatedConfig, out: Path) -> Path:
     _prepare(config, out)
     device = select_device(config.device)
     torch.manual_seed(config.seed)
@@ -152,7 +158,6 @@ def _update(
 
 
 def _prepare(config: SimulatedConfig, out: Path) -> None:
-    make_folder(out)
     path = out / "config.toml"
     if path.exists() and (out / FILE).exists():
         old = config_io.as_dict(read(path))
