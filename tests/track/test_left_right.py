@@ -82,3 +82,29 @@ def test_legs_close_together_are_swapped_with_the_arms(walk):
     arms = points.copy()
     arms[20:23, 5:11] = arms[20:23][:, list(joint_formats.COCO_17.mirror)][:, 5:11]
     np.testing.assert_array_equal(fix(arms, confidence, time)[0], points)
+
+
+def test_legs_that_are_swapped_while_they_pass_each_other(walk):
+    """There is no jump: the exchanged legs go back the way they came."""
+    points, confidence, time = walk
+    sway = 60 * np.cos(np.arange(40) * np.pi / 10)  # they pass in frames 5, 15, 25 and 35
+    for joint, share in (("hip", 0.1), ("knee", 0.6), ("ankle", 1.0)):
+        both = [joint_formats.COCO_17.index(f"{side}_{joint}") for side in ("left", "right")]
+        points[:, both, 0] = points[:, both, 0].mean(1, keepdims=True)
+        points[:, both, 0] += share * sway[:, None] * (1, -1)
+    wrong = points.copy()
+    wrong[15:25, 11:] = wrong[15:25][:, list(joint_formats.COCO_17.mirror)][:, 11:]
+    fixed, _, count = fix(wrong, confidence, time)
+    np.testing.assert_allclose(fixed, points, atol=1e-9)
+    assert count in (9, 10)  # the legs have one place in frame 15
+    np.testing.assert_array_equal(fix(points, confidence, time)[0], points)
+
+
+def test_gaps_and_repeated_times(walk):
+    points, confidence, time = walk
+    wrong, body = points.copy(), slice(5, 17)
+    wrong[12:20, body] = wrong[12:20][:, list(joint_formats.COCO_17.mirror)][:, body]
+    apart = time + 5.0 * (np.arange(40) >= 16)  # an absence in the middle of the swap
+    assert fix(wrong, confidence, apart)[2] == 0
+    fixed, _, count = fix(points, confidence, np.zeros(40))
+    assert count == 0 and np.isfinite(fixed).all()

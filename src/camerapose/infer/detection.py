@@ -224,12 +224,16 @@ class _Collected:
 
 
 def correct_swaps(detections: Detections) -> Detections:
-    """Exchange left and right where a detector confused them for a few frames of a video."""
+    """Exchange left and right where a detector confused them for a few frames of a video.
+
+    Frames without times are those of 30 frames per second.
+    """
+    labels = detections.labels
     keypoints, confidence, swapped = fix_left_right_swaps(
         detections.keypoints,
         detections.confidence,
-        detections.labels["person"],
-        detections.labels["time"],
+        labels["person"],
+        labels.get("time", np.asarray(labels["frame"]) / 30.0),
         detections.skeleton,
     )
     return replace(detections, keypoints=keypoints, confidence=confidence, swapped=swapped)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
-from camerapose.infer.detection import Detections, Person
+from camerapose.infer.detection import Detections, Person, correct_swaps
 from camerapose.infer.options import Log, PredictOptions
 from camerapose.io import keypoints as keypoint_files
 from camerapose.io.source import Source
@@ -24,7 +24,8 @@ MAX_STEP = 5
 def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detections:
     """Read the people in a keypoint file, or in a folder of keypoint files.
 
-    People without identities are tracked if the frames are those of one video.
+    If the frames are those of one video, people without identities are tracked, and left and right
+    are exchanged where the program confused them for a few frames.
 
     Args:
         log: receives what was skipped, converted or assumed.
@@ -50,11 +51,12 @@ def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detecti
     size = np.asarray(poses.image_size)
     points = denormalize(poses.pose2d, size)
     labels = dict(poses.labels)
-    if not recording.identified:
+    related = are_related(points, poses.confidence > 0, labels["frame"])
+    if related and not recording.identified:
         labels["person"] = identities(
             points, poses.confidence > 0, labels["frame"], labels["person"], options.fps
         )
-    return Detections(
+    detections = Detections(
         skeleton=poses.skeleton,
         keypoints=points,
         confidence=poses.confidence,
@@ -63,6 +65,7 @@ def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detecti
         frames=(frames, np.zeros(len(frames)) if options.fps is None else frames / options.fps),
         from_images=False,
     )
+    return correct_swaps(detections) if related else detections
 
 
 def identities(
@@ -76,22 +79,18 @@ def identities(
 
     Args:
         points: pixels.
-        person: place within the frame; returned unchanged if no frame has two people, or if the
-            frames are unrelated images.
+        person: place within the frame; returned unchanged if no frame has two people.
         fps: frames per second; None: 30.
     """
     numbers = np.unique(frame)
     if person.max(initial=0) == 0 or len(numbers) < 2:
         return person
     boxes = _boxes(points, visible)
-    rows = {number: np.flatnonzero(frame == number) for number in numbers.tolist()}
-    if not _are_related(boxes, rows):
-        return person
     tracker = create_tracker(2, float(fps or 30.0))
     if tracker is None:
         return person
     result = person.copy()
-    for number, chosen in rows.items():
+    for number, chosen in _rows_of(frame).items():
         people = [
             Person(points[i], visible[i].astype(np.float32), boxes[i], 1.0, int(person[i]))
             for i in chosen
@@ -112,14 +111,26 @@ def _boxes(points: np.ndarray, visible: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _are_related(boxes: np.ndarray, rows: dict[int, np.ndarray]) -> bool:
+def are_related(
+    points: Float[np.ndarray, "n joints 2"],
+    visible: Bool[np.ndarray, "n joints"],
+    frame: Int[np.ndarray, " n"],
+) -> bool:
     """Return whether people are mostly where a person was in the frame before."""
+    boxes, rows = _boxes(points, visible), _rows_of(frame)
     numbers = sorted(rows)
     overlaps = []
     for before, after in zip(numbers, numbers[1:], strict=False):
         if after - before <= MAX_STEP:
             overlaps += [max(iou(boxes[i], boxes[j]) for j in rows[before]) for i in rows[after]]
     return bool(overlaps) and float(np.median(overlaps)) >= MIN_OVERLAP
+
+
+def _rows_of(frame: Int[np.ndarray, " n"]) -> dict[int, np.ndarray]:
+    """Return the rows of each frame."""
+    order = np.argsort(frame, kind="stable")
+    numbers, first = np.unique(frame[order], return_index=True)
+    return dict(zip(numbers.tolist(), np.split(order, first[1:]), strict=True))
 
 
 def _select(

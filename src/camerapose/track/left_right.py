@@ -7,13 +7,14 @@ from camerapose.core.skeleton import Skeleton
 
 #: Joints whose sides a detector swaps together, by their names without side.
 LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
-#: Smallest mean displacement of a limb pair between frames that may be a swap, relative to the size
-#: of the person.
-MIN_JUMP = 0.1
-#: It is a swap if the displacement with sides exchanged is below this share of that displacement.
-MAX_SWAPPED_SHARE = 0.3
-#: The same for a limb pair while another one is swapped.
-MAX_COUPLED_SHARE = 0.7
+#: Standard deviation of a joint's distance from its predicted position, relative to the size of the
+#: person.
+DEVIATION = 0.02
+#: Share of the previous displacement with which the position is predicted.
+MOMENTUM = 0.7
+#: Costs (negative logarithms of probabilities) of a change between swapped and not swapped, of each
+#: limb pair that differs from the others, per frame, and of a swap, per second.
+CHANGE, DIFFERENCE, SWAPPED = 4.0, 0.3, 3.0
 #: Longest duration of a swap, seconds: longer ones may be a real turn.
 MAX_DURATION = 1.0
 #: Longest time between two frames that are compared, seconds.
@@ -30,10 +31,10 @@ def fix_left_right_swaps(
     """Undo temporary swaps of left and right in the detections of a video.
 
     Detectors sometimes confuse a person's front and back for a few frames: left and right limbs
-    jump onto each other, and back soon after. A jump without a return within `MAX_DURATION` is not
-    changed, since either side of it may be correct. Detectors mostly swap the whole body: while the
-    arms are swapped, legs are exchanged too if that clearly makes both transitions smoother, even
-    if they are too close to each other to jump, and vice versa.
+    jump onto each other, and back soon after. The most probable sequence of swaps of arms and legs
+    over all frames of a person is that with the smoothest movement of the joints, where changes are
+    rare and arms and legs are mostly swapped together (Viterbi algorithm). A swap that is not
+    undone within `MAX_DURATION` is not corrected, since either side of it may be correct.
 
     Args:
         keypoints: any unit.
@@ -46,18 +47,19 @@ def fix_left_right_swaps(
         Corrected copies of keypoints and confidence, and the number of corrected rows.
     """
     keypoints, confidence = keypoints.copy(), confidence.copy()
-    size = np.linalg.norm(np.ptp(keypoints, axis=1), axis=-1)
     pairs = _limb_columns(skeleton)
     swapped = np.zeros((len(pairs), len(keypoints)), bool)
-    for number in np.unique(person):
+    for number in np.unique(person) if pairs else ():
         rows = np.flatnonzero(person == number)
         rows = rows[np.argsort(time[rows], kind="stable")]
         points, visible = keypoints[rows], confidence[rows] > 0
-        limbs = [(points[:, own], points[:, other], visible[:, own].all(1)) for own, other in pairs]
-        found = [_swapped_frames(*limb, size[rows], time[rows]) for limb in limbs]
-        for i, limb in enumerate(limbs):
-            elsewhere = np.any([one for j, one in enumerate(found) if j != i], axis=0)
-            swapped[i, rows] = found[i] | _swapped_together(*limb, found[i], elsewhere)
+        size = np.linalg.norm(np.ptp(points, axis=1), axis=-1)
+        costs = [
+            _movement(points[:, own], points[:, other], visible[:, own], size, time[rows])
+            for own, other in pairs
+        ]
+        for i, states in enumerate(_most_probable(np.stack(costs), time[rows]).T):
+            swapped[i, rows] = _short(states, time[rows])
     for (own, other), one in zip(pairs, swapped, strict=True):
         where = np.flatnonzero(one)[:, None]
         for column in (keypoints, confidence):
@@ -80,65 +82,75 @@ def _limb_columns(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
     return pairs
 
 
-def _swapped_frames(
+def _movement(
     own: Float[np.ndarray, "t j 2"],
     other: Float[np.ndarray, "t j 2"],
-    visible: Bool[np.ndarray, " t"],
+    visible: Bool[np.ndarray, "t j"],
     size: Float[np.ndarray, " t"],
     time: Float[np.ndarray, " t"],
-) -> Bool[np.ndarray, " t"]:
-    """Return which frames of one person, in order, have left and right swapped.
+) -> Float[np.ndarray, "t 2 2"]:
+    """Return the cost of the movement to each frame.
 
     Args:
         own: joints of both sides.
         other: the same joints with sides exchanged.
-        visible: whether all of these joints are visible.
+        visible: whether these joints are visible.
         size: size of the person in the image.
+
+    Returns:
+        Costs by whether the previous frame and the one before it differ in being swapped, and by
+        whether the frame and the previous one do. Zero in frames without a neighbour.
     """
-    swapped = np.zeros(len(own), bool)
-    if len(own) < 2:
-        return swapped
-    scale = np.maximum(size[:-1], 1e-9)
-    same = np.linalg.norm(own[1:] - own[:-1], axis=-1).mean(1) / scale
-    exchanged = np.linalg.norm(other[1:] - own[:-1], axis=-1).mean(1) / scale
-    jump = (same > MIN_JUMP) & (exchanged < MAX_SWAPPED_SHARE * same)
-    jump &= visible[1:] & visible[:-1] & (np.diff(time) <= MAX_STEP)
-    jumps = (np.flatnonzero(jump) + 1).tolist()
-    while len(jumps) > 1:
-        start, end = jumps[:2]
-        if time[end] - time[start] <= MAX_DURATION:
-            swapped[start:end] = True
-            jumps = jumps[2:]
-        else:
-            jumps = jumps[1:]
-    return swapped
+    costs = np.zeros((len(own), 2, 2))
+    near = np.diff(time) <= MAX_STEP
+    scale = DEVIATION * np.maximum(size[:-1], 1e-9)[:, None]
+    visible = visible & np.roll(visible, visible.shape[1] // 2, axis=1)  # on both sides
+    both = visible[1:] & visible[:-1] & near[:, None]
+    ratio = np.minimum(np.diff(time)[1:] / np.maximum(np.diff(time)[:-1], 1e-6), 1.0)
+    for before, earlier in enumerate((own, other)):
+        velocity = np.zeros_like(own[1:])  # relative to the step
+        velocity[1:] = (own[1:-1] - earlier[:-2]) * (ratio[:, None] * both[:-1])[..., None]
+        for now, current in enumerate((own, other)):
+            off = np.linalg.norm(current[1:] - own[:-1] - MOMENTUM * velocity, axis=-1) / scale
+            costs[1:, before, now] = (np.log1p(off**2 / 2) * both).sum(1)
+    return costs
 
 
-def _swapped_together(
-    own: Float[np.ndarray, "t j 2"],
-    other: Float[np.ndarray, "t j 2"],
-    visible: Bool[np.ndarray, " t"],
-    found: Bool[np.ndarray, " t"],
-    elsewhere: Bool[np.ndarray, " t"],
+def _most_probable(
+    costs: Float[np.ndarray, "pairs t 2 2"], time: Float[np.ndarray, " t"]
+) -> Bool[np.ndarray, "t pairs"]:
+    """Return the most probable states (Viterbi over pairs of successive states)."""
+    pairs, frames = costs.shape[:2]
+    states = np.indices((2,) * pairs).reshape(pairs, -1)  # whether each pair of limbs is swapped
+    n = states.shape[1]
+    changes = (states[:, :, None] != states[:, None, :]).astype(int)  # pairs, from, to
+    step = np.diff(time, prepend=time[0])
+    change = CHANGE * changes.any(0)
+    different = DIFFERENCE * (states != states[:1]).any(0)
+    total = np.zeros((n, n))  # smallest cost by the two last states
+    origin = np.zeros((frames, n, n), np.int8)
+    for t in range(frames):
+        # By the state two frames before, one frame before, and now.
+        new = total[:, :, None] + change * (step[t] <= MAX_STEP)
+        for i in range(pairs):
+            new = new + costs[i, t][changes[i][:, :, None], changes[i][None]]
+        new += different + SWAPPED * min(step[t], MAX_STEP) * states.any(0)
+        origin[t] = new.argmin(0)
+        total = new.min(0)
+    result = np.zeros((frames, pairs), bool)
+    before, now = np.unravel_index(total.argmin(), total.shape)
+    for t in range(frames - 1, -1, -1):
+        result[t] = states[:, now]
+        before, now = origin[t, before, now], before
+    return result
+
+
+def _short(
+    swapped: Bool[np.ndarray, " t"], time: Float[np.ndarray, " t"]
 ) -> Bool[np.ndarray, " t"]:
-    """Return frames in which a limb pair is swapped because the others are.
-
-    Args:
-        own: joints of both sides.
-        other: the same joints with sides exchanged.
-        visible: whether all of these joints are visible.
-        found: frames in which this pair is known to be swapped.
-        elsewhere: frames in which another pair is.
-    """
-    points = np.where(found[:, None, None], other, own)
-    exchanged = np.where(found[:, None, None], own, other)
-    swapped = np.zeros(len(own), bool)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], elsewhere & ~found, [False]])))
-    for start, end in edges.reshape(-1, 2).tolist():
-        if start == 0 or end == len(own) or not visible[start - 1 : end + 1].all():
-            continue
-        outside, inside = points[[start - 1, end]], [start, end - 1]
-        same = np.linalg.norm(points[inside] - outside, axis=-1).mean()
-        changed = np.linalg.norm(exchanged[inside] - outside, axis=-1).mean()
-        swapped[start:end] = changed < MAX_COUPLED_SHARE * same
-    return swapped
+    """Return the swaps that begin and end, and last no longer than `MAX_DURATION`."""
+    result = np.zeros(len(swapped), bool)
+    edges = np.flatnonzero(np.diff(swapped)) + 1
+    for start, end in zip(edges, edges[1:], strict=False):
+        result[start:end] = swapped[start] and time[end] - time[start] <= MAX_DURATION
+    return result
