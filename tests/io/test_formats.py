@@ -581,3 +581,21 @@ class TestRig:
         q = gltf.quaternions(turns)
         assert ((q[1:] * q[:-1]).sum(1) > 0).all()
         np.testing.assert_allclose(np.linalg.norm(q, axis=1), 1)
+
+
+def test_contacts(poses, track, tmp_path):
+    """Probabilities that the feet stand, only if they are known."""
+    assert track.contact is None
+    labels = {"contact_left": np.linspace(0, 1, len(poses)), "contact_right": np.zeros(len(poses))}
+    standing = replace(poses, labels=poses.labels | labels)
+    for name in ("a.csv", "a.wide.csv", "a.parquet"):
+        write(standing, tmp_path / name)
+    for table in (pandas.read_csv(tmp_path / "a.csv"), pandas.read_parquet(tmp_path / "a.parquet")):
+        expected = labels["contact_left"].repeat(16).round(3)
+        np.testing.assert_allclose(table["contact_left"], expected)
+        assert (table["contact_right"] == 0).all()
+    wide = pandas.read_csv(tmp_path / "a.wide.csv")
+    present = wide["head_x_m"].notna()
+    assert list(wide.columns[4:7]) == ["contact_left", "contact_right", "pelvis_x_m"]
+    np.testing.assert_allclose(wide["contact_left"][present], labels["contact_left"], atol=1e-3)
+    assert wide["contact_left"][~present].isna().all() and not present.all()

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from camerapose.io.export._tracks import Track
+from camerapose.io.export._tracks import CONTACTS, Track
 
-#: Decimals of metres and seconds.
-METRES, SECONDS = 5, 6
+#: Decimals of metres, seconds and probabilities.
+METRES, SECONDS, PROBABILITY = 5, 6, 3
 
 
 def tidy(people: Mapping[int, Track]) -> dict[str, np.ndarray]:
     """Return the columns of a tidy table. Frames without a person have no rows.
 
     Columns: frame (number in the video), time_s, person, joint, x_m, y_m, z_m (axes of
-    `camerapose.io.export`), std_m (`Track.std`) if the model predicts it, and filled, which is true
-    for poses that were interpolated over a gap.
+    `camerapose.io.export`), std_m (`Track.std`) if the model predicts it, filled, which is true
+    for poses that were interpolated over a gap, and contact_left and contact_right
+    (`Track.contact`) if they are known.
     """
     parts = []
     for person, track in people.items():
@@ -30,6 +31,15 @@ def tidy(people: Mapping[int, Track]) -> dict[str, np.ndarray]:
                 **{f"{axis}_m": points[:, i] for i, axis in enumerate("xyz")},
                 **({} if track.std is None else {"std_m": track.std[rows].ravel().round(METRES)}),
                 "filled": np.repeat(~track.detected[rows], n),
+                **contacts(track, rows, n),
             }
         )
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def contacts(track: Track, rows: np.ndarray, repeat: int = 1) -> dict[str, np.ndarray]:
+    """Return the columns of the contacts in some frames, each value repeated; {} if unknown."""
+    if track.contact is None:
+        return {}
+    values = track.contact[rows].round(PROBABILITY)
+    return {name: np.repeat(values[:, i], repeat) for i, name in enumerate(CONTACTS)}

@@ -18,6 +18,8 @@ DEFAULT_FPS = 30.0
 MAX_LEAD = 60.0
 #: Longest timeline that is written, frames: 4.6 hours at 60 frames per second.
 MAX_FRAMES = 1_000_000
+#: Labels of the probabilities that the feet are in contact.
+CONTACTS = ("contact_left", "contact_right")
 
 
 class Track(NamedTuple):
@@ -35,6 +37,8 @@ class Track(NamedTuple):
         level: whether y is opposite to gravity, with y = 0 on the floor.
         std: predicted standard deviation of each joint per coordinate of its root-relative
             position, metres; NaN where unknown; None if the model does not predict it.
+        contact: probability that the left and the right foot are in contact with the floor; NaN in
+            frames without the person; None without a static camera.
     """
 
     skeleton: Skeleton
@@ -46,6 +50,7 @@ class Track(NamedTuple):
     frame_step: int = 1
     level: bool = False
     std: Float[np.ndarray, "t j"] | None = None
+    contact: Float[np.ndarray, "t 2"] | None = None
 
     @property
     def present(self) -> Bool[np.ndarray, " t"]:
@@ -137,13 +142,19 @@ def tracks(
         if own.pose3d_std is not None:
             std = np.asarray(own.pose3d_std, float)
             points = np.concatenate([points, np.where(std < np.inf, std, np.nan)[..., None]], -1)
+        if all(name in own.labels for name in CONTACTS):
+            contact = np.stack([own.labels[name] for name in CONTACTS], axis=1)
+            row = np.concatenate([contact, np.zeros((len(own), points.shape[2] - 2))], axis=1)
+            points = np.concatenate([points, row[:, None]], axis=1)
         filled = np.asarray(own.labels.get("filled", np.zeros(len(own), bool)))
         place = _resampled if timeline.uneven else _spread
         values, filled = place(points, filled, own.labels["frame"] // step, own_times, timeline)
+        n = own.skeleton.n_joints
         result[int(person)] = Track(
-            own.skeleton, values[..., :3], 1 / timeline.period, timeline.start,
+            own.skeleton, values[:, :n, :3], 1 / timeline.period, timeline.start,
             filled if filled.any() else None, timeline.first_frame, timeline.frame_step,
-            ground is not None, values[..., 3] if own.pose3d_std is not None else None,
+            ground is not None, values[:, :n, 3] if own.pose3d_std is not None else None,
+            values[:, n, :2] if values.shape[1] > n else None,
         )  # fmt: skip
     return result
 
