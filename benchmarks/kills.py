@@ -33,8 +33,9 @@ from camerapose.core.poses import Poses
 from camerapose.data import store
 from camerapose.io.assets import asset
 from camerapose.io.source import Source
-from camerapose.server.serve import PREFIX
 
+#: Start of the names of private temporary folders: uploads, and Gradio's default folder.
+PREFIX = "camerapose-"
 KEYPOINTS = Path(camerapose.__file__).parent / "samples" / "demo_keypoints.npz"
 CONFIG = Path(__file__).parents[1] / "configs" / "smoke.toml"
 #: How often each command is killed, relative to the others, and its usual seconds.
@@ -150,7 +151,7 @@ class Visitor:
             time.sleep(0.1)
         else:
             return
-        if len(list((folder / "tmp").glob(f"{PREFIX}*"))) != 1:
+        if len(list((folder / "tmp").glob(f"{PREFIX}*"))) != 2:
             self._wrong.append("files of a killed server were left")
         try:
             self._client = Client(f"http://127.0.0.1:{port}", verbose=False,

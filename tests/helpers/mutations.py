@@ -1,8 +1,18 @@
 """Random mutations of bytes, arrays and trees, for tests with damaged files."""
 
 import copy
+import os
+import resource
+import time
+import warnings
+from contextlib import contextmanager
 
 import numpy as np
+
+#: Processor seconds after which reading a small file counts as hanging; other work does not count.
+HANGING = 30
+#: Bytes that reading a small file must not use.
+MAX_MEMORY = 2e9
 
 JUNK = (
     None, True, -1, 0, 1e308, -1e-308, float("nan"), float("inf"), 10**30, "", "x", "\ud800",
@@ -13,7 +23,7 @@ JUNK = (
 def mutate_bytes(rng, data):
     """Return bytes that are truncated, or have bits flipped or blocks zeroed, doubled or lost."""
     data, n = bytearray(data), len(data)
-    start, length = int(rng.integers(n)), int(rng.integers(1, 1 + n // 4))
+    start, length = int(rng.integers(n)), int(rng.integers(1, 1 + max(1, n // 4)))
     match rng.integers(7):
         case 0:
             return bytes(data[:start])
@@ -79,3 +89,29 @@ def mutate_tree(rng, tree):
     else:
         parent[key] = JUNK[rng.integers(len(JUNK))]
     return tree
+
+
+def seeds(default):
+    """Return the seeds of the mutations of one input.
+
+    CAMERAPOSE_MUTATIONS in the environment sets their number, CAMERAPOSE_MUTATION_SEED the first.
+    """
+    first = int(os.environ.get("CAMERAPOSE_MUTATION_SEED", 0))
+    return range(first, first + int(os.environ.get("CAMERAPOSE_MUTATIONS", default)))
+
+
+@contextmanager
+def limits(what):
+    """Fail if the context takes too much time or memory."""
+    began, before = time.process_time(), _peak()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    assert time.process_time() - began < HANGING, f"{what} hangs"
+    after = _peak()
+    assert after < MAX_MEMORY or after == before, f"{what} uses {after / 1e9:.1f} GB"
+
+
+def _peak():
+    """Return the largest memory of this process so far, in bytes."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

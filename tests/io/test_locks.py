@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 
 import pytest
 
 from camerapose.io import locks
-from camerapose.io.locks import FolderInUse, lock_folder
+from camerapose.io.locks import FolderInUse, lock_folder, private_folder, remove_private_folders
 
 HOLD = """
 import sys
@@ -101,3 +103,94 @@ def test_file_system_without_locks(tmp_path, monkeypatch):
 def test_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError), lock_folder(tmp_path / "absent"):
         pass
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+PRIVATE = """
+from camerapose.io.locks import private_folder
+with private_folder("page") as folder:
+    (folder / "photo.png").touch()
+    print(folder, flush=True)
+    input()
+"""
+
+
+def test_private_folders_of_killed_processes_are_removed(temporary):
+    """Not those of running processes."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PRIVATE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env=os.environ | {"TMPDIR": str(temporary)},
+        ) for _ in range(2)
+    ]  # fmt: skip
+    killed, running = (temporary / process.stdout.readline().strip() for process in processes)
+    assert killed.stat().st_mode & 0o077 == 0
+    processes[0].kill()
+    processes[0].wait()
+    with private_folder("gradio") as own:
+        assert sorted(temporary.iterdir()) == sorted([running, own])
+        assert (running / "photo.png").exists()
+    processes[1].communicate("\n")
+    assert not list(temporary.iterdir())
+
+
+def test_other_folders_are_not_removed(temporary):
+    def folder(name, age=0.0, file=None):
+        path = temporary / name
+        path.mkdir()
+        if file:
+            (path / file).touch()
+        os.utime(path, (time.time() - age,) * 2)
+        return path
+
+    week = 7 * 24 * 3600.0
+    kept = [
+        folder("camerapose-new45678"),  # of a process that does not have its lock yet
+        folder("camerapose-page-content1", week, "photo.png"),
+        folder("camerapose-results", week, locks.NAME),  # of a killed prediction
+        folder("camerapose-page-results-of-monday", week, locks.PRIVATE_LOCK),
+        folder("elsewhere", week, locks.PRIVATE_LOCK),
+    ]
+    (temporary / "camerapose-link1234").symlink_to(kept[-1])
+    folder("camerapose-old45678", week)
+    folder("camerapose-page-killed12", 0.0, locks.PRIVATE_LOCK)
+    remove_private_folders(temporary)
+    assert set(temporary.iterdir()) == {*kept, temporary / "camerapose-link1234"}
+
+
+def test_processes_that_start_together_keep_their_private_folders(temporary):
+    lost = []
+
+    def work():
+        for i in range(10):
+            with private_folder("page") as folder:
+                (folder / "photo.png").touch()
+                dead = temporary / f"camerapose-page-{threading.get_ident() % 10**6:06}{i:02}"
+                dead.mkdir(exist_ok=True)
+                (dead / locks.PRIVATE_LOCK).touch()
+                remove_private_folders(temporary)
+                lost.extend([folder] * (not (folder / "photo.png").exists()))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    remove_private_folders(temporary)
+    assert not lost and not list(temporary.iterdir())
+
+
+def test_private_folder_that_a_thread_still_uses_is_removed_later(temporary, monkeypatch):
+    with private_folder("page") as folder:
+        (folder / "photo.png").touch()
+        monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
+    monkeypatch.undo()
+    assert folder.exists()
+    remove_private_folders(folder.parent)
+    assert not folder.exists()

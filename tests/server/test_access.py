@@ -15,14 +15,11 @@ from PIL import Image
 from camerapose.infer import pipeline
 from camerapose.infer.lift import lift
 from camerapose.infer.options import PredictOptions
-from camerapose.io.locks import NAME as LOCK
-from camerapose.io.locks import lock_folder
 from camerapose.io.source import Source
 from camerapose.server import jobs as jobs_module
 from camerapose.server.access import PASSWORD, HostCheck, Sessions, authentication
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import ServerLimits
-from camerapose.server.serve import PREFIX, _remove_abandoned
 from camerapose.view.report import write_report
 
 
@@ -273,16 +270,3 @@ class TestTimeLimit:
 def test_ranges(value):
     with pytest.raises(ValueError, match="require above 0"):
         ServerLimits(max_job_minutes=value)
-
-
-def test_folders_of_killed_servers_are_removed(tmp_path):
-    """Not those of running servers, nor of other programs."""
-    names = ("killed", "running", "other")
-    folders = [tmp_path / f"{PREFIX}{name}" for name in names]
-    for folder in folders:
-        folder.mkdir()
-        (folder / "photo.png").touch()
-    (folders[0] / LOCK).write_text("process 1")
-    with lock_folder(folders[1]):
-        _remove_abandoned(tmp_path)
-        assert [folder.exists() for folder in folders] == [False, True, True]

@@ -216,3 +216,13 @@ def test_no_result_is_left_that_nobody_can_open(jobs, photo, tmp_path):
     Image.new("RGB", SIZE, "black").save(photo)
     work.run(str(photo))  # no person
     assert not list(tmp_path.glob("results-*"))
+
+
+def test_predictions_end_when_the_server_stops(jobs, photo, tmp_path):
+    work = jobs()
+    with pytest.raises(ValueError, match="the server is stopping"):
+        work.run(str(photo), report=lambda part, text: work.stopped.set())
+    assert not list(tmp_path.glob("results-*"))
+    with pytest.raises(ValueError, match="the server is stopping"):  # one that waited
+        work.run(str(photo))
+    assert work.stop(1.0) == 0

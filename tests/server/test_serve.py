@@ -79,6 +79,82 @@ def test_through_gradio(server, photo, tmp_path):
     }
 
 
+@pytest.mark.filterwarnings("ignore:::gradio")
+def test_upload_of_a_program_survives_another_session_with_the_same_file(server, photo, tmp_path):
+    """A program registers its upload when the prediction starts, which may be much later."""
+    import httpx
+    from gradio_client import Client, handle_file
+
+    with photo.open("rb") as content:
+        answer = httpx.post(f"{server.address}gradio_api/upload", files={"files": content})
+    (mine,) = answer.json()
+    other = Client(server.address, verbose=False, download_files=str(tmp_path / "other"))
+    other.predict(handle_file(photo), 1, 0, False, api_name="/predict")
+    other.close()
+    wait(lambda: [str(path) for path in server.folder.rglob(photo.name)] == [mine], "the deletion")
+    client = Client(server.address, verbose=False, download_files=str(tmp_path / "got"))
+    upload = {"path": mine, "meta": {"_type": "gradio.FileData"}}
+    assert "1 pose" in client.predict(upload, 1, 0, False, api_name="/predict")[0]["value"]
+    client.close()
+    wait(lambda: not Path(mine).exists(), "the deletion with its own session")
+
+
+STUCK = """
+import sys, time
+import camerapose.server.serve
+from camerapose.cli.main import main
+from camerapose.server import jobs
+
+camerapose.server.serve.load_detector = lambda *arguments, **options: None
+port, weights, checks = sys.argv[1:]
+
+def predict(source, out, options, *, log, check):
+    out.mkdir(parents=True)
+    print("predicting", flush=True)
+    while True:
+        time.sleep(0.05)
+        if checks == "checks":
+            check()
+
+jobs.predict = predict
+sys.exit(main(["serve", "--port", port, "--weights", weights, "--threads", "1"]))
+"""
+
+
+@pytest.mark.parametrize("checks", ["checks", "does not check"])
+def test_stops_while_a_prediction_is_running(graph, photo, tmp_path, checks):
+    """SIGTERM ends it within seconds, also if the prediction does not notice."""
+    pytest.importorskip("gradio", reason='no Gradio: pip install "camerapose[serve]"')
+    from gradio_client import Client, handle_file
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "tmp").mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}
+    server = subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(port), str(graph), checks],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=environment | {"TMPDIR": str(tmp_path / "tmp")},
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None and "serving" in server.stdout.readline()
+        client = Client(f"http://127.0.0.1:{port}", verbose=False)
+        job = client.submit(handle_file(photo), 1, 0, False, api_name="/predict")
+        assert server.stdout.readline() == "predicting\n"
+        server.terminate()
+        output, _ = server.communicate(timeout=30)
+    finally:
+        server.kill()
+    assert server.returncode == 0 and "Traceback" not in output
+    assert "stopped, uploads and results deleted" in output
+    assert ("predictions abandoned: 1" in output) == (checks == "does not check")
+    assert not list((tmp_path / "tmp").glob("camerapose-*"))
+    if checks == "checks":
+        assert "the server is stopping" in str(job.exception(timeout=5))
+    client.close()
+
+
 def test_pages_keep_a_connection(server):
     """Without it, the end of a session is never noticed."""
     place = server.address.partition("//")[2].strip("/")
@@ -129,7 +205,7 @@ def test_shared_temporary_folder_of_another_user(tmp_path):
     (tmp_path / "gradio").write_text("a file, which cannot be used as a folder")
     code = (
         "import os\n"
-        "from camerapose.server.page import import_gradio\n"
+        "from camerapose.server.uploads import import_gradio\n"
         "import_gradio()\n"
         "from gradio import route_utils\n"
         "print(route_utils.DEFAULT_TEMP_DIR)\n"

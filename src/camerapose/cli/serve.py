@@ -1,5 +1,7 @@
 """The command `camerapose serve`."""
 
+import os
+import sys
 from typing import Annotated
 
 from tyro.conf import arg
@@ -45,7 +47,11 @@ def serve(
         raise ValueError(f"--port is {port}; require 1 to 65535")
     from camerapose.infer.options import PredictOptions
     from camerapose.server.serve import serve as run
+    from camerapose.server.uploads import remove_default_folder
 
     options = PredictOptions(weights, detector, model, device, threads)
-    run(options, host=host, port=port, limits=limits, browser=browser, names=names)
+    if run(options, host=host, port=port, limits=limits, browser=browser, names=names):
+        remove_default_folder()
+        sys.stdout.flush()
+        os._exit(0)  # Python would wait for the threads of abandoned predictions
     return 0

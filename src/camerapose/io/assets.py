@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from camerapose.io.files import make_folder, write_bytes
-from camerapose.io.locks import NAME, lock_cache
+from camerapose.io.locks import NAME, lock_cache, private_folder
 
 
 class Package(NamedTuple):
@@ -140,8 +140,8 @@ def _download_package(package: Package) -> None:
         f"downloading {package.spec} with {package.tool} "
         f"(about {package.size} MB, {package.licence})"
     )
-    with tempfile.TemporaryDirectory(prefix="camerapose-") as folder:
-        archive = _download(package, Path(folder))
+    with private_folder("download") as folder:
+        archive = _download(package, folder)
         wanted = {name: a for name, a in ASSETS.items() if a.package == package}
         for name, content in _extract(archive, wanted).items():
             _store(cache_dir() / name, content)

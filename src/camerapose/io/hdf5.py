@@ -70,15 +70,19 @@ def open_hdf5(path: Path) -> Iterator[Hdf5]:
     """Open an HDF5 file for reading.
 
     Raises:
-        ValueError: h5py is not installed; the message names the package.
+        ValueError: h5py is not installed; the message names the package. Or, in the context, the
+            file is damaged.
         OSError: the file is not HDF5.
     """
     try:
         import h5py
     except ModuleNotFoundError:
         raise ValueError(f'reading {path} requires h5py: pip install "camerapose[data]"') from None
-    with h5py.File(path, "r") as file:
-        yield Hdf5(file)
+    try:
+        with h5py.File(path, "r") as file:
+            yield Hdf5(file)
+    except RuntimeError as error:  # h5py's, for damaged structures in the file
+        raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def _member(group: Any, name: str) -> Any:

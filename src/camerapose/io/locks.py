@@ -3,12 +3,16 @@
 import contextlib
 import errno
 import os
+import re
+import shutil
 import socket
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from camerapose.io.files import make_folder
+from camerapose.io.files import ABANDONED, make_folder
 
 try:
     import fcntl
@@ -17,6 +21,9 @@ except ModuleNotFoundError:  # Windows
 
 #: File in a folder that is in use.
 NAME = ".camerapose.lock"
+#: File in a private folder, whose process holds its lock.
+PRIVATE_LOCK = ".camerapose-private.lock"
+_PRIVATE = re.compile(r"camerapose-([a-z]+-)?[a-z0-9_]{8}")
 #: Errors of file systems without locks, where none is used.
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -142,3 +149,43 @@ def lock_cache(
     """
     with lock_folder(make_folder(folder), name=name, waiting=waiting):
         yield
+
+
+@contextlib.contextmanager
+def private_folder(purpose: str) -> Iterator[Path]:
+    """Provide a temporary folder that only this user can access; remove it at the end.
+
+    Those that killed processes of this user left are removed first.
+
+    Args:
+        purpose: part of the name, camerapose-PURPOSE-RANDOM; letters.
+    """
+    remove_private_folders(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"camerapose-{purpose}-"))
+    try:
+        with lock_folder(folder, name=PRIVATE_LOCK):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():  # a thread is writing: another process removes it
+            with contextlib.suppress(OSError):
+                (folder / PRIVATE_LOCK).touch()
+
+
+def remove_private_folders(parent: Path) -> None:
+    """Remove the private folders of this user whose processes were killed.
+
+    A process holds the lock of its folder, which the operating system releases at its end. Before
+    it has the lock, its folder is empty; such folders are removed after a day.
+    """
+    for folder in parent.glob("camerapose-*"):
+        with contextlib.suppress(OSError):
+            status = folder.lstat()
+            own = os.name == "nt" or status.st_uid == os.getuid()
+            if not own or folder.is_symlink() or not _PRIVATE.fullmatch(folder.name):
+                continue
+            if (folder / PRIVATE_LOCK).exists():
+                with lock_folder(folder, name=PRIVATE_LOCK):  # not if its process runs
+                    shutil.rmtree(folder)
+            elif time.time() - status.st_mtime > ABANDONED:
+                folder.rmdir()

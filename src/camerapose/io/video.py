@@ -68,9 +68,11 @@ def video_frames(
             declared = index * period if decoded.time is None else float(decoded.time)
             time = declared if declared > time else time + period
             start = time if index == 0 else start
+            image = _rgb(decoded, aspect, check) if index in wanted else None
+            if image is None and index in wanted:
+                continue
             check.add_frame(time, decoded)
-            if index in wanted:
-                image = display.to_rgb(decoded, aspect)
+            if image is not None:
                 yield Frame(index, time - start, image, f"{path.stem}_{index:06d}")
             index += 1
             limits.check_frames(path, index)
@@ -117,9 +119,23 @@ def read_still(path: Path, limits: Limits, form: str = "rgb24") -> np.ndarray:
     with _open(path, limits) as container:
         check = Completeness(1.0)
         for decoded in decode(container, check):
-            return display.to_rgb(decoded) if form == "rgb24" else decoded.to_ndarray(format=form)
+            if form != "rgb24":
+                return decoded.to_ndarray(format=form)
+            if (image := _rgb(decoded, 1.0, check)) is not None:
+                return image
     reason = check.errors[0] if check.errors else "no frame"
     raise ValueError(f"{path} cannot be read as an image: {reason}")
+
+
+def _rgb(decoded: Any, aspect: float, check: Completeness) -> np.ndarray | None:
+    """Return a frame as RGB; None, which `check` notes, if a damaged file gave it an odd format."""
+    import av
+
+    try:
+        return display.to_rgb(decoded, aspect)
+    except av.error.FFmpegError as error:
+        check.add_error(f"a frame cannot be converted, FFmpeg: {error.strerror or error}")
+        return None
 
 
 def main_stream(container: Any) -> Any:

@@ -17,13 +17,13 @@ class TimeLimitReached(ValueError):
 
 
 class JobClock:
-    """Ends a prediction at its time limit, or when its visitor has left.
+    """Ends a prediction at its time limit, or for a reason such as that its visitor has left.
 
     Reading ends earlier, so that there is time for the results of what was read.
 
     Args:
         minutes: time limit of the whole prediction.
-        is_closed: whether the visitor has left.
+        ended: returns why the prediction is not required any more; None while it is.
 
     Attributes:
         cut: where reading ended, if it ended early.
@@ -32,11 +32,11 @@ class JobClock:
     def __init__(
         self,
         minutes: int | float,
-        is_closed: Callable[[], bool],
+        ended: Callable[[], str | None],
         progress: JobProgress | None = None,
     ):
         self._progress = progress
-        self._began, self._minutes, self._is_closed = time.monotonic(), minutes, is_closed
+        self._began, self._minutes, self._ended = time.monotonic(), minutes, ended
         self._reading, self.cut = True, ""
 
     def __call__(self) -> None:
@@ -51,10 +51,10 @@ class JobClock:
 
         Raises:
             TimeLimitReached: the limit is reached.
-            ValueError: the visitor has left.
+            ValueError: the prediction is not required any more.
         """
-        if self._is_closed():
-            raise ValueError("the page was closed")
+        if (reason := self._ended()) is not None:
+            raise ValueError(reason)
         if self._elapsed() > 1:
             raise TimeLimitReached(f"the time limit of {self._minutes:g} minutes was reached")
 

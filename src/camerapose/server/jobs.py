@@ -15,7 +15,7 @@ from camerapose.infer.pipeline import predict
 from camerapose.io.assets import asset
 from camerapose.io.files import make_folder
 from camerapose.io.frames import IncompleteInput
-from camerapose.io.locks import NAME as LOCK
+from camerapose.io.locks import PRIVATE_LOCK as LOCK
 from camerapose.io.source import Source
 from camerapose.server.clock import JobClock, TimeLimitReached
 from camerapose.server.limits import ServerLimits, check_upload, frame_limit
@@ -111,8 +111,7 @@ class Jobs:
         if not file:
             raise ValueError("no file; upload an image or a video first")
         path = self.register(file, visitor)
-        if self.is_closed(visitor):
-            raise ValueError("the page was closed")
+        self._check_required(visitor)
         self._check_space(visitor)
         source = check_upload(path, self.limits)
         end, cut = frame_limit(source, self.limits) if source.is_video else (None, "")
@@ -122,12 +121,11 @@ class Jobs:
         with self._lock:
             self._made.setdefault(visitor, set()).add(out.parent)
         lines = [cut] if cut else []
-        clock = JobClock(self.limits.max_job_minutes, lambda: self.is_closed(visitor), progress)
+        clock = JobClock(self.limits.max_job_minutes, lambda: self._ending(visitor), progress)
         kept = False
         try:
             self._predict(source, out, options, clock, lines)
-            if self.is_closed(visitor):  # nobody has received the address
-                raise ValueError("the page was closed")
+            self._check_required(visitor)  # otherwise nobody receives the address
             kept = True
         finally:
             if not kept:
@@ -160,6 +158,30 @@ class Jobs:
     def is_closed(self, visitor: str) -> bool:
         """Return whether a visitor has closed the page."""
         return visitor in self._ended
+
+    def stop(self, seconds: float) -> int:
+        """Stop all predictions and the deletion of expired files.
+
+        Returns:
+            Number of predictions that have not stopped after some seconds.
+        """
+        self.stopped.set()
+        end = time.monotonic() + seconds
+        while self._running and time.monotonic() < end:
+            time.sleep(0.05)
+        with self._lock:
+            return sum(self._running.values())
+
+    def _ending(self, visitor: str) -> str | None:
+        """Return why the predictions of a visitor end; None if they do not."""
+        if self.stopped.is_set():
+            return "the server is stopping; try again later"
+        return "the page was closed" if self.is_closed(visitor) else None
+
+    def _check_required(self, visitor: str) -> None:
+        """Raise ValueError if a prediction is not required any more."""
+        if (reason := self._ending(visitor)) is not None:
+            raise ValueError(reason)
 
     def register(self, file: str, visitor: str) -> Path:
         """Assign an upload to a visitor, whose session deletes it at its end.
@@ -239,7 +261,7 @@ class Jobs:
     def _delete(self, visitor: str) -> None:
         own = self._upload_folders(visitor)
         self._uploads.pop(visitor, None)
-        # Gradio names folders after their content: the same file of two visitors exists once.
+        # A program may pass the path of an upload of another session.
         shared = {folder for other in self._uploads for folder in self._upload_folders(other)}
         for folder in own:
             if folder not in shared:

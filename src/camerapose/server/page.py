@@ -1,16 +1,12 @@
 """Layout of the web page: inputs on the left, results on the right, 3D below."""
 
-import atexit
-import os
-import shutil
-import sys
-import tempfile
 from typing import Any
 
 from camerapose.io.recognise import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from camerapose.server.jobs import EVERYONE, LARGEST, LONGEST, Jobs
 from camerapose.server.limits import MAX_PEOPLE
 from camerapose.server.results import Result
+from camerapose.server.uploads import import_gradio
 
 CSS = """
 footer {display: none !important}
@@ -74,30 +70,6 @@ def build(jobs: Jobs) -> Any:
         # Only with such an event do pages keep the connection that `Sessions` observes.
         page.unload(lambda: None)
     return page
-
-
-def import_gradio() -> Any:
-    """Import Gradio with downloads disabled.
-
-    Raises:
-        ValueError: it is not installed.
-    """
-    os.environ.setdefault("HF_HUB_OFFLINE", "True")
-    # Gradio keeps the folder that it reads when it is imported; its default is shared by all users.
-    private = None
-    if "GRADIO_TEMP_DIR" not in os.environ and "gradio" not in sys.modules:
-        private = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="camerapose-")
-        atexit.register(shutil.rmtree, private, ignore_errors=True)
-    try:
-        import gradio
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f'the page requires {error.name}; run pip install "camerapose[serve]"'
-        ) from None
-    finally:
-        if private is not None:
-            del os.environ["GRADIO_TEMP_DIR"]
-    return gradio
 
 
 def _inputs(gradio: Any) -> tuple[list[Any], Any, Any]:

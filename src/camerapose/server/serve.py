@@ -4,28 +4,23 @@ Nothing is loaded from or sent to other computers: no fonts, scripts or statisti
 results are in one private folder, which is deleted at the end.
 """
 
-import os
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from camerapose.infer.detection import load_detector
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
-from camerapose.io.locks import NAME as LOCK
-from camerapose.io.locks import lock_folder
 from camerapose.server.access import PASSWORD, HostCheck, Sessions, authentication
 from camerapose.server.jobs import Jobs
 from camerapose.server.limits import MAX_WAITING, ServerLimits
-from camerapose.server.page import CSS, build, import_gradio
+from camerapose.server.page import CSS, build
+from camerapose.server.uploads import import_gradio, upload_folder
 
-#: First part of the names of folders with uploads and results.
-PREFIX = "camerapose-page-"
+#: Seconds for which the end of the server waits for predictions to stop.
+STOP_SECONDS = 3.0
 #: Addresses that other computers cannot reach.
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -39,7 +34,7 @@ def serve(
     browser: bool = False,
     names: Sequence[str] = (),
     log: Callable[[str], None] = print,
-) -> None:
+) -> int:
     """Serve the page until it is interrupted (Ctrl-C or SIGTERM).
 
     `limits.workers` predictions run at a time. With CAMERAPOSE_PASSWORD in the environment,
@@ -55,6 +50,9 @@ def serve(
         names: names under which visitors reach the server, for example through a reverse proxy.
         log: called with each line of the log.
 
+    Returns:
+        Number of predictions that were abandoned; their threads continue, see `open_page`.
+
     Raises:
         ValueError: Gradio is not installed, or an option cannot be used.
         OSError: the port is in use, or a model cannot be downloaded.
@@ -63,21 +61,36 @@ def serve(
     # Report unusable weights and download models now instead of for the first visitor.
     Predictor(options.weights, device=options.device, threads=options.threads)
     load_detector(options, consecutive=True)
-    with open_page(host, port, options, limits, browser=browser, names=names) as address:
-        log(f"serving camerapose at {address} (Ctrl-C to stop)")
-        if host not in LOCAL:
-            log(
-                f"no encryption{'' if authentication() else ' or password'}: anyone who can reach "
-                f"{host} can {'try to ' if authentication() else ''}use the page; set {PASSWORD}, "
-                "and use a reverse proxy with encryption"
-            )
-        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            log("stopped, uploads and results deleted")
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+    left: list[int] = []
+    previous = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with open_page(host, port, options, limits, browser=browser, names=names,
+                       abandoned=left.append) as address:  # fmt: skip
+            log(f"serving camerapose at {address} (Ctrl-C to stop)")
+            if host not in LOCAL:
+                log(_exposure(host))
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                for number in (signal.SIGTERM, signal.SIGINT):  # it is stopping
+                    signal.signal(number, signal.SIG_IGN)
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), previous, strict=True):
+            signal.signal(number, handler)
+    unfinished = f"; predictions abandoned: {left[0]}" if any(left) else ""
+    log(f"stopped, uploads and results deleted{unfinished}")
+    return sum(left)
+
+
+def _exposure(host: str) -> str:
+    """Return a warning about a server that other computers can reach."""
+    protected = bool(authentication())
+    return (
+        f"no encryption{'' if protected else ' or password'}: anyone who can reach {host} can "
+        f"{'try to ' if protected else ''}use the page; set {PASSWORD}, and use a reverse proxy "
+        "with encryption"
+    )
 
 
 @contextmanager
@@ -89,20 +102,20 @@ def open_page(
     *,
     browser: bool = False,
     names: Sequence[str] = (),
+    abandoned: Callable[[int], None] = lambda number: None,
 ) -> Iterator[str]:
     """Serve the page during the context; yield its address.
+
+    At the end, predictions are told to stop. Those that do not for `STOP_SECONDS` are abandoned:
+    their files are deleted, but their threads continue.
 
     Args:
         options: options of all predictions, see `Jobs`.
         names: names under which visitors reach the server, see `HostCheck`.
+        abandoned: called at the end with the number of abandoned predictions.
     """
-    _remove_abandoned(Path(tempfile.gettempdir()))
-    with (
-        tempfile.TemporaryDirectory(prefix=PREFIX) as folder,
-        lock_folder(folder),
-        _upload_folder(folder),
-    ):
-        jobs = Jobs(Path(folder), options, limits)
+    with upload_folder() as folder:
+        jobs = Jobs(folder, options, limits)
         page = build(jobs)
         page.queue(max_size=MAX_WAITING, default_concurrency_limit=limits.workers)
         expiry = threading.Thread(target=jobs.delete_expired_until_stopped, daemon=True)
@@ -110,19 +123,13 @@ def open_page(
         try:
             yield _launch(page, host, port, browser, jobs, names)
         finally:
-            page.close(verbose=False)
-            jobs.stopped.set()
+            server = getattr(page, "server", None)  # None if it has not started
+            if server is not None:
+                server.should_exit = True  # accept no further visitors
+            running = jobs.stop(STOP_SECONDS)
+            page.close(verbose=False)  # waits for the connections of pages, at most 5 seconds
             expiry.join()
-
-
-def _remove_abandoned(parent: Path) -> None:
-    """Remove the uploads and results of this user's servers that were killed."""
-    for folder in parent.glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            own = os.name == "nt" or folder.lstat().st_uid == os.getuid()
-            if own and not folder.is_symlink() and (folder / LOCK).exists():
-                with lock_folder(folder):  # not if its server runs
-                    shutil.rmtree(folder)
+            abandoned(running)
 
 
 def _launch(
@@ -151,17 +158,3 @@ def _launch(
             "belong to this computer; choose others with --host and --port"
         ) from error
     return address
-
-
-@contextmanager
-def _upload_folder(folder: str) -> Iterator[None]:
-    """Let Gradio store uploads in a folder during the context."""
-    previous = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    try:
-        yield
-    finally:
-        if previous is None:
-            del os.environ["GRADIO_TEMP_DIR"]
-        else:
-            os.environ["GRADIO_TEMP_DIR"] = previous
