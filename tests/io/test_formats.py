@@ -556,6 +556,16 @@ class TestRig:
         assert down[0] == pytest.approx(0, abs=1e-9) and abs(down[1]) < 0.2
         np.testing.assert_allclose(feet[2], upright.as_matrix()[2], atol=1e-9)
 
+    def test_ends_are_above_the_floor(self):
+        """As far as their joints are; a bone that is above it is not turned."""
+        bones = Rotation.from_euler("yx", [[30, 0], [30, 40], [30, 90], [0, 10]], degrees=True)
+        height, tip = np.array([0.1, 0.1, 0.05, -0.2]), np.array([0.0, -0.05, 0.2])
+        raised = _rig._above_floor(bones.as_matrix(), tip, height)
+        np.testing.assert_allclose(raised[0], bones.as_matrix()[0])
+        ends = height + (raised @ tip)[:, 1]
+        np.testing.assert_allclose(ends, [0.05, 0, 0, -0.2], atol=1e-9)
+        np.testing.assert_allclose(np.linalg.det(raised), 1)
+
     def test_smallest_turns(self):
         random = np.random.default_rng(0)
         a, b = (_rig._unit(random.normal(size=(50, 3))) for _ in range(2))

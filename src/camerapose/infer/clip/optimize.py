@@ -11,6 +11,7 @@ from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.infer.clip.camera import with_pose3d
 from camerapose.infer.clip.contacts import detect_contacts
+from camerapose.infer.clip.floor import lowest_level
 from camerapose.infer.clip.measurements import (
     PersonRows,
     body_lengths,
@@ -234,12 +235,14 @@ class _Shot:
             for w, m in zip(problem.windows, motions, strict=True)
         ]
         if not known:
-            heights, amounts = [], []
+            heights = []
             for w, m in zip(windows, motions, strict=True):
                 feet = joint_geometry(w, m, self.shared, self.body).joints
-                heights.append((w.ankle - feet[:, list(self.body.ankles)] @ self.shared.up).ravel())
-                amounts.append(w.contact.ravel())
-            self.shared.floor = _weighted_median(np.concatenate(heights), np.concatenate(amounts))
+                heights.append(w.ankle - feet[:, list(self.body.ankles)] @ self.shared.up)
+            amounts = np.concatenate([w.contact for w in windows])
+            level, self.shared.floor = lowest_level(np.concatenate(heights), amounts)
+            parts = np.split(level, np.cumsum([len(w.times) for w in windows])[:-1])
+            windows = [w.with_contact(w.contact * on) for w, on in zip(windows, parts, strict=True)]
         return replace(problem, windows=windows)
 
     def _trajectory(self, index: int) -> Motion:
@@ -371,9 +374,3 @@ def _blended(before: Motion, after: Motion, start: int) -> Motion:
         mix(before.log_distance, after.log_distance),
         direction / np.linalg.norm(direction, axis=-1, keepdims=True),
     )
-
-
-def _weighted_median(values: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"]) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weight[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)]) if len(values) else 0.0

@@ -43,6 +43,8 @@ class Weights:
     """Standard deviation of the height of a foot in contact, metres."""
     floor_time: float = 0.5
     """Its time constant, seconds; a longer stance counts once."""
+    below_floor: float = 0.03
+    """Standard deviation of the height of feet below the floor, metres."""
     upright: float = 0.1
     """Standard deviation of the lean of a straight body, radians."""
     upright_time: float = 1.0
@@ -512,22 +514,32 @@ def _add_floor(
     system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights,
     jacobians: np.ndarray,
 ) -> None:  # fmt: skip
-    """Feet in contact are on the floor; robust, since people also stand on steps and objects."""
+    """Feet in contact are on the floor, and no foot is below it.
+
+    The former is robust, since people also stand on steps and objects, the latter less so.
+    """
     basis = tangents(shared.up)
     for foot, joint in enumerate(body.ankles):
         place = shape.joints[:, joint]
-        residual = (place @ shared.up + shared.floor - window.ankle) / weights.floor
-        amount = stance_share(window.times, window.contact[:, foot], weights.floor_time)
-        robust = weights.robust
-        system.cost += float((amount * robust * np.log1p(residual**2 / robust)).sum()) / 2
-        weight = np.sqrt(amount / (1 + residual**2 / robust))
-        scale = (weight / weights.floor)[:, None]
-        local = np.einsum("k,tkn->tn", shared.up, jacobians[foot]) * scale
+        height = place @ shared.up + shared.floor - window.ankle
+        by_pose = np.einsum("k,tkn->tn", shared.up, jacobians[foot])
         by_shared = _by_shared(shape, body, joint, system.cross.shape[-1])
-        by_shared = np.einsum("k,tks->ts", shared.up, by_shared) * scale
-        by_shared[:, UP] = place @ basis * scale
-        by_shared[:, FLOOR] = scale[:, 0]
-        _add(system, (residual * weight)[:, None], local[:, None], by_shared[:, None])
+        by_shared = np.einsum("k,tks->ts", shared.up, by_shared)
+        by_shared[:, UP] = place @ basis
+        by_shared[:, FLOOR] = 1.0
+        amount = stance_share(window.times, window.contact[:, foot], weights.floor_time)
+        residual, robust = height / weights.floor, weights.robust
+        system.cost += float((amount * robust * np.log1p(residual**2 / robust)).sum()) / 2
+        scale = np.sqrt(amount / (1 + residual**2 / robust)) / weights.floor
+        # Below the floor: Huber's loss.
+        amount = share(window.times, weights.floor_time)
+        depth, limit = np.maximum(-height, 0) / weights.below_floor, np.sqrt(robust)
+        loss = np.where(depth < limit, depth**2, limit * (2 * depth - limit))
+        system.cost += float((amount * loss).sum()) / 2
+        below = np.sqrt(amount * np.minimum(1, limit / np.maximum(depth, limit))) * (depth > 0)
+        scale = np.hypot(scale, below / weights.below_floor)[:, None]
+        _add(system, height[:, None] * scale, (by_pose * scale)[:, None],
+             (by_shared * scale)[:, None])  # fmt: skip
 
 
 def _add_upright(

@@ -7,7 +7,7 @@ thorax) has the rotation that fits all its bones best in the least-squares sense
 exactly; the remaining rotation of another bone belongs to an additional joint at the same position
 (left_clavicle, left_hip_base), as in the hip joints of CMU's motion files. Positions are therefore
 exact. Feet and hands that a joint format lacks are added: feet are level while the shank is
-upright, hands extend the forearm.
+upright, hands extend the forearm. With a floor, they do not go below it.
 """
 
 from typing import NamedTuple
@@ -101,14 +101,14 @@ class Rig(NamedTuple):
 
 def fit(track: Track) -> Rig:
     """Return the rig of a track; frames without a pose are interpolated."""
-    return _Fit(track.interpolated(), track.skeleton).rig()
+    return _Fit(track.interpolated(), track.skeleton, track.level).rig()
 
 
 class _Fit:
     """Builds nodes and their orientations from the root outwards."""
 
-    def __init__(self, points: np.ndarray, skeleton: Skeleton):
-        self._points, self._skeleton = points, skeleton
+    def __init__(self, points: np.ndarray, skeleton: Skeleton, floor: bool):
+        self._points, self._skeleton, self._floor = points, skeleton, floor
         self._children: list[list[int]] = [[] for _ in skeleton.joints]
         for child, parent in skeleton.bones:
             self._children[parent].append(child)
@@ -148,8 +148,11 @@ class _Fit:
         """Add a joint and everything below it; `inherited` is the orientation of its parent."""
         name, children = self._skeleton.joints[joint], self._children[joint]
         if not children:
+            tip = self._tip(name)
             world = _level(inherited) if _part(name) == "ankle" else inherited
-            self._add(Node(name, parent, offset, self._tip(name)), offsets, world)
+            if self._floor:
+                world = _above_floor(world, tip, self._points[:, joint, 1])
+            self._add(Node(name, parent, offset, tip), offsets, world)
             return
         rest = [_rest(self._skeleton.joints[child]) for child in children]
         vectors = [self._points[:, child] - self._points[:, joint] for child in children]
@@ -237,6 +240,23 @@ def _level(shank: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3 3"]:
         front * np.concatenate([np.ones_like(upright), 1 - upright, np.ones_like(upright)], 1)
     )
     return smallest_rotations(front, target) @ shank
+
+
+def _above_floor(
+    world: Float[np.ndarray, "t 3 3"], tip: Float[np.ndarray, "3"], height: Float[np.ndarray, " t"]
+) -> Float[np.ndarray, "t 3 3"]:
+    """Return orientations of outermost bones whose ends are not below the floor.
+
+    Args:
+        tip: end of the bone relative to its joint, in the axes of the bone.
+        height: of the joint above the floor; the end of one below it is not raised further.
+    """
+    ends, length = world @ tip, float(np.linalg.norm(tip))
+    up = np.clip(np.maximum(ends[:, 1], np.minimum(-height, 0)), -length, length)
+    raised = _unit(ends * (1.0, 0.0, 1.0)) * np.sqrt(length**2 - up**2)[:, None]
+    raised[:, 1] = up
+    low = (up > ends[:, 1] + 1e-9)[:, None, None]
+    return np.where(low, smallest_rotations(ends / length, raised / length) @ world, world)
 
 
 def smallest_rotations(

@@ -1,0 +1,73 @@
+"""The floor of clips with people on several levels; nobody is below it."""
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from helpers.clips import WALK_FPS, steady_walk
+
+import camerapose
+from camerapose.core.camera import Camera
+from camerapose.core.joint_formats import H36M_16
+from camerapose.core.poses import Poses
+from camerapose.infer import clip
+from camerapose.infer.clip.floor import lowest_level
+from camerapose.infer.options import PredictOptions
+from camerapose.infer.postprocess import process
+from camerapose.io.source import Source
+
+HEIGHT = 1.6
+
+
+def observe(points, person):
+    """Return poses (y up, camera at `HEIGHT`, 5 m away) as seen by a level camera."""
+    n = len(points)
+    pose3d = np.float32((points - [0, HEIGHT, -5]) * [1, -1, 1])
+    camera = Camera(np.full((n, 2), 2.0, np.float32), np.zeros((n, 2), np.float32), pose3d[:, 0])
+    labels = {"person": np.full(n, person), "frame": np.arange(n), "time": np.arange(n) / WALK_FPS}
+    return Poses(
+        H36M_16, camera.project(pose3d), np.ones((n, 16), np.float32), pose3d, camera, labels=labels
+    )
+
+
+@pytest.mark.parametrize("up", [0.0, 1.5])
+def test_the_floor_is_the_lowest_level(up):
+    """Most frames are of a person on a roof."""
+    ground = observe(steady_walk(seconds=1.5), 0)
+    above = observe(steady_walk(seconds=4.0) + [-1, up, 1], 1)
+    poses, (camera,) = clip.optimize(
+        Poses.cat([ground, above]), height=0.0, static=True, focal_known=True
+    )
+    assert camera.ground.camera_height == pytest.approx(HEIGHT, abs=0.2)
+    heights = camera.ground.points(poses.pose3d)[..., 1].min(1)
+    on_roof = poses.labels["person"] == 1
+    assert np.median(heights[~on_roof]) == pytest.approx(0.08, abs=0.05)
+    assert np.median(heights[on_roof]) == pytest.approx(0.08 + up, abs=0.15)
+
+
+def test_levels():
+    heights = np.array([[2.0, 2.1], [0.1, 0.15], [0.12, 0.14], [3.0, 5.0]])
+    weight = np.array([[1.0, 1.0], [9.0, 9.0], [9.0, 9.0], [0.1, 0.0]])
+    on, height = lowest_level(heights, weight)
+    np.testing.assert_array_equal(on, heights.round() == 2)
+    assert height in (2.0, 2.1)
+
+
+def test_without_contacts_most_feet_are_above_the_floor():
+    heights = np.linspace(0, 1, 101).reshape(-1, 1)
+    on, height = lowest_level(heights, np.zeros_like(heights))
+    assert on.all() and height == pytest.approx(0.95)
+
+
+def test_sample_clip():
+    """One person stands on a roof, one walks below, one has jumped down."""
+    keypoints = files("camerapose") / "samples" / "demo_keypoints.npz"
+    lifted = camerapose.predict(str(keypoints), fps=30.0, smooth=0.0)
+    frames = (lifted.labels["frame"], lifted.labels["time"])
+    poses, ground = process(
+        lifted, Source.open(str(keypoints)), frames, PredictOptions(ground=True, smooth=1.0),
+        lambda _: None,
+    )  # fmt: skip
+    heights = ground.points(poses.pose3d)[..., 1].min(1)
+    lowest = [heights[poses.labels["person"] == person].min() for person in range(3)]
+    assert lowest[0] > 1.5 and min(lowest) > 0
