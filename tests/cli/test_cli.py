@@ -15,7 +15,9 @@ from PIL import Image
 import camerapose
 from camerapose import Predictor
 from camerapose.cli.main import COMMANDS, main
-from camerapose.cli.train import _assignment
+from camerapose.cli.parsing import parse
+from camerapose.cli.predict import predict
+from camerapose.cli.train import _assignment, train
 from camerapose.infer.options import PredictOptions
 
 
@@ -275,3 +277,24 @@ def test_every_option_of_predict_has_help(capsys):
     text = capsys.readouterr().out
     for option in dataclasses.fields(PredictOptions):
         assert f"--{option.name.replace('_', '-')}" in text
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["--export", "csv", "--export", "bvh"], ["csv", "bvh"]),
+        (["--export=csv", "-o", "result", "--export", "bvh", "trc"], ["csv", "bvh", "trc"]),
+        (["--export", "csv", "bvh", "--max-people", "2", "--export", "csv"], ["csv", "bvh"]),
+    ],
+)
+def test_repeated_list_options_are_combined(arguments, expected):
+    out = [] if "-o" in arguments else ["-o", "result"]
+    call = parse(predict, "camerapose predict", ["walk.mp4", *out, *arguments])
+    assert list(call.keywords["options"].export) == expected
+    assert call.keywords["options"].max_people == (2 if "--max-people" in arguments else 1)
+
+
+def test_repeated_settings_are_combined():
+    arguments = ["configs/quick.toml", "--set", "a=1", "-o", "run", "--set", "b=2"]
+    call = parse(train, "camerapose train", arguments)
+    assert call.keywords["set"] == ("a=1", "b=2")

@@ -1,18 +1,20 @@
-"""The option `camerapose --licences`: packages and downloaded files with their licences."""
+"""The option `camerapose --licences`: licences of packages, libraries and downloads."""
 
 import re
 from importlib import metadata
+from importlib.resources import files
 from typing import Any
 
 from camerapose.io.assets import ASSETS
 
 
 def overview() -> str:
-    """Return a table of the installed dependencies, direct and indirect, and of downloads."""
+    """Return a table of the installed dependencies, libraries in the report and downloads."""
     rows = [
         (f"{item.metadata['Name']} {item.version}", _licence(item.metadata))
         for item in dependencies()
     ]
+    rows += [(f"{library} (part of report.html)", licence) for library, licence in bundled()]
     downloads = {asset.package for asset in ASSETS.values()}
     rows += [
         (f"{package.spec} ({package.tool}, {package.size} MB, on first use)", package.licence)
@@ -20,6 +22,13 @@ def overview() -> str:
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {licence}" for name, licence in rows)
+
+
+def bundled() -> list[tuple[str, str]]:
+    """Return name with version, and licence, of the JavaScript libraries in the report."""
+    text = (files("camerapose.view.report") / "assets" / "LICENSES.txt").read_text(encoding="utf-8")
+    copyright, licence, _ = re.split(r"^\w+ under the (\w+) License:$", text, flags=re.MULTILINE)
+    return [(line.partition(" (")[0], licence) for line in copyright.splitlines() if line]
 
 
 def dependencies() -> list[metadata.Distribution]:

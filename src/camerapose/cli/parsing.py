@@ -11,6 +11,8 @@ from difflib import get_close_matches
 import tyro
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: Options with several values, in a help.
+_LISTS = r"^--[a-z-]+ \S+ \.\.\."
 #: Messages about types, in the words of a user.
 _TYPE_ERRORS = {
     r"no type matching \{None\}\|(\S+) could be instantiated from \[(.*)\]": r"expected \1, got \2",
@@ -36,6 +38,7 @@ def parse(function: Callable[..., int], name: str, arguments: list[str]) -> Call
     def deferred(*values, **options):
         return functools.partial(function, *values, **options)
 
+    arguments = _combined(arguments, deferred, name)
     errors = io.StringIO()
     try:
         with redirect_stderr(errors):
@@ -45,13 +48,45 @@ def parse(function: Callable[..., int], name: str, arguments: list[str]) -> Call
             raise
     known = _options(deferred, name)
     for argument in arguments:
-        option = argument.partition("=")[0].replace("_", "-")
-        if re.match(r"--?[a-zA-Z]", option) and option not in known:
+        option = _option(argument)
+        if option and option not in known:
             raise ValueError(
                 f"unknown option {option!r}{suggestion(option, known)}; see {name} --help"
             )
     text = _message(errors.getvalue())
     raise ValueError(f"{text[:1].lower()}{text[1:]}; see {name} --help")
+
+
+def _combined(arguments: list[str], function: Callable, name: str) -> list[str]:
+    """Return the arguments with the values of a repeated list option after its first occurrence.
+
+    `--export csv --export bvh` is the same as `--export csv bvh`; tyro would keep the last ones.
+    """
+    options = [_option(argument) for argument in arguments]
+    repeated = {o for o in options if o and options.count(o) > 1}
+    repeated &= set(_options(function, name, _LISTS)) if repeated else set()
+    lists: dict[str, list[str]] = {}
+    parts: list[list[str]] = [[]]
+    current = parts[0]
+    for argument, option in zip(arguments, options, strict=True):
+        if not option:
+            current.append(argument)
+        elif option in lists:
+            current = lists[option]
+            current += argument.split("=", 1)[1:]
+        elif option in repeated:
+            current = lists[option] = [option, *argument.split("=", 1)[1:]]
+            parts.append(current)
+        else:
+            current = [argument]
+            parts.append(current)
+    return [argument for part in parts for argument in part]
+
+
+def _option(argument: str) -> str:
+    """Return the name of an option with hyphens, or nothing for a value."""
+    known = re.match(r"--?[a-zA-Z][^=]*", argument)
+    return known.group().replace("_", "-") if known else ""
 
 
 def suggestion(given: str, known: Iterable[str]) -> str:
@@ -72,8 +107,8 @@ def _message(text: str) -> str:
     return message
 
 
-def _options(function: Callable, name: str) -> list[str]:
-    """Return all option names of a command, as listed in its help."""
+def _options(function: Callable, name: str, pattern: str = "") -> list[str]:
+    """Return the option names of a command in lines of its help that match a pattern."""
     text = io.StringIO()
     try:
         with redirect_stdout(text):
@@ -84,6 +119,6 @@ def _options(function: Callable, name: str) -> list[str]:
     return [
         option
         for line in lines
-        if line.startswith("-")
+        if line.startswith("-") and re.search(pattern, line)
         for option in re.findall(r"(?:^|, )(--?[a-z][a-z0-9-]*)", line)
     ]

@@ -18,6 +18,7 @@ def serve(
     model: Annotated[str, arg(metavar="NAME")] = "auto",
     device: Annotated[str, arg(metavar="NAME")] = "cpu",
     threads: MaybeInt = None,
+    export: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     browser: bool = False,
     names: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     limits: Annotated[ServerLimits, arg(name="")] = ServerLimits(),  # noqa: B008
@@ -39,6 +40,8 @@ def serve(
         model: model of the detector; auto: heavy for images, full for video.
         device: device of the networks: cpu, cuda, coreml, directml or openvino.
         threads: number of CPU threads; default: all cores.
+        export: formats of files for other programs that are chosen at first (default: trc, c3d,
+            bvh, gltf and csv).
         browser: open the page in the browser.
         names: names under which visitors reach this server, for example through a reverse proxy.
         limits: see the class.
@@ -49,7 +52,7 @@ def serve(
     from camerapose.server.serve import serve as run
     from camerapose.server.uploads import remove_default_folder
 
-    options = PredictOptions(weights, detector, model, device, threads)
+    options = PredictOptions(weights, detector, model, device, threads, export=export)
     if run(options, host=host, port=port, limits=limits, browser=browser, names=names):
         remove_default_folder()
         sys.stdout.flush()

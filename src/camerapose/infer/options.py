@@ -134,7 +134,7 @@ class PredictOptions:
     def __post_init__(self) -> None:
         if isinstance(self.export, str):
             raise ValueError(f"export is the text {self.export!r}; require a list of format names")
-        object.__setattr__(self, "export", tuple(self.export))
+        object.__setattr__(self, "export", tuple(dict.fromkeys(self.export)))
         _check_numbers(self)
         _check_names(self)
         find_weights(self.weights)

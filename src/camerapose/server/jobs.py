@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from camerapose.server.limits import ServerLimits, check_upload, frame_limit
 from camerapose.server.progress import JobProgress, Report
 from camerapose.server.results import PREFIX, Result, Results
 
-#: Export formats offered for download.
+#: Formats of files for other programs, unless a visitor or the options of the server choose others.
 EXPORTS = ("trc", "c3d", "bvh", "gltf", "csv")
 #: Seconds between searches for expired files, and after which uploads of no visitor are deleted.
 EXPIRY_INTERVAL, ORPHAN_SECONDS = 30.0, 60.0
@@ -42,7 +43,7 @@ class Jobs:
 
     Args:
         folder: contains all uploads and results; Gradio stores each upload in a folder of its own.
-        options: options of all predictions; visitors choose people, height, camera and floor.
+        options: options of all predictions; visitors choose people, height, camera, floor, formats.
     """
 
     def __init__(self, folder: Path, options: PredictOptions, limits: ServerLimits):
@@ -50,6 +51,7 @@ class Jobs:
         self.stopped = threading.Event()
         self.results = Results(folder)
         self._options = options
+        self.formats = options.export or EXPORTS
         self._uploads: dict[str, set[Path]] = {}
         self._made: dict[str, set[Path]] = {}
         self._lock = threading.RLock()
@@ -68,6 +70,7 @@ class Jobs:
         *,
         ground: bool = False,
         which: str = EVERYONE,
+        export: Sequence[str] | None = None,
         report: Report = _ignore,
     ) -> Result:
         """Predict the poses in an upload.
@@ -80,6 +83,7 @@ class Jobs:
             visitor: identifier of the session.
             ground: align files and report with gravity.
             which: `EVERYONE`, or the `LARGEST` or `LONGEST` visible person.
+            export: formats of files for other programs; None: `formats`.
             report: receives the progress.
 
         Raises:
@@ -94,7 +98,8 @@ class Jobs:
                 self._options, max_people=people if which == EVERYONE else 1,
                 people=None if which == EVERYONE else which,
                 height=float(height) if height else None, static_camera=static_camera,
-                export=EXPORTS, report=True, ground=ground,
+                export=self.formats if export is None else tuple(export), report=True,
+                ground=ground,
             )  # fmt: skip
             return self._run(file, options, visitor, report)
         finally:

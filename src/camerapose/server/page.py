@@ -1,7 +1,9 @@
 """Layout of the web page: inputs on the left, results on the right, 3D below."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from camerapose.io import export
 from camerapose.io.recognise import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from camerapose.server.jobs import EVERYONE, LARGEST, LONGEST, Jobs
 from camerapose.server.limits import MAX_PEOPLE
@@ -56,7 +58,7 @@ def build(jobs: Jobs) -> Any:
         ))  # fmt: skip
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):
-                inputs, button, sample = _inputs(gradio)
+                inputs, button, sample = _inputs(gradio, jobs.formats)
             with gradio.Column(scale=2, min_width=280):
                 outputs = _outputs(gradio)
                 name = gradio.Textbox(visible=False)
@@ -72,8 +74,12 @@ def build(jobs: Jobs) -> Any:
     return page
 
 
-def _inputs(gradio: Any) -> tuple[list[Any], Any, Any]:
-    """Create the inputs, in the order of `Jobs.run`, and the buttons."""
+def _inputs(gradio: Any, formats: Sequence[str]) -> tuple[list[Any], Any, Any]:
+    """Create the inputs of `run`, and the buttons.
+
+    Args:
+        formats: of files for other programs that are chosen at first.
+    """
     file = gradio.File(
         label="Video or photo", file_types=sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES),
         elem_id="upload", height=180,
@@ -92,8 +98,13 @@ def _inputs(gradio: Any) -> tuple[list[Any], Any, Any]:
         False, label="Put people upright on a floor",
         info="Corrects a tilted camera; people should stand or walk for a part of the video.",
     )  # fmt: skip
+    known = export.installed()
+    files = gradio.Dropdown(
+        [(text, name) for name, text in known.items()], value=[f for f in formats if f in known],
+        label="Files for other programs", multiselect=True, elem_id="formats",
+    )  # fmt: skip
     button = gradio.Button("Estimate the movement in 3D", variant="primary", elem_id="run")
-    return [file, people, height, static, ground, which], button, sample
+    return [file, people, height, static, ground, which, files], button, sample
 
 
 def _outputs(gradio: Any) -> list[Any]:
@@ -135,13 +146,14 @@ def _connect(
         static_camera: bool,
         ground: bool,
         which: str,
+        formats: list[str] | None,
         request: gradio.Request,
         progress: Any = gradio.Progress(),  # noqa: B008
     ) -> tuple:
         try:
             result = jobs.run(
                 file, int(people), height, static_camera, str(request.session_hash),
-                ground=ground, which=WHICH.get(which, EVERYONE),
+                ground=ground, which=WHICH.get(which, EVERYONE), export=formats,
                 report=lambda part, text: progress(part, desc=text),
             )  # fmt: skip
         except (ValueError, OSError) as error:

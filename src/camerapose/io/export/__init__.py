@@ -15,6 +15,7 @@ with tracks by identity, or, for formats about the camera,
 
 All tracks have the same frames. Poses with several definitions of a joint (`body_46`) are written
 with the joints of Human3.6M, toes and heels (`h36m_23`), unless the module has `ALL_JOINTS = True`.
+`REQUIRES = "ezc3d"` names another package's module that the format needs.
 
 Positions are upright as those programs
 expect them: x right, y up, z towards the viewer, metres, origin at the camera, which looks along
@@ -22,6 +23,7 @@ expect them: x right, y up, z towards the viewer, metres, origin at the camera, 
 to gravity, and the origin is on the floor below the camera.
 """
 
+import importlib.util
 import os
 from pathlib import Path
 from types import ModuleType
@@ -33,13 +35,25 @@ from camerapose.core.joint_formats import H36M_23
 from camerapose.core.poses import Poses
 from camerapose.io.export._tracks import Track, tracks
 
-__all__ = ["Track", "suffixes", "tracks", "write"]
+__all__ = ["Track", "installed", "suffixes", "tracks", "write"]
 
 
 def suffixes() -> dict[str, ModuleType]:
     """Return the module of every format, by the suffix of its files."""
     modules = (plugins.load("exports", name) for name in plugins.available("exports"))
     return {module.EXTENSION: module for module in modules}
+
+
+def installed() -> dict[str, str]:
+    """Return a description of every format whose packages are installed, by its name."""
+    result = {}
+    for name in plugins.available("exports"):
+        module = plugins.load("exports", name)
+        required = getattr(module, "REQUIRES", None)
+        if required is None or importlib.util.find_spec(required) is not None:
+            line = (module.__doc__ or name).splitlines()[0]
+            result[name] = line.partition(":")[0].rstrip(".")
+    return result
 
 
 def write(

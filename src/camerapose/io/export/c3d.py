@@ -24,6 +24,7 @@ from camerapose.io.export import Track
 from camerapose.io.files import AtomicFile
 
 EXTENSION = ".c3d"
+REQUIRES = "ezc3d"
 #: Length of a block, and of the header, in bytes.
 HEADER = 512
 MILLIMETRES = 1000.0

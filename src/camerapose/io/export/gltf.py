@@ -17,6 +17,7 @@ from camerapose.io.export import Track, _body, _rig
 from camerapose.io.files import write_bytes
 
 EXTENSION = ".glb"
+REQUIRES = "pygltflib"
 #: Colours of people (linear RGB).
 COLORS = (
     (0.03, 0.16, 0.45), (0.6, 0.15, 0.02), (0.03, 0.3, 0.12), (0.35, 0.06, 0.35),

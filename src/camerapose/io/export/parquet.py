@@ -7,6 +7,7 @@ from camerapose.io.export import Track, _table
 from camerapose.io.files import AtomicFile
 
 EXTENSION = ".parquet"
+REQUIRES = "pyarrow"
 #: Poses with several definitions of a joint are written as they are.
 ALL_JOINTS = True
 

@@ -18,6 +18,7 @@ from camerapose.io.export.gltf import COLORS, quaternions
 from camerapose.io.files import AtomicFile
 
 EXTENSION = ".usdc"
+REQUIRES = "pxr"
 
 
 def write_people(path: Path, people: Mapping[int, Track]) -> None:
