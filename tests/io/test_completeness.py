@@ -62,6 +62,14 @@ def count(path):
     return n, None
 
 
+def test_beginning_of_a_transport_stream_is_missing(videos, tmp_path):
+    """Decoders resume at the next packet and key frame."""
+    path = tmp_path / "a.ts"
+    path.write_bytes(videos("a.ts").read_bytes()[1483:])
+    n, error = count(path)
+    assert 0 < n < N and "begins in the middle of a packet" in str(error)
+
+
 @pytest.mark.parametrize("name", CONTAINERS)
 class TestContainers:
     def test_complete_video(self, videos, name):
@@ -77,7 +85,8 @@ class TestContainers:
 
     def test_zeros_inside(self, videos, name, tmp_path):
         content = videos(name).read_bytes()
-        start, length = int(0.4 * len(content)), int(0.2 * len(content))
+        header = max(content.find(b"movi"), 0)  # AVI files have a large one
+        start, length = header + int(0.4 * (len(content) - header)), int(0.2 * len(content))
         damaged = content[:start] + bytes(length) + content[start + length :]
         (tmp_path / name).write_bytes(damaged)
         n, error = count(tmp_path / name)

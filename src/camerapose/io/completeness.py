@@ -51,6 +51,7 @@ class Completeness:
         self._last = 0.0  # of all streams
         self._corrupt = 0
         self._clean = False
+        self._leading = 0  # damaged frames before the first clean one
 
     def add_error(self, message: str) -> None:
         """Note an error of the decoder; the first is reported."""
@@ -68,10 +69,15 @@ class Completeness:
             self._corrupt += self._clean
 
     def add_frame(self, time: float, decoded: Any) -> None:
-        """Note a decoded frame; those before the first clean one belong to an earlier key frame."""
+        """Note a decoded frame.
+
+        Damaged ones before the first clean one belong to an earlier key frame, which was cut off,
+        unless one of them is a key frame itself.
+        """
         corrupt = bool(getattr(decoded, "is_corrupt", False))
-        self._clean = self._clean or not corrupt
+        self._clean = self._clean or not corrupt or bool(getattr(decoded, "key_frame", False))
         self._corrupt += corrupt and self._clean
+        self._leading += corrupt and not self._clean
         self._times.append(time)
 
     def missing(self, path: Path, container: Any, stream: Any, stop: int) -> str | None:
@@ -82,9 +88,9 @@ class Completeness:
         """
         if self.errors:
             return self.errors[0]
-        if self._corrupt:
-            return f"{self._corrupt} damaged frames"
-        if reason := containers.damage(path):
+        if self._corrupt or not self._clean:
+            return f"{self._corrupt + self._leading} damaged frames"
+        if reason := containers.damage(path, container.format.name):
             return reason
         if self._is_short(container, stream, stop):
             return "it ends before the declared length"

@@ -20,13 +20,19 @@ _BOXES = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"
           b"sidx", b"mfra", b"emsg", b"prft", b"udta"}  # fmt: skip
 
 
-def damage(path: Path) -> str | None:
-    """Return why a file is truncated or damaged; None if it is complete or of another format."""
+def damage(path: Path, demuxer: str = "") -> str | None:
+    """Return why a file is truncated or damaged; None if it is complete or of another format.
+
+    Args:
+        demuxer: with which FFmpeg reads the file.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
         file.seek(0)
         check = _check_of(head)
+        if demuxer == "mpegts" and check is not _transport_stream:
+            return "it begins in the middle of a packet"
         return check(file, size) if check else None
 
 

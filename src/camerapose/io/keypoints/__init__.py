@@ -112,8 +112,17 @@ def files(path: str | PathLike[str]) -> list[Path]:
 
 
 def _format(content: Content) -> str | None:
-    names = (name for name in plugins.available("keypoints") if _module(name).matches(content))
-    return next(names, None)
+    return next((name for name in plugins.available("keypoints") if _matches(name, content)), None)
+
+
+def _matches(name: str, content: Content) -> bool:
+    """Return whether a file has a format; a damaged one has not what its beginning promises."""
+    try:
+        return bool(_module(name).matches(content))
+    except OSError:
+        raise
+    except Exception:
+        return False
 
 
 def _module(name: str) -> ModuleType:
@@ -169,7 +178,7 @@ def _read_folder(path: Path, paths: list[Path]) -> tuple[str, People | Poses]:
         name = name or _format(content)
         if len(paths) == 1 and name and not _per_frame(name):
             return name, _parsed(name, content)
-        if name is None or not _per_frame(name) or not _module(name).matches(content):
+        if name is None or not _per_frame(name) or not _matches(name, content):
             expected = _module(name).DESCRIPTION if name else "one file per frame"
             raise ValueError(
                 f"{file} is {content.describe()}, expected {expected} as in the other files of "
