@@ -8,7 +8,7 @@ from helpers.mocap import amc_text, amc_values, asf_text, bvh_text
 
 from camerapose.cli.main import main
 from camerapose.core.joint_formats import BODY_46, H36M_17
-from camerapose.data.datasets import anny, open_mocap
+from camerapose.data.datasets import anny, cmu_dance, open_mocap
 from camerapose.data.datasets.anny import build as anny_build
 from camerapose.data.datasets.open_mocap import build
 from camerapose.data.level_view import to_world
@@ -154,6 +154,27 @@ def test_an_interrupted_build_resumes(root, monkeypatch):
     done.clear()
     assert not (root / build.FILE).exists()
     assert open_mocap.load(root) == expected and len(done) == 1
+
+
+def test_dance_is_made_from_the_motion(root, fake_bodies, capsys):
+    """Every fifth frame of the clips that are used, upright in metres; others are ignored."""
+    for name in ("60_01", "61_02", "94_06", "135_03", "94_05", "62_01"):
+        (root / "cmu" / f"{name}.bvh").write_text(bvh_text(frames=12))
+    assert main(["data", "prepare", "cmu_dance", "--root", str(root)]) == 0
+    assert "12 poses (body_46)" in capsys.readouterr().out
+    with np.load(root / cmu_dance.FILE, allow_pickle=True) as file:
+        positions = file["positions_3d"].item()
+    names = {style: list(clips) for style, clips in positions.items()}
+    assert names == {"salsa": ["60_01", "61_02"], "indian": ["94_06"], "martial": ["135_03"]}
+    expected, step = build.read_h36m(root / "cmu" / "94_06.bvh", 24.0, first=1)
+    np.testing.assert_allclose(positions["indian"]["94_06"], expected, atol=1e-6)
+    assert step == 5 and expected.shape == (3, 17, 3)
+    head, foot = (expected[:, H36M_17.index(j), 2] for j in ("head", "left_ankle"))
+    assert (head - foot > 0.8).all()  # z up, metres
+    poses = cmu_dance.load(root)
+    assert set(poses.labels["subject"]) == {"cmu/salsa", "cmu/indian", "cmu/martial"}
+    with pytest.raises(FileNotFoundError, match="60, 61, 94 and 135"):
+        cmu_dance.load(root / "fair")
 
 
 def test_missing_and_wrong_files(tmp_path, root):

@@ -1,6 +1,7 @@
 """Make `open_mocap.npz` from motion files, clip by clip."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,25 @@ LICENCES = {
 _Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 
-def find_clips(root: Path) -> list[tuple[str, Path]]:
-    """Return name ("source/subject/clip") and file of the clips below a folder, sorted."""
+def find_clips(
+    root: Path, clips: Mapping[str, str] = CLIPS, sources: Sequence[str] = ("cmu", *OTHERS)
+) -> list[tuple[str, Path]]:
+    """Return name ("source/subject/clip") and file of the clips below a folder, sorted.
+
+    Args:
+        root: folder with one folder for each source.
+        clips: those of CMU's that are used, as `CLIPS`.
+        sources: names of folders.
+    """
     found: dict[str, Path] = {}
-    for source in ("cmu", *OTHERS):
+    for source in sources:
         folder = root / source
         paths = mocap.motion_files(folder) if folder.is_dir() and any(folder.iterdir()) else []
         for path in paths:
             name = _clip_name(source, path, folder)
             if (
                 source == "cmu"
-                and name.rpartition("/")[2] not in CLIPS.get(name.rpartition("/")[0], "").split()
+                and name.rpartition("/")[2] not in clips.get(name.rpartition("/")[0], "").split()
             ):
                 continue
             if found.setdefault(name, path) != path:
@@ -87,8 +96,7 @@ def build(root: Path) -> Path:
         part = _part(parts, name)
         if not part.exists():
             with atomic_write(part) as file:
-                is_calibration = name.startswith("cmu/") and path.suffix.lower() == ".bvh"
-                np.savez(file, **convert(path, first=int(is_calibration)))
+                np.savez(file, **convert(path, first_frame(name, path)))
     columns = [dict(np.load(_part(parts, name))) for name, _ in clips]
     counts = [len(column["frame"]) for column in columns]
     meta = [
@@ -118,6 +126,11 @@ def _part(folder: Path, name: str) -> Path:
     return folder / f"{name.replace('/', '__')}.npz"
 
 
+def first_frame(name: str, path: Path) -> int:
+    """Return the first frame to use: CMU's recordings as BVH begin with a calibration pose."""
+    return int(name.startswith("cmu/") and path.suffix.lower() == ".bvh")
+
+
 def convert(path: Path, first: int = 0) -> dict[str, Any]:
     """Return joints, root and frame numbers of a motion file at `RATE` frames per second.
 
@@ -125,13 +138,28 @@ def convert(path: Path, first: int = 0) -> dict[str, Any]:
 
     Args:
         path: the file, y up.
-        first: first frame; 1 for CMU's recordings as BVH, which begin with a calibration pose.
+        first: first frame.
+    """
+    joints, step = read_h36m(path, RATE, first)
+    root = joints[:, H36M_17.root_index]
+    relative = joints - root[:, None]
+    kept = distinct(relative)
+    return {"joints": relative[kept], "root": root[kept], "frame": first + kept * step}
+
+
+def read_h36m(path: Path, wanted: float, first: int = 0) -> tuple[Float[np.ndarray, "n 17 3"], int]:
+    """Return the joints of `h36m_17` in metres, z up, and the number of frames between two.
+
+    Args:
+        path: motion file, y up.
+        wanted: frames per second, approximately: every n-th frame of the file is kept.
+        first: first frame.
     """
     rate = AMC_RATE
     if path.suffix.lower() == ".bvh":
         seconds = mocap.read_bvh(path).seconds
-        rate = 1 / seconds if seconds else RATE
-    step = max(1, round(rate / RATE))
+        rate = 1 / seconds if seconds else wanted
+    step = max(1, round(rate / wanted))
     if first:
         points, skeleton = mocap.read_joints(path, 1, None)
         points = points[first::step]
@@ -139,11 +167,7 @@ def convert(path: Path, first: int = 0) -> dict[str, Any]:
         points, skeleton = mocap.read_joints(path, step, None)
     points = points * mocap.unit_of(points, skeleton, None, path)
     joints, _ = conversion.convert(points, np.ones(points.shape[:2]), skeleton, H36M_17)
-    joints = joints @ _Z_UP.T
-    root = joints[:, H36M_17.root_index]
-    relative = joints - root[:, None]
-    kept = distinct(relative)
-    return {"joints": relative[kept], "root": root[kept], "frame": first + kept * step}
+    return joints @ _Z_UP.T, step
 
 
 def distinct(joints: Float[np.ndarray, "n joints 3"]) -> np.ndarray:

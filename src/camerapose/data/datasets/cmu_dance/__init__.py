@@ -1,7 +1,8 @@
 """Salsa, Indian dance and martial arts of the CMU database on `anny` bodies.
 
 Files: `cmu_dance_martial.npz` (`positions_3d` = {style: {clip: (frames, 17, 3)}} in the joints of
-Human3.6M, z up) and `anny_pairs.npz` (the bodies), see docs/datasets.md.
+Human3.6M, z up), which is made from the motion files below `ROOT/cmu` if it is missing, and
+`anny_pairs.npz` (the bodies), see docs/datasets.md.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +14,18 @@ import numpy as np
 from camerapose.core.attachment import ATTACHED
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import anny
+from camerapose.data.datasets.cmu_dance import build
 from camerapose.data.level_view import level_view, to_world
 from camerapose.data.retarget import retarget
 from camerapose.io.arrays import MAX_VALUE
 from camerapose.io.pickles import numbers, read_pickled
 
-FILE = "cmu_dance_martial.npz"
+FILE = build.FILE
 
-_HOW_TO_GET = f"Give the folder of {FILE} and {anny.FILE}; docs/datasets.md describes them."
+_HOW_TO_GET = (
+    f"Give the folder of {FILE} and {anny.FILE}, or a folder with the .asf and .amc files of "
+    "subjects 60, 61, 94 and 135 of mocap.cs.cmu.edu in its subfolder cmu (docs/datasets.md)."
+)
 
 
 def load(
@@ -36,7 +41,7 @@ def load(
     skeleton are placed differently from those of the bodies.
 
     Args:
-        root: folder of both files.
+        root: folder of both files, or of the motion files from which they are made.
         frame_step: keep every n-th frame.
         seed: random seed of the choice of bodies.
         excluded: subjects of `anny` whose bodies are not used.
@@ -48,7 +53,7 @@ def load(
         FileNotFoundError: a file is missing.
         ValueError: a file has unexpected content.
     """
-    path = files(root)[0]
+    path = make(root)
     styles = read_pickled(path, "positions_3d", how_to_get=_HOW_TO_GET)
     rows, labels = [], []
     for style, clip, positions in _clips(path, styles):
@@ -85,9 +90,21 @@ def _clips(path: Path, styles: Any) -> Iterator[tuple[str, str, np.ndarray]]:
             yield str(style), str(clip), values
 
 
+def make(root: str | Path) -> Path:
+    """Return the file of a folder, after making it and the bodies, if they are missing."""
+    root = Path(root).expanduser()
+    files(root)
+    anny.make(root)
+    return root / FILE if (root / FILE).is_file() else build.build(root)
+
+
 def files(root: str | Path, **_: object) -> list[Path]:
-    """Return the files that `load` reads."""
-    path = Path(root).expanduser() / FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}. {_HOW_TO_GET}")
-    return [path, *anny.files(root)]
+    """Return the files that `load` reads, or else the motion files from which they are made."""
+    root = Path(root).expanduser()
+    path = root / FILE
+    if path.is_file():
+        return [path, *anny.files(root)]
+    clips = build.motion_clips(root)
+    if not any(clips.values()):
+        raise FileNotFoundError(f"no file {path} and no motion files. {_HOW_TO_GET}")
+    return [*(motion for found in clips.values() for _, motion in found), *anny.files(root)]
