@@ -188,13 +188,18 @@ def rendered_people(n=200):
 
 
 def test_rendered_people_are_rolled_and_zoomed_consistently():
+    """A quarter of them exactly; the others with further errors and missing joints."""
     drawn = data.draw_rendered(rendered_people(), 100, 0.5, torch.Generator().manual_seed(0))
     projected = drawn.pose3d[..., :2] / drawn.pose3d[..., 2:] * drawn.focal[:, None]
     given = drawn.confidence > 0
-    torch.testing.assert_close(drawn.pose2d[given], projected[given], atol=1e-3, rtol=1e-3)
     assert (drawn.pose2d[~given] == 0).all()
-    counts = given.sum(1)
-    assert set(counts.tolist()) == {12, 46} and 0.1 < (counts == 12).float().mean() < 0.4
+    error = (torch.linalg.vector_norm(drawn.pose2d - projected, dim=-1) * given).sum(1) / given.sum(
+        1
+    )
+    exact = error < 1e-3
+    assert 0.15 < exact.float().mean() < 0.35 and error.max() < 0.3
+    assert set(given[exact].sum(1).tolist()) == {12, 46} and not given[~exact].all(1).all()
+    assert 0.1 < (given.sum(1) <= 12).float().mean() < 0.4
 
 
 def test_shares_of_a_batch():

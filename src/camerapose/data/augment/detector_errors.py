@@ -61,9 +61,10 @@ class DetectorOptions:
     truncated: float = 0.6
     """Share of samples in which joints outside the image are missing; otherwise they are
     extrapolated with `extrapolated` times the error. Assumed."""
-    extrapolated: float = 3.0
-    """Factor of the error of joints that are unreliable or outside the image. Measured (medians
-    relative to visible joints): 2.2 of hidden joints, 7.8 outside the image."""
+    hidden: float = 2.2
+    """Factor of the error of occluded joints. Measured (median relative to visible joints): 2.2."""
+    extrapolated: float = 7.8
+    """The same for joints outside the image. Measured: 7.8."""
     informative: float = 0.75
     """Share of samples whose confidence decreases with the error's standard deviation; otherwise
     it is independent of it. Assumed; the measured rank correlation is -0.61."""
@@ -113,7 +114,7 @@ def detect(
     occluded = occluded & chance(options.occluded, rows, 1) & ~is_clean
     is_dropped = chance(0.5, rows, 1)
     is_truncated = chance(options.truncated, rows, 1)
-    level = torch.where(occluded, level * options.extrapolated, level)
+    level = torch.where(occluded, level * options.hidden, level)
     level = torch.where(inside, level, level * options.extrapolated)
     visible = provided & ~(occluded & is_dropped) & (inside | ~is_truncated)
     visible = visible & (~chance(options.missing, rows, joints) | is_clean)

@@ -39,6 +39,8 @@ HUMAN36M_FORMATS = {"h36m_16": 0.7, "h36m_17": 0.3}
 #: Rendered people: standard deviations of the roll, radians, and of the logarithm of the zoom, and
 #: share of people of whom only the limb joints are given.
 RENDERED_ROLL, RENDERED_ZOOM, RENDERED_LIMBS = 0.2, 0.2, 0.25
+#: Errors added to their detections, which a network recognises otherwise: about half of their own.
+RENDERED_ERRORS = DetectorOptions(level=0.02, outliers=0.0, swaps=0.0, missing=0.05, hidden=1.0)
 
 
 class World(NamedTuple):
@@ -239,8 +241,11 @@ def draw_rendered(poses: Poses, n: int, known: float, generator: torch.Generator
     focal = drawn.camera.focal * zoom
     is_limbs = torch.rand(n, 1, generator=generator, device=device) < RENDERED_LIMBS
     given = ~is_limbs | torch.tensor(joint_definitions.provided("limbs"), device=device)
-    confidence = torch.where(given, drawn.confidence, 0.0)
-    pose2d = torch.where(confidence[..., None] > 0, pose2d, 0.0)
+    given = given & (drawn.confidence > 0)
+    pose2d, score = detector_errors.detect(
+        pose2d, given, torch.ones_like(given), RENDERED_ERRORS, generator
+    )
+    confidence = torch.where(score > 0, drawn.confidence, 0.0)
     center = torch.zeros_like(focal)
     values = hide(known_quantities(pose3d, focal, center), known, generator)
     return Sample(pose2d, confidence, pose3d, focal, center, values)
