@@ -57,7 +57,7 @@ def draw_angles(people: list[tuple[int, Poses]]) -> Figure | None:
     figure = Figure(figsize=(width, height))
     place = {"left": 0.7 / width, "right": 1 - 0.15 / width, "bottom": 0.5 / height,
              "top": 1 - 0.45 / height, "wspace": 0.2, "hspace": 0.35}  # fmt: skip
-    grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw=place)
+    grid = figure.subplots(len(rows), columns, sharex=True, squeeze=False, gridspec_kw=place)
     for axes, (number, own, panels) in zip(grid, rows, strict=True):
         times, unit = time_axis(own)
         for ax, panel in zip(axes, panels, strict=True):
@@ -102,7 +102,8 @@ def draw_trajectories(people: list[tuple[int, Poses]]) -> Figure:
 
 def _draw_panel(ax: Axes, times: np.ndarray, panel: Panel) -> None:
     title = panel.title.removesuffix(", degrees")
-    ax.set_title(title, fontsize=9, color=TEXT, loc="left")
+    # With a height: otherwise Matplotlib measures all labels to find one.
+    ax.set_title(title, fontsize=9, color=TEXT, loc="left", y=1.02)
     _style(ax)
     moments = _with_gaps(times, times[None])[0]
     for line in panel.lines:

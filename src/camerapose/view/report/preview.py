@@ -55,7 +55,8 @@ class Preview:
         if not self._too_long:
             assert self._encoder is not None
             size = even_size(image.shape[1], image.shape[0], MAX_SIDE)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            # Without a copy of the frame.
+            frame = av.VideoFrame.from_numpy_buffer(np.require(image, requirements="CW"), "rgb24")
             small = frame.reformat(*size, format="yuv420p", interpolation="FAST_BILINEAR")
             self._encoder.write(small, time / self._slowmo)
 
