@@ -119,8 +119,8 @@ class PredictOptions:
     )
     ground: bool = False
     (
-        "align exported files, report and figures with gravity, with the origin on the floor; "
-        "implies --static-camera"
+        "align exported files, report and figures with gravity, with the origin on the floor, and "
+        "draw the floor in the overlay; implies --static-camera"
     )
     overlay: bool = False
     "also write overlay.mp4, the video with the poses drawn on it"

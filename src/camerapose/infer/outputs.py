@@ -45,8 +45,8 @@ def write_outputs(
         out: existing folder.
         images: frames for the figure of a video, by their numbers.
         preview: small copy of a video for the report.
-        plane: ground with which exported files, report and figures are aligned; None: the frame of
-            the camera.
+        plane: ground with which exported files, report and figures are aligned, and which the
+            overlay shows; None: the frame of the camera.
         check: called before each file.
 
     Returns:
@@ -67,7 +67,7 @@ def write_outputs(
         path = out / "overlay.mp4"
         write_overlay(
             poses, source, path, start=options.start, end=options.end,
-            stride=options.stride, progress=progress,
+            stride=options.stride, ground=plane, progress=progress,
         )  # fmt: skip
         written.append(path)
     check()

@@ -13,6 +13,7 @@ from PIL import Image, ImageColor, ImageDraw
 from tqdm import tqdm
 
 from camerapose.core.camera import denormalize
+from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.visibility import hidden_joints
@@ -27,6 +28,9 @@ MAX_SIDE = 1280
 DEFAULT_FPS = 30.0
 #: Colours of the trunk and of text, of outlines, and of detected joints.
 TRUNK, OUTLINE, DETECTED = "#F0F0F0", "#20242C", "#3CDC3C"
+#: Colour of the floor, RGBA; step of its grid, margin around the people, length of the segments
+#: that are drawn, and smallest depth, metres; largest extent, steps.
+FLOOR, STEP, MARGIN, SEGMENT, NEAR, EXTENT = (240, 240, 240, 110), 1.0, 1.0, 0.25, 0.3, 30
 
 
 def write_overlay(
@@ -37,6 +41,7 @@ def write_overlay(
     start: int | None = None,
     end: int | None = None,
     stride: int = 1,
+    ground: Ground | None = None,
     progress: bool = True,
 ) -> Path:
     """Write an mp4 with the projected bones of the 3D poses, and rings at the detected joints.
@@ -51,6 +56,7 @@ def write_overlay(
         start: first of the frames from which the poses were predicted.
         end: frame after the last of them.
         stride: step between them.
+        ground: floor in front of a static camera, drawn as a grid with a step of 1 m; None: none.
         path: .mp4 file, written atomically.
         progress: show a progress bar.
 
@@ -70,12 +76,15 @@ def write_overlay(
     bones = _clipped_pixels(poses, poses.reprojection) if len(poses) else None
     stds = std_pixels(poses) if len(poses) else None
     joints = _clipped_pixels(poses, poses.pose2d) if len(poses) else None
+    floor = _floor(poses, ground) if len(poses) and ground is not None else np.zeros((0, 2, 2))
     frames = source.frames(start=start, end=end, stride=stride)
     with AtomicFile(path) as temporary, av.open(str(temporary), "w", format="mp4") as file:
         encoder = VideoEncoder(file, fps, {"crf": "23", "preset": "veryfast"})
         for frame in tqdm(frames, unit="frame", desc=path.name, disable=None if progress else True):
             image, scale = _shrink(frame.image)
             draw = ImageDraw.Draw(image, "RGBA")  # blends translucent colours
+            for line in floor * scale:
+                draw.line(line.ravel().tolist(), fill=FLOOR)
             for row in rows[frame.index] if stds is not None else ():
                 _draw_std(draw, bones[row] * scale, stds[row] * scale)
             for row in rows[frame.index]:
@@ -83,6 +92,29 @@ def write_overlay(
             encoder.write(av.VideoFrame.from_image(image), frame.time)
         encoder.finish()
     return path
+
+
+def _floor(poses: Poses, ground: Ground) -> np.ndarray:
+    """Return the visible segments (n, 2, 2) of a grid on the floor below the people, pixels."""
+    focal, center = (np.median(c, axis=0) for c in (poses.camera.focal, poses.camera.center))
+    places = ground.points(np.asarray(poses.root_position, float))[:, [0, 2]]
+    low, high = np.quantile(places, 0.05, axis=0) - MARGIN, np.quantile(places, 0.95, 0) + MARGIN
+    low, high = (
+        np.floor(low / STEP),
+        np.minimum(np.ceil(high / STEP), np.floor(low / STEP) + EXTENT),
+    )
+    lines = []
+    for axis in (0, 1):
+        along = np.arange(low[axis] * STEP, high[axis] * STEP + SEGMENT / 2, SEGMENT)
+        for across in np.arange(low[1 - axis], high[1 - axis] + 1) * STEP:
+            points = np.zeros((len(along), 3))
+            points[:, 2 * axis], points[:, 2 - 2 * axis] = along, across
+            lines.append(np.stack([points[:-1], points[1:]], axis=1))
+    ends = np.concatenate(lines) - np.array([0.0, ground.camera_height, 0.0])
+    ends = ends @ ground.axes
+    ends = ends[(ends[..., 2] > NEAR).all(1)]
+    plane = ends[..., :2] / ends[..., 2:] * focal + center
+    return _clipped_pixels(poses[:1], plane.reshape(1, -1, 2)).reshape(-1, 2, 2)
 
 
 def _draw_std(draw: ImageDraw.ImageDraw, points: np.ndarray, radii: np.ndarray) -> None:

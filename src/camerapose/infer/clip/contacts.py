@@ -5,8 +5,13 @@ from jaxtyping import Float
 
 from camerapose.infer.clip.terms import Body, Motion, Shared, Window, geometry
 
-#: Speed of a foot (m/s) at which contact has the probability 0.5, and the width of the transition.
-SPEED, SPEED_WIDTH = 0.25, 0.04
+#: Speed of a foot across the line of sight (m/s) at which contact has the probability 0.5; the
+#: width of the transition is `WIDTH` of it.
+ACROSS = 0.25
+#: The same along the line of sight, where positions are less accurate, in each pass: feet in
+#: contact become slower with every pass.
+ALONG = (0.8, 0.5, 0.4)
+WIDTH = 0.16
 #: The same for the height of the ankle above its standing height, metres.
 HEIGHT, HEIGHT_WIDTH = 0.12, 0.03
 #: Time over which the speed is measured, seconds.
@@ -14,27 +19,41 @@ DURATION = 0.12
 
 
 def detect_contacts(
-    window: Window, motion: Motion, shared: Shared, body: Body, *, floor_known: bool
+    window: Window,
+    motion: Motion,
+    shared: Shared,
+    body: Body,
+    *,
+    floor_known: bool,
+    number: int = 0,
 ) -> Float[np.ndarray, "t 2"]:
     """Return the probability that each foot stands on the floor, from low speed and height.
 
     The height is that above the floor, or before the floor is known above the lower foot.
+
+    Args:
+        number: of the pass, from 0.
     """
     t = len(window.times)
     if t < 3 or not body.ankles:
         return np.zeros((t, 2))
     shape = geometry(window, motion, shared, body)
     feet = shape.joints[:, list(body.ankles)]
-    speed = _speed(feet, window.times)
+    velocity = _velocity(feet, window.times)
+    ray = feet / np.linalg.norm(feet, axis=-1, keepdims=True)
+    along = (velocity * ray).sum(-1)
+    across = np.linalg.norm(velocity - along[..., None] * ray, axis=-1)
     height = feet @ shared.up
     above = height + shared.floor - window.ankle if floor_known else height - height.min(1)[:, None]
-    return _falling(speed, SPEED, SPEED_WIDTH) * _falling(above, HEIGHT, HEIGHT_WIDTH)
+    limit = ALONG[min(number, len(ALONG) - 1)]
+    slow = _falling(across, ACROSS, WIDTH * ACROSS) * _falling(abs(along), limit, WIDTH * limit)
+    return slow * _falling(above, HEIGHT, HEIGHT_WIDTH)
 
 
-def _speed(
+def _velocity(
     feet: Float[np.ndarray, "t feet 3"], times: Float[np.ndarray, " t"]
-) -> Float[np.ndarray, "t feet"]:
-    """Return speeds over `DURATION`, m/s."""
+) -> Float[np.ndarray, "t feet 3"]:
+    """Return velocities over `DURATION`, m/s."""
     half = DURATION / 2
     before = np.searchsorted(times, times - half - 1e-9)
     after = np.minimum(
@@ -43,7 +62,7 @@ def _speed(
     before = np.where(before == after, np.maximum(before - 1, 0), before)
     after = np.where(before == after, np.minimum(after + 1, len(times) - 1), after)
     span = np.maximum(times[after] - times[before], 1e-6)
-    return np.linalg.norm(feet[after] - feet[before], axis=-1) / span[:, None]
+    return (feet[after] - feet[before]) / span[:, None, None]
 
 
 def _falling(values: np.ndarray, half: float, width: float) -> np.ndarray:

@@ -49,12 +49,12 @@ WINDOW, OVERLAP, SHARED_FRAMES = 300, 40, 1500
 #: focal length, since it scales their errors.
 SHARED_WEIGHTS = Weights(
     pixel_scale=3.0, pixel_time=1.0, lifter_time=3.0, upright_time=3.0, contact_speed=np.inf,
-    root_acceleration=1.0, bone_acceleration=10.0,
+    root_acceleration=1.0, depth_acceleration=1.0, bone_acceleration=10.0,
 )  # fmt: skip
 #: Largest numbers of steps: without and with contacts; then of trajectories alone, likewise.
 STEPS = (8, 8, 6, 4)
 #: Number of times that contacts are detected in a trajectory.
-CONTACT_PASSES = 2
+CONTACT_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ def optimize(
     weights = replace(
         weights,
         root_acceleration=weights.root_acceleration / strength**2,
+        depth_acceleration=weights.depth_acceleration / strength**2,
         bone_acceleration=weights.bone_acceleration / strength**2,
     )
     result, contact = poses, np.zeros((len(poses), 2))
@@ -246,7 +247,12 @@ class _Shot:
         return replace(problem, windows=windows)
 
     def _trajectory(self, index: int) -> Motion:
-        """Return the motion of a movement, window by window, with the shared variables fixed."""
+        """Return the motion of a movement, window by window, with the shared variables fixed.
+
+        Contacts do not change the distance from the camera: it is known better from the size in the
+        image than from the direction of the legs along the line of sight, the lifter's largest
+        error.
+        """
         whole, rows = self.windows[index], self.movements[index].rows
         fixed = np.zeros(self.problem.n_shared, bool)
         result: Motion | None = None
@@ -256,14 +262,17 @@ class _Shot:
             motion = initial_motion(self.poses[rows[start:end]], window, self.shared, self.body)
             problem = replace(self.problem, windows=[window])
             motions, _, _ = solve(problem, [motion], self.shared, iterations=STEPS[2], free=fixed)
-            for _ in range(CONTACT_PASSES if window.has_floor and self.body.ankles else 0):
+            for number in range(CONTACT_PASSES if window.has_floor and self.body.ankles else 0):
                 window = window.with_contact(
-                    detect_contacts(window, motions[0], self.shared, self.body, floor_known=True)
+                    detect_contacts(
+                        window, motions[0], self.shared, self.body, floor_known=True, number=number
+                    )
                 )
                 problem = replace(self.problem, windows=[window])
                 motions, _, _ = solve(
-                    problem, motions, self.shared, iterations=STEPS[3], free=fixed
-                )
+                    problem, motions, self.shared, iterations=STEPS[3], free=fixed,
+                    depth_fixed=True,
+                )  # fmt: skip
             result = motions[0] if result is None else _blended(result, motions[0], start)
             contact[start:end] = np.where(
                 np.arange(start, end)[:, None] < start + (OVERLAP // 2 if start else 0),

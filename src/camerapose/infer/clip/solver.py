@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
 from camerapose.infer.clip.terms import (
+    DEPTH,
     FLOOR,
     FOCAL,
     LENGTHS,
@@ -91,6 +92,7 @@ def solve(
     *,
     iterations: int,
     free: Bool[np.ndarray, " shared"],
+    depth_fixed: bool = False,
 ) -> tuple[list[Motion], Shared, Float[np.ndarray, "shared shared"]]:
     """Minimise the cost (Levenberg-Marquardt).
 
@@ -99,20 +101,21 @@ def solve(
         shared: initial values.
         iterations: largest number of steps.
         free: which shared variables are estimated.
+        depth_fixed: the distances of the people do not change.
 
     Returns:
         Motions, shared variables, and the covariance of the shared variables; zero where they are
         not free.
     """
     damping = 1e-4
-    systems, cost = _linearise(problem, motions, shared)
+    systems, cost = _linearise(problem, motions, shared, depth_fixed)
     covariance = np.zeros((problem.n_shared, problem.n_shared))
     for _ in range(iterations):
         for _ in range(6):
             step, steps, covariance = _step(problem, systems, shared, free, damping)
             candidates = [_moved(m, s) for m, s in zip(motions, steps, strict=True)]
             candidate = _moved_shared(problem, shared, step)
-            tried, new_cost = _linearise(problem, candidates, candidate)
+            tried, new_cost = _linearise(problem, candidates, candidate, depth_fixed)
             if new_cost <= cost:
                 break
             damping *= 10
@@ -128,7 +131,7 @@ def solve(
 
 
 def _linearise(
-    problem: Problem, motions: list[Motion], shared: Shared
+    problem: Problem, motions: list[Motion], shared: Shared, depth_fixed: bool = False
 ) -> tuple[list[Normal], float]:
     systems = [
         normal_equations(
@@ -137,6 +140,9 @@ def _linearise(
         )
         for window, motion in zip(problem.windows, motions, strict=True)
     ]  # fmt: skip
+    if depth_fixed:
+        for system in systems:
+            system.fix(DEPTH)
     residual, _ = _prior_residuals(problem, shared)
     return systems, sum(s.cost for s in systems) + float(residual @ residual) / 2
 

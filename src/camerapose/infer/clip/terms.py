@@ -10,6 +10,8 @@ from camerapose.core.viewing import view_rotation
 
 #: Variables of a frame before the bones: image position of the root (2), logarithm of its distance.
 ROOT = 3
+#: Index of the last of these.
+DEPTH = 2
 #: Shared variables before the bone lengths: logarithm of the focal length, direction of the
 #: vertical (2), height of the camera above the floor.
 FOCAL, UP, FLOOR, LENGTHS = 0, slice(1, 3), 3, 4
@@ -31,9 +33,12 @@ class Weights:
     """Time constant of the lifter's errors, seconds."""
     robust: float = 4.0
     """Squared residual (in standard deviations) at which the weight of a detection is halved."""
-    root_acceleration: float = 0.4
-    """Square root of the power density of the root's acceleration, m/s^2 per sqrt(Hz)."""
-    bone_acceleration: float = 5.0
+    root_acceleration: float = 1.2
+    """Square root of the power density of the root's acceleration along the image axes, m/s^2 per
+    sqrt(Hz)."""
+    depth_acceleration: float = 0.4
+    """The same along the optical axis: smaller, since errors of the depth are correlated."""
+    bone_acceleration: float = 8.0
     """The same for bone directions, 1/s^2 per sqrt(Hz)."""
     contact_speed: float = 0.05
     """Standard deviation of the velocity of a foot in contact, m/s."""
@@ -210,6 +215,13 @@ class Normal:
     shared: np.ndarray
     shared_gradient: np.ndarray
     cost: float = 0.0
+
+    def fix(self, variable: int) -> None:
+        """Remove a variable of every frame: its step is 0."""
+        for block in (self.near, self.next, self.second):
+            block[:, variable] = block[:, :, variable] = 0.0
+        self.near[:, variable, variable] = 1.0
+        self.gradient[:, variable] = self.cross[:, variable] = 0.0
 
 
 @dataclass
@@ -405,12 +417,12 @@ def _add_acceleration(system: Normal, window: Window, shape: Geometry, weights: 
     middle = (before + after) / 2
     factors = np.stack([1 / (before * middle), -1 / before / middle - 1 / after / middle,
                         1 / (after * middle)])  # fmt: skip
-    root_weight = np.sqrt(middle) / weights.root_acceleration
+    scale = 1 / np.array([weights.root_acceleration] * 2 + [weights.depth_acceleration])
     # With a constant focal length: otherwise errors of the depth, which are proportional to it,
     # would cost less the shorter it is.
-    constant = np.array([1.0, 1.0, np.exp(window.log_focal) / shape.focal])
+    constant = np.array([1.0, 1.0, np.exp(window.log_focal) / shape.focal]) * scale
     root, jacobian = shape.root * constant, shape.root_jacobian * constant[:, None]
-    _add_chain(system, factors * root_weight, root[:, None], jacobian[:, None], 0)
+    _add_chain(system, factors * np.sqrt(middle), root[:, None], jacobian[:, None], 0)
     bone_weight = np.sqrt(middle) / weights.bone_acceleration
     _add_chain(system, factors * bone_weight, shape.bones / shape.length[:, None],
                shape.tangent, ROOT)  # fmt: skip
@@ -445,7 +457,7 @@ def _add_velocity(system: Normal, window: Window, shape: Geometry, weights: Weig
     if len(window.times) < 2:
         return
     step = window.times[1] - window.times[0]
-    weight = 1 / (weights.root_acceleration * 2 * np.sqrt(step))
+    weight = 1 / (weights.depth_acceleration * 2 * np.sqrt(step))
     jacobian = shape.root_jacobian * weight
     residual = (shape.root[1] - shape.root[0]) * weight
     system.cost += float(residual @ residual) / 2
