@@ -15,6 +15,7 @@ from camerapose.models.checkpoint import load_model, save_model
 from camerapose.models.config import ModelConfig
 from camerapose.train import config_io, trainer
 from camerapose.train.average import WeightAverage, averaged
+from camerapose.train.checkpoint import prepare_folder
 from camerapose.train.initialise import initialise
 from camerapose.train.logging import validation_text
 from camerapose.train.progress import Progress
@@ -101,6 +102,32 @@ class TestSettings:
     def test_both_values_are_named(self, old, new, message):
         with pytest.raises(ValueError, match=message):
             self.check(old, new)
+
+
+class TestRunsOfOlderVersions:
+    """Their config.toml lacks the share of the recordings for validation: nothing was held out."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        text = config_io.to_toml(settings("mlp"))
+        lines = [line for line in text.splitlines() if "validation_share" not in line]
+        (tmp_path / "config.toml").write_text("\n".join(lines))
+        (tmp_path / "training.pt").touch()
+        return tmp_path
+
+    def test_their_configuration_keeps_the_behaviour(self, folder):
+        config = config_io.read(folder / "config.toml")
+        assert config.data.validation_share == 0
+        prepare_folder(config, folder)
+        assert "validation_share = 0.0" in (folder / "config.toml").read_text()
+
+    def test_other_configurations_are_refused_with_both_values(self, folder):
+        with pytest.raises(ValueError, match=r"data.validation_share = 0.0, not 0.02; resume it"):
+            prepare_folder(settings("mlp"), folder)
+
+    def test_new_runs_have_the_default(self, folder):
+        (folder / "training.pt").unlink()
+        assert config_io.read(folder / "config.toml").data.validation_share == 0.02
 
 
 class TestProgress:

@@ -18,7 +18,7 @@ from camerapose.train.monitor import AdversarialMonitor
 from camerapose.train.progress import Progress
 from camerapose.train.resume import check_settings
 
-FILE = "training.pt"
+FILE = config_io.STATE
 
 
 class Checkpoint:

@@ -19,6 +19,10 @@ EXTENDS = "extends"
 #: Human3.6M's test subjects.
 TEST_SUBJECTS = {"S9", "S11"}
 
+#: Settings that older versions lacked, with the values that they had in effect.
+OLDER = {"data": {"validation_share": 0.0}}
+#: File of a run folder from which a training is resumed.
+STATE = "training.pt"
 #: Largest absolute value of a number without a range of its own.
 MAX_NUMBER = 1e12
 
@@ -31,7 +35,8 @@ def read(path: Path | str, defaults: Any = None) -> Any:
         defaults: settings of another recipe; None: `Config()`.
 
     Tables are merged key by key. A setting with a table as its value (`model.lifter_arguments`,
-    `data.pairs`, `data.unlabelled`) is one value: it replaces the inherited one.
+    `data.pairs`, `data.unlabelled`) is one value: it replaces the inherited one. The config.toml of
+    a run that an older version began keeps the behaviour of that version.
 
     Raises:
         FileNotFoundError: the file or a file that it extends does not exist.
@@ -39,6 +44,8 @@ def read(path: Path | str, defaults: Any = None) -> Any:
             that extend each other.
     """
     config = Config() if defaults is None else defaults
+    if defaults is None and (Path(path).parent / STATE).exists():
+        config = update(config, OLDER, "an older version")
     for file, differences in _chain(Path(path)):
         config = update(config, differences, str(file))
     return config

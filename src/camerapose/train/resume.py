@@ -57,4 +57,4 @@ def check_settings(
 
 
 def _text(value: Any) -> str:
-    return "false" if value in (None, False, {}) else str(value)
+    return "false" if value is None or value is False or value == {} else str(value)
