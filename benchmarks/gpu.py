@@ -30,6 +30,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests"), str(HERE.parent / "src")]
 from gpu_data import pack, unpack  # noqa: E402
 from gpu_steps import step_times  # noqa: E402
 
+from camerapose.core import plugins  # noqa: E402
 from camerapose.evaluate.run import evaluate  # noqa: E402
 from camerapose.io.files import make_folder, write_bytes, write_text  # noqa: E402
 from camerapose.models.checkpoint import load_model, read_header, save_model  # noqa: E402
@@ -37,12 +38,19 @@ from camerapose.train import config_io, trainer  # noqa: E402
 
 #: Status of a call that leaves work to the next.
 UNFINISHED = 3
+#: Changes of the single-frame model with attention.
+GRAPH_ATTENTION: dict[str, Any] = {
+    "model": {"lifter": "graph_attention", "lifter_arguments": {}}, "ema": 0.999,
+    "weights": {"bone_direction": 0.1},
+}  # fmt: skip
 #: Trainings in their order: name, configuration, settings.
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper": ("paper", {}),
     "videopose": ("quick", {"model": {"lifter": "videopose", "lifter_arguments": {}}}),
     "videopose-1": ("quick", {"seed": 1, "model": {"lifter": "videopose", "lifter_arguments": {}}}),
     "clean": ("clean", {}),
+    "graph_attention": ("clean", GRAPH_ATTENTION),
+    "graph_attention-17": ("clean", GRAPH_ATTENTION | {"data": {"skeleton": "h36m_17"}}),
 }
 #: Settings of the rehearsal on the CPU.
 SMALL: dict[str, Any] = {
@@ -119,8 +127,7 @@ def run(options: argparse.Namespace) -> int:
     data = unpack(options.packed, out / "data")
     try:
         work.do("golden losses", lambda: golden(device, out / "golden"))
-        lifters = ["mlp"] if options.rehearse else ["videopose", "mlp", "parts", "semgcn", "stgcn"]
-        for lifter in lifters:
+        for lifter in ["mlp"] if options.rehearse else plugins.available("lifters"):
             batch = 16 if options.rehearse else 1024
             work.do(f"steps {lifter}", lambda n=lifter, b=batch: step_times(n, b, device))
         for name in options.trainings:

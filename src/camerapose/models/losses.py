@@ -6,6 +6,7 @@ Equations are those of CameraPose (Yang et al., WACV 2023) unless another source
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from camerapose.core.anatomy import (
     BONE_PROPORTIONS,
@@ -79,6 +80,17 @@ def camera_loss(
     predicted = _camera_parameters(focal, center, translation)
     target = _camera_parameters(target_focal, target_center, target_translation)
     return _squared_distance(predicted, target).mean()
+
+
+def bone_direction_loss(
+    predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"], skeleton: Skeleton
+) -> Float[Tensor, ""]:
+    """Return one minus the cosine of the angle of each bone to its target, mean.
+
+    Bones without length count 1.
+    """
+    bones = (bone_vectors(pose, skeleton) for pose in (predicted, target))
+    return (1 - cosine_similarity(*bones, dim=-1)).mean()
 
 
 def printed_camera_loss(

@@ -164,6 +164,10 @@ class LossWeights:
     """L_2D on 2D-only poses."""
     pose: float = field(default=1.0, metadata=NOT_NEGATIVE)
     """L_3D; its form is set by `pose_loss`."""
+    bone_direction: float = field(default=0.0, metadata=NOT_NEGATIVE)
+    """One minus the cosine between predicted and true bones of pairs."""
+    distillation: float = field(default=0.0, metadata=NOT_NEGATIVE)
+    """Mean distance to the mean prediction of `teachers`, on pairs in the joint stage."""
     bone_prior_unlabelled: float = field(default=0.05, metadata=NOT_NEGATIVE)
     """Bone proportions, left-right symmetry and body size of 2D-only poses; prevents flat
     solutions of L_2D."""
@@ -226,6 +230,9 @@ class Config:
     """Weights to begin with: name, run folder or file (`--init`). false: random weights."""
     init_components: tuple[str, ...] = ()
     """Components that `init` provides: refiner, lifter, camera_branch; empty: all of them."""
+    teachers: tuple[str, ...] = ()
+    """Weights whose mean prediction is a further target of the joint stage (`distillation` in
+    `[weights]`), for the same 2D: names, run folders or files, in the joint format of the data."""
     ema: float = field(default=0.0, metadata={"min": 0, "max": 0.99999})
     """Decay of the exponential moving average of the weights, which is validated and exported
     instead of the last weights; 0: no average."""

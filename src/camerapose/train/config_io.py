@@ -193,6 +193,11 @@ def check(config: Config) -> Config:
         ValueError: a value out of range, or training or validation on the test set.
     """
     _check_table(config, "")
+    if (config.weights.distillation > 0) != bool(config.teachers):
+        raise ValueError(
+            f"weights.distillation = {config.weights.distillation} with {len(config.teachers)} "
+            "teachers; set both weights.distillation above 0 and teachers, or neither"
+        )
     for name in ("subjects", "held_out"):
         test = TEST_SUBJECTS & set(getattr(config.data, name))
         if test:

@@ -86,27 +86,40 @@ def pair_terms(
     pairs: Poses,
     weights: LossWeights,
     forms: LossForms = DEFAULT_FORMS,
+    taught: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return the weighted terms of L_phi (Eq. 16): refinement, camera, reprojection and 3D pose.
+
+    Bone directions and distillation, which the paper does not have, are added if their weight is
+    not 0.
 
     Args:
         lifted: prediction for the observed 2D.
         confidence: confidence of the observed 2D (n, joints).
         pairs: ground truth.
         forms: forms of the losses.
+        taught: root-relative poses that teachers predict (n, joints, 3).
     """
     camera, skeleton = pairs.camera, pairs.skeleton
     predicted = root_relative(lifted.pose3d, skeleton)
+    target = root_relative(pairs.pose3d, skeleton)
     printed = forms.reprojection == "printed"  # otherwise without lens distortion
     target2d = pairs.pose2d if printed else camera.project(pairs.pose3d)
-    return {
+    terms = {
         "refine": weights.refine
         * refinement_term(lifted.refined2d, confidence, pairs, pairs.confidence, forms.refinement),
         "camera": weights.camera * forms.camera_loss(lifted.camera, camera),
         "reprojection": weights.reprojection
         * forms.reprojection_loss(lifted.reprojection, target2d, pairs.confidence),
-        "pose": weights.pose * forms.pose_loss(predicted, root_relative(pairs.pose3d, skeleton)),
+        "pose": weights.pose * forms.pose_loss(predicted, target),
     }
+    if weights.bone_direction:
+        direction = losses.bone_direction_loss(predicted, target, skeleton)
+        terms["bone_direction"] = weights.bone_direction * direction
+    if weights.distillation and taught is not None:
+        distance = losses.joint_distance_loss(predicted, taught)
+        terms["distillation"] = weights.distillation * distance
+    return terms
 
 
 def unlabelled_terms(

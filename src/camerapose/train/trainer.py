@@ -247,6 +247,7 @@ def without_paths(config: Config) -> dict[str, Any]:
             k: {option: x for option, x in v.items() if option != "root"} for k, v in sets.items()
         }
     plain["init"] = None if config.init is None else Path(config.init).name
+    plain["teachers"] = [Path(weights).name for weights in config.teachers]
     return plain
 
 

@@ -8,6 +8,7 @@ from camerapose.train.adversarial_step import AdversarialTraining
 from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import Config
 from camerapose.train.data import TrainingData
+from camerapose.train.distillation import teachers
 from camerapose.train.loop import TrainingLoop
 from camerapose.train.loss_terms import forms, pair_terms, unlabelled_terms
 from camerapose.train.stages.joint import (
@@ -36,6 +37,7 @@ def alternating(
     """
     groups = parameter_groups(model, config.refiner_lr_scale)
     optimizer = loop.optimizer("joint", config.joint, groups)
+    teach = teachers(config, rng.device)
     camera_only = config.unlabelled_updates == "camera"
     tuned = list(model.camera_branch.parameters()) if camera_only else None
     for batch in loop.batches(config.joint, optimizer):
@@ -54,7 +56,8 @@ def alternating(
         clean, detected = with_generated(clean, detected, lifted_sources, adversarial, rng)
         pose2d, confidence = observe(clean, detected, config.noise, rng)
         lifted = model(pose2d, confidence)
-        terms = pair_terms(lifted, confidence, clean, config.weights, forms(config))
+        taught = teach and teach(pose2d, confidence)
+        terms = pair_terms(lifted, confidence, clean, config.weights, forms(config), taught)
         update(optimizer, sum(terms.values()))
 
         if unlabelled is not None:

@@ -17,6 +17,7 @@ from camerapose.train.augmentation import (
 )
 from camerapose.train.config import AdversarialConfig, Config
 from camerapose.train.data import TrainingData
+from camerapose.train.distillation import teachers
 from camerapose.train.loop import TrainingLoop
 from camerapose.train.loss_terms import forms, pair_terms, unlabelled_terms
 from camerapose.train.steps import evaluation_mode, update
@@ -41,6 +42,7 @@ def joint(
     """
     groups = parameter_groups(model, config.refiner_lr_scale)
     optimizer = loop.optimizer("joint", config.joint, groups)
+    teach = teachers(config, rng.device)
     for batch in loop.batches(config.joint, optimizer):
         clean, detected = data.pairs[batch.rows], data.detected and data.detected[batch.rows]
         if config.flip_augmentation:
@@ -57,6 +59,7 @@ def joint(
         clean, detected = with_generated(clean, detected, lifted_sources, adversarial, rng)
         pose2d, confidence = observe(clean, detected, config.noise, rng)
         n = len(clean)
+        taught = teach and teach(pose2d, confidence)
         if unlabelled is not None:
             noisy2d, noisy_confidence = observe(unlabelled, None, config.noise, rng)
             pose2d = torch.cat([pose2d, noisy2d])
@@ -66,7 +69,7 @@ def joint(
         with evaluation_mode(model, frozen):
             lifted = model(pose2d, confidence)
             terms = pair_terms(
-                lifted.rows(slice(n)), confidence[:n], clean, config.weights, forms(config)
+                lifted.rows(slice(n)), confidence[:n], clean, config.weights, forms(config), taught
             )
             if unlabelled is not None:
                 terms |= unlabelled_terms(
