@@ -38,6 +38,7 @@ from camerapose.infer.request import check_request
 from camerapose.infer.search import ViewDetector, find_view
 from camerapose.infer.summary import summarize
 from camerapose.io import files
+from camerapose.io.ahead import read_ahead
 from camerapose.io.frames import Frame, SourceInfo
 from camerapose.io.locks import lock_folder
 from camerapose.io.source import Input, Source
@@ -164,6 +165,8 @@ def _detect_all(
 
     def detect_with(detector: Any) -> Detections:
         frames = source.frames(options.start, options.end, options.stride)
+        if source.kind == "video":
+            frames = read_ahead(frames)
         shown = _with_progress(frames, _frame_count(info, options), progress)
         people = detect(shown, detector, consecutive=video, notes=None if video else notes)
         return collect(
