@@ -57,7 +57,7 @@ def server(graph, tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:::gradio")
-def test_through_gradio(server, photo, tmp_path):
+def test_through_gradio(server, photo, tmp_path, capfd):
     from gradio_client import Client, handle_file
     from gradio_client.exceptions import AppError
 
@@ -73,6 +73,13 @@ def test_through_gradio(server, photo, tmp_path):
     text.write_text("no video")
     with pytest.raises(AppError, match="^walk.mp4 is a text file"):
         client.predict(handle_file(text), 1, 0, False, api_name="/predict")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("neither an image nor a video")
+    for file, people in ((notes, 1), (photo, 99), (photo, "many")):
+        with pytest.raises(AppError):
+            client.predict(handle_file(file), people, 0, False, api_name="/predict")
+    printed = capfd.readouterr().err
+    assert "Traceback" not in printed and printed.count("refused a request: ") == 3
     assert server.contacted and {place[0] for place in server.contacted} <= {
         "127.0.0.1",
         "localhost",

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import camerapose
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict, silent
+from camerapose.infer.predictor import Predictor
 from camerapose.io.files import flush_folder, write_text
 from camerapose.io.locks import lock_folder
 
@@ -126,7 +128,10 @@ def _run_locked(task: Task, folder: Path, part: Path) -> BatchResult:
     try:
         part.mkdir(parents=True, exist_ok=True)
         write_text(part / STARTED, json.dumps([task.run, lost + 1]))
-        poses = predict(task.path, part, task.options, progress=False)
+        options = task.options
+        weights = str(options.weights), options.device, options.threads, task.made_by["weights"]
+        predictor = _predictor(*weights)
+        poses = predict(task.path, part, options, progress=False, predictor=predictor)
         sizes = {name: size for name, size in _sizes(part).items() if name != STARTED}
         done = {"made_by": task.made_by, "poses": len(poses), "files": sizes}
         write_text(part / DONE, json.dumps(done, indent=1) + "\n")
@@ -141,6 +146,12 @@ def _run_locked(task: Task, folder: Path, part: Path) -> BatchResult:
         message = str(error) or type(error).__name__
         return BatchResult(task.name, "failed", 0, time.monotonic() - began, message)
     return BatchResult(task.name, "done", len(poses), time.monotonic() - began)
+
+
+@functools.lru_cache(maxsize=1)
+def _predictor(weights: str, device: str, threads: int | None, weights_hash: str) -> Predictor:
+    """Load the predictor of all inputs of a batch once per process."""
+    return Predictor(weights, device=device, threads=threads)
 
 
 def remove_abandoned(out: Path) -> None:

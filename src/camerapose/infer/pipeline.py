@@ -61,6 +61,7 @@ def predict(
     progress: bool = True,
     log: Log = silent,
     check: Check = go_on,
+    predictor: Predictor | None = None,
 ) -> Poses:
     """Predict 3D poses and cameras of the people in a source.
 
@@ -78,6 +79,7 @@ def predict(
         log: receives lines of text.
         check: called between the stages after reading, and between files; an exception of it ends
             the prediction.
+        predictor: with the weights of the options; None: it is loaded.
 
     Raises:
         FileNotFoundError, ValueError: the source or an option cannot be used.
@@ -86,7 +88,8 @@ def predict(
     source, out = Source.open(source, log=log), None if out is None else Path(out)
     options = options or PredictOptions()
     info = check_request(source, out, options)
-    predictor = Predictor(options.weights, device=options.device, threads=options.threads)
+    if predictor is None:
+        predictor = Predictor(options.weights, device=options.device, threads=options.threads)
     if out is None:
         return _run(source, info, None, options, predictor, progress, log, check)
     with lock_folder(files.make_folder(out)):

@@ -1,12 +1,14 @@
-"""The folders in which Gradio stores uploads: private, and one for each upload."""
+"""Import Gradio with private folders, one for each upload, and short error messages."""
 
 import atexit
 import os
 import sys
+import traceback
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from camerapose.io.locks import private_folder
@@ -38,7 +40,27 @@ def import_gradio() -> Any:
         if private:
             del os.environ["GRADIO_TEMP_DIR"]
     _separate_uploads()
+    _shorten_errors()
     return gradio
+
+
+def _shorten_errors() -> None:
+    """Let Gradio print errors of requests as one line; tracebacks with CAMERAPOSE_DEBUG.
+
+    It prints a traceback whenever a program sends a value of another type or range.
+    """
+    from gradio import queueing, route_utils, routes
+
+    if not os.environ.get("CAMERAPOSE_DEBUG"):
+        short = SimpleNamespace(print_exc=_print_error, format_exc=traceback.format_exc)
+        for module in (queueing, routes, route_utils):
+            setattr(module, "traceback", short)  # noqa: B010
+
+
+def _print_error() -> None:
+    error = sys.exc_info()[1]
+    text = " ".join(str(error).split())[:200]
+    print(f"refused a request: {type(error).__name__}: {text}", file=sys.stderr)
 
 
 def remove_default_folder() -> None:
