@@ -30,12 +30,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import accuracy
 import real_detections
+from report import put_table
 from rows import nested
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 CONFIG = HERE.parent / "configs" / "open-short.toml"
-DOCUMENT = HERE.parent / "dev" / "ablation-2d.md"
+DOCUMENT = HERE.parent / "dev" / "results.md"
 FRAMES = (3_000, 30_000, 10_000)
 SEEDS = (0, 1)
 #: Settings of all rows: small networks and short trainings.
@@ -166,11 +167,6 @@ def _validation(folder: Path) -> dict[str, float]:
 def write_table(document: Path) -> None:
     """Write the table of all finished rows: mean and half range over the seeds."""
     lines = [
-        "# 2D-only data where 3D is scarce",
-        "",
-        "`python benchmarks/ablation_2d.py --data DIR`; differences from configs/open-short.toml, "
-        "mean and half range over seeds.",
-        "",
         "| 3D frames | training | " + " | ".join(name for name, *_ in COLUMNS) + " | seeds |",
         "|" + "---|" * (len(COLUMNS) + 3),
     ]
@@ -179,8 +175,9 @@ def write_table(document: Path) -> None:
             files = [Row(method, frames, seed).file for seed in SEEDS]
             results = [json.loads(f.read_text())["tests"] for f in files if f.exists()]
             cells = [_cell(results, test, metric) for _, test, metric in COLUMNS]
-            lines.append(f"| {frames:,} | {label} | {' | '.join(cells)} | {len(results)} |")
-    document.write_text("\n".join(lines) + "\n")
+            if results:
+                lines.append(f"| {frames:,} | {label} | {' | '.join(cells)} | {len(results)} |")
+    put_table("\n".join(lines), document, "open-2d")
 
 
 def _cell(results: list[dict[str, Any]], test: str, metric: str) -> str:
