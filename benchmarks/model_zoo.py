@@ -18,6 +18,7 @@ from rows import Row, nested, rows
 
 from camerapose.core import joint_formats
 from camerapose.io.files import write_text
+from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.checkpoint import load_model
 from camerapose.train import config_io
@@ -41,9 +42,10 @@ def main() -> None:
 
 def shipped(name: str, config: str, results: str) -> dict[str, Any]:
     settings = config_io.read(CONFIGS / f"{config}.toml")
-    model = load_model("default") if name == "default" else network(settings)
     command = f"camerapose train configs/{config}.toml -o runs/{config}"
-    return entry(name, f"{settings.model.lifter}, CameraPose", model, errors([results]), command)
+    label, measured = f"{settings.model.lifter}, CameraPose", errors([results])
+    size = round(find_weights(name).stat().st_size / 1e6, 1)
+    return entry(name, label, load_model(name), measured, command) | {"megabytes": size}
 
 
 def built(row: Row) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Seeds are fixed; the message of a failure names the one that causes it. See `mut
 other numbers of mutations.
 """
 
+import dataclasses
 import json
 import shutil
 
@@ -24,7 +25,9 @@ from camerapose.infer.pipeline import predict
 from camerapose.infer.predictor import Predictor
 from camerapose.io import keypoints
 from camerapose.io.source import Source
-from camerapose.models.checkpoint import load_model
+from camerapose.models.camerapose import build
+from camerapose.models.checkpoint import load_model, save_model
+from camerapose.models.config import ModelConfig
 from camerapose.train import config_io
 from camerapose.train.checkpoint import Checkpoint, write_state
 from camerapose.train.config import Config
@@ -93,8 +96,12 @@ def intact(tmp_path_factory, graph):
     (folder / "config.toml").write_text(config_io.to_toml(Config()))
     (folder / "skeleton.toml").write_text(SKELETON)
     (folder / "model.onnx").write_bytes(graph.read_bytes())
-    weights = ROOT / "src/camerapose/weights/camerapose.safetensors"
-    (folder / "model.safetensors").write_bytes(weights.read_bytes()[:1_000_000])
+    sizes = ModelConfig("mlp", {"width": 16}, 16, 16, 1)
+    save_model(
+        build(joint_formats.get("h36m_16"), **dataclasses.asdict(sizes)),
+        folder / "model.safetensors",
+        sizes,
+    )
     state = {
         "progress": {"epoch": 1}, "networks": {}, "optimizers": {}, "log_sizes": {},
         "monitor": AdversarialMonitor({}, {}).state_dict(),

@@ -14,6 +14,7 @@ def export(
     hub: MaybePath = None,
     half: bool = False,
     int8: bool = False,
+    compact: bool = False,
     license: str = "",
 ) -> int:
     """Export a checkpoint as an ONNX graph and a .safetensors file.
@@ -23,7 +24,7 @@ def export(
         camerapose export runs/quick --hub repository        layout of the Hugging Face Hub
 
     The graph is for `camerapose predict`; the .safetensors next to it is for evaluation and further
-    training.
+    training. With --compact there is one file for both.
 
     Args:
         checkpoint: default, a run folder, a checkpoint folder or .safetensors file.
@@ -31,13 +32,16 @@ def export(
         hub: folder for a model card, configuration, weights and graph, instead of --out.
         half: store the weights in half precision.
         int8: quantise weights and matrix products to 8 bits: faster, slightly less accurate.
+        compact: store the weights in 10 bits, in a graph that is the checkpoint as well.
         license: licence of the weights; default: as in the checkpoint.
     """
     if (out is None) == (hub is None):
         raise ValueError("give either --out FILE.onnx or --hub DIR")
+    if half + int8 + compact > 1:
+        raise ValueError("--half, --int8 and --compact exclude each other; give one of them")
     if hub is not None:
-        if int8:
-            raise ValueError("--hub excludes --int8; the repository contains full weights")
+        if int8 or compact:
+            raise ValueError("--hub excludes --int8 and --compact; give --half or none of them")
         from camerapose.models.hub import export_hub
 
         for file in export_hub(checkpoint, hub, half, license):
@@ -48,9 +52,17 @@ def export(
     from camerapose.models.body_export import export_body_checkpoint, find_body_checkpoint
 
     if (body := find_body_checkpoint(checkpoint)) is not None:
-        if int8:
-            raise ValueError("--int8 is not available for weights trained on simulated detections")
+        if int8 or compact:
+            raise ValueError(
+                "--int8 and --compact are not available for weights trained on simulated detections"
+            )
         export_body_checkpoint(body, out, half, license)
+        print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
+        return 0
+    if compact:
+        from camerapose.models.onnx_compact import export_compact_checkpoint
+
+        export_compact_checkpoint(checkpoint, out, license)
         print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
         return 0
     from camerapose.models.onnx_export import export_checkpoint

@@ -1,5 +1,6 @@
 """Resolve the name of weights, or a path, to a file."""
 
+import mmap
 import os
 from collections.abc import Sequence
 from importlib import resources
@@ -12,6 +13,8 @@ SHIPPED = {"default": "camerapose", "clean": "camerapose_clean"}
 MODEL = "model"
 #: File that an unfinished training leaves in its run folder.
 UNFINISHED = "training.pt"
+#: The key "checkpoint" in the metadata of a graph, as protobuf stores it.
+_CHECKPOINT = b"\n\x0acheckpoint\x12"
 
 
 def find_weights(weights: str | os.PathLike, suffixes: Sequence[str] = (".onnx",)) -> Path:
@@ -23,7 +26,8 @@ def find_weights(weights: str | os.PathLike, suffixes: Sequence[str] = (".onnx",
             `./default`.
         suffixes: accepted file types, the preferred one first: ".onnx" for prediction,
             ".safetensors" for training. A file of another type is replaced by the file of the same
-            name next to it with an accepted type.
+            name next to it with an accepted type. A graph that contains its checkpoint
+            (`camerapose export --compact`), such as those in this package, is accepted as both.
 
     Raises:
         FileNotFoundError: there are no such weights.
@@ -44,6 +48,8 @@ def find_weights(weights: str | os.PathLike, suffixes: Sequence[str] = (".onnx",
     for suffix in suffixes:
         if path.with_suffix(suffix).is_file():
             return path.with_suffix(suffix)
+    if ".safetensors" in suffixes and contains_checkpoint(path):
+        return path
     if path.suffix == ".safetensors":
         raise ValueError(
             f"{path} is a checkpoint, and an .onnx file is required; create it with "
@@ -55,13 +61,22 @@ def find_weights(weights: str | os.PathLike, suffixes: Sequence[str] = (".onnx",
     )
 
 
+def contains_checkpoint(graph: Path) -> bool:
+    """Return whether an .onnx file also contains the arrays of a checkpoint."""
+    with open(graph, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        return view.find(_CHECKPOINT) >= 0
+
+
 def _shipped(name: str, suffixes: Sequence[str]) -> Path:
     folder = Path(str(resources.files("camerapose"))) / "weights"
     files = [folder / (SHIPPED[name] + suffix) for suffix in suffixes]
     for file in files:
         if file.is_file():
             return file
-    if any(folder.glob(f"{SHIPPED[name]}.*")):
+    graph = folder / f"{SHIPPED[name]}.onnx"
+    if graph.is_file() and contains_checkpoint(graph):
+        return graph
+    if graph.is_file():
         raise ValueError(
             f"the weights {name!r} are not available as {' or '.join(suffixes)}; use 'default' or "
             "the folder of a training run"

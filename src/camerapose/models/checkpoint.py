@@ -14,6 +14,7 @@ from camerapose.io.files import write_bytes
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.config import ModelConfig
+from camerapose.models.packing import read_checkpoint
 
 #: Arrays with more values than this are stored in half precision if `half` is set.
 MIN_HALF_SIZE = 1024
@@ -43,7 +44,15 @@ def save_model(
             k: v.half() if v.is_floating_point() and v.numel() > MIN_HALF_SIZE else v
             for k, v in state.items()
         }
-    metadata = {
+    metadata = checkpoint_metadata(model, config, card, license)
+    write_bytes(path, save(state, metadata))
+
+
+def checkpoint_metadata(
+    model: CameraPose, config: ModelConfig, card: dict[str, Any] | None, license: str
+) -> dict[str, str]:
+    """Return the metadata of a checkpoint: what is needed to rebuild the model, and its card."""
+    return {
         "format": "camerapose",
         "camerapose_version": camerapose.__version__,
         "skeleton": joint_formats.definition(model.skeleton),
@@ -51,7 +60,6 @@ def save_model(
         "license": license,
         "card": json.dumps(card or {}),
     }
-    write_bytes(path, save(state, metadata))
 
 
 def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
@@ -101,8 +109,11 @@ def read_header(path: Path | str) -> tuple[ModelConfig, dict[str, Any], str]:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return metadata and arrays of a .safetensors file, or of the checkpoint in a graph."""
     from safetensors import SafetensorError, safe_open
 
+    if path.suffix == ".onnx":
+        return read_checkpoint(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

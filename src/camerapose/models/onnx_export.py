@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import camerapose
 from camerapose.core import joint_formats
+from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import write_bytes
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
@@ -53,18 +54,29 @@ def export_checkpoint(
     """
     if half and int8:
         raise ValueError("half and int8 exclude each other; pass only one of them")
-    source, graph = find_weights(checkpoint, (".safetensors",)), Path(out)
+    source, graph = source_and_graph(checkpoint, out)
     weights = graph.with_suffix(".safetensors")
-    if graph.suffix != ".onnx" or weights.resolve() == source.resolve():
-        raise ValueError(
-            f"cannot write to {out}; pass a file name that ends in .onnx and differs from {source}"
-        )
     model, (config, card, stored) = load_model(source), read_header(source)
     license = license or stored
     graph.parent.mkdir(parents=True, exist_ok=True)
     export_model(model, graph, card, half, license, int8)
     save_model(model, weights, config, card, half, license)
     return graph, weights
+
+
+def source_and_graph(checkpoint: Path | str, out: Path | str) -> tuple[Path, Path]:
+    """Return the file of a checkpoint and the .onnx file to write.
+
+    Raises:
+        ValueError: `out` has another suffix, or its checkpoint would replace the source.
+    """
+    source, graph = find_weights(checkpoint, (".safetensors",)), Path(out)
+    written = (graph.resolve(), graph.with_suffix(".safetensors").resolve())
+    if graph.suffix != ".onnx" or source.resolve() in written:
+        raise ValueError(
+            f"cannot write to {out}; pass a file name that ends in .onnx and differs from {source}"
+        )
+    return source, graph
 
 
 class _Graph(nn.Module):
@@ -98,30 +110,45 @@ def export_model(
         int8: quantize weights to eight bits per column and compute the products in integers.
             Several times faster on processors with such instructions, and slightly less accurate.
     """
+    graph = folded_graph(model)
+    if half:
+        _halve(graph)
+    if int8:
+        graph = _quantized(graph)
+    extra = {"weights": "int8"} if int8 else {}
+    write_bytes(path, serialized(graph, model.skeleton, card, license, extra))
+
+
+def folded_graph(model: CameraPose) -> Any:
+    """Return the graph of a model in single precision with batch norm folded into its products."""
     import onnx
 
     model = copy.deepcopy(model).eval().cpu()
     if hasattr(model.lifter, "fold"):  # the exporter does not fold batch norm across its layout
         model.lifter.fold()
-    graph = onnx.load_from_string(_trace(model))
-    if half:
-        _halve(graph)
-    if int8:
-        graph = _quantized(graph)
+    return onnx.load_from_string(_trace(model))
+
+
+def serialized(
+    graph: Any, skeleton: Skeleton, card: dict[str, Any] | None, license: str, extra: dict[str, str]
+) -> bytes:
+    """Return the content of the .onnx file: the graph with metadata, checked."""
+    import onnx
+
     _strip(graph)
     metadata = {
         "camerapose_version": camerapose.__version__,
-        "skeleton": joint_formats.definition(model.skeleton),
+        "skeleton": joint_formats.definition(skeleton),
         "units": UNITS,
         "license": license,
         "card": json.dumps(card or {}),
-        **({"weights": "int8"} if int8 else {}),
+        **extra,
     }
     for key, value in metadata.items():
         entry = graph.metadata_props.add()
         entry.key, entry.value = key, value
     onnx.checker.check_model(graph)
-    write_bytes(path, graph.SerializeToString())
+    return graph.SerializeToString()
 
 
 def _trace(model: CameraPose) -> bytes:

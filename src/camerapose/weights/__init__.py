@@ -16,7 +16,7 @@ class Entry:
         name: for `--weights` and `Predictor` if the weights are in the package.
         lifter: lifter and method.
         parameters: number of parameters.
-        megabytes: size of the graph in half precision.
+        megabytes: size of the file, for weights that have to be built in half precision.
         speed: milliseconds of processor time for 1,024 poses on one thread.
         mpjpe, pa_mpjpe: on Human3.6M (S9, S11), ground-truth 2D, flip averaging, mm; None: not
             measured.
