@@ -65,9 +65,11 @@ def count(path):
 def test_beginning_of_a_transport_stream_is_missing(videos, tmp_path):
     """Decoders resume at the next packet and key frame."""
     path = tmp_path / "a.ts"
-    path.write_bytes(videos("a.ts").read_bytes()[1483:])
-    n, error = count(path)
-    assert 0 < n < N and "begins in the middle of a packet" in str(error)
+    content = videos("a.ts").read_bytes()
+    for damaged in (content[1483:], content[:343] + bytes(1178) + content[1521:]):
+        path.write_bytes(damaged)
+        n, error = count(path)
+        assert 0 < n < N and "begins in the middle of a packet" in str(error)
 
 
 @pytest.mark.parametrize("name", CONTAINERS)

@@ -31,8 +31,9 @@ def damage(path: Path, demuxer: str = "") -> str | None:
         head = file.read(16)
         file.seek(0)
         check = _check_of(head)
-        if demuxer == "mpegts" and check is not _transport_stream:
-            return "it begins in the middle of a packet"
+        if demuxer == "mpegts" and _packet_size(file, size) is None:
+            return "it begins in the middle of a packet, or its first packets are damaged"
+        file.seek(0)
         return check(file, size) if check else None
 
 
@@ -176,21 +177,25 @@ def _vint_length(first: int) -> int:
 
 
 def _transport_stream(file: BinaryIO, size: int) -> str | None:
+    packet = _packet_size(file, size)
+    return None if packet is None else _lost_packet(file, packet, size)
+
+
+def _packet_size(file: BinaryIO, size: int) -> int | None:
+    """Return the size of the packets of MPEG-TS; None if the first three are not complete."""
     for packet in TS_PACKETS:
-        offset = 4 if packet == 192 else 0
-        if size < 3 * packet:
-            continue
         syncs = []
         for i in range(3):
-            file.seek(i * packet + offset)
+            file.seek(i * packet + (4 if packet == 192 else 0))
             syncs.append(file.read(1))
         if syncs == [b"G"] * 3:
-            return _lost_packet(file, packet, offset, size)
+            return packet
     return None
 
 
-def _lost_packet(file: BinaryIO, packet: int, offset: int, size: int) -> str | None:
+def _lost_packet(file: BinaryIO, packet: int, size: int) -> str | None:
     """Check that each packet begins with a sync byte."""
+    offset = 4 if packet == 192 else 0
     file.seek(0)
     place = 0
     while content := file.read(packet << 16):

@@ -101,7 +101,11 @@ def assemble(
         labels["time"] = frame / fps
     elif people.time is not None:
         labels["time"] = _checked_times(people, path)
-    frames = np.unique(np.concatenate([frame, np.asarray(people.frames or (), np.int64)]))
+    try:
+        numbers = np.asarray(people.frames or (), np.int64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path}: a frame number is not a whole number ({error})") from error
+    frames = np.unique(np.concatenate([frame, numbers]))
     complete = Poses(**poses, image_size=size, labels=labels)
     return Recording(complete, frames, identified, tuple(messages), name)
 
