@@ -68,7 +68,8 @@ SLOW_FILES = {
     "test_known_quantities.py", "test_lifters.py", "test_mutated_media.py",
     "test_open_benchmarks.py", "test_paper.py", "test_privacy.py", "test_processes.py",
     "test_refiner.py", "test_rendered.py", "test_report_browser.py", "test_resume.py",
-    "test_serve.py", "test_simulated.py", "test_training.py",
+    "test_serve.py", "test_simulated.py", "test_temporal_clips.py", "test_temporal_contract.py",
+    "test_temporal_training.py", "test_training.py",
 }  # fmt: skip
 
 

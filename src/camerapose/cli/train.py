@@ -1,5 +1,6 @@
 """The command `camerapose train`."""
 
+import importlib
 import json
 import os
 from pathlib import Path
@@ -56,8 +57,9 @@ def train(
         assignments.append({"init_components": [*init_components]})
     from camerapose.train import config_io
 
-    if config_io.recipe(config) == "simulated":
-        return _train_simulated(config, out, assignments)
+    recipe = config_io.recipe(config)
+    if recipe in ("simulated", "temporal"):
+        return _train_recipe(recipe, config, out, assignments)
     from camerapose.train.trainer import train as run
 
     chosen = config_io.read(config)
@@ -67,11 +69,11 @@ def train(
     return 0
 
 
-def _train_simulated(config: Path, out: Path, assignments: list[dict[str, Any]]) -> int:
-    """Train on simulated detections, on one device."""
+def _train_recipe(recipe: str, config: Path, out: Path, assignments: list[dict[str, Any]]) -> int:
+    """Train with another recipe than the three stages, on one device."""
     from camerapose.train import config_io
-    from camerapose.train.simulated import trainer
 
+    trainer = importlib.import_module(f"camerapose.train.{recipe}.trainer")
     chosen = trainer.read(config)
     for assignment in assignments:
         chosen = config_io.update(chosen, assignment, "--set")

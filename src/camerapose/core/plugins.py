@@ -13,6 +13,7 @@ from typing import Any
 #: Kinds of plug-ins and the packages that contain them.
 KINDS = {
     "lifters": "camerapose.models.lifters",
+    "temporal": "camerapose.models.temporal",
     "datasets": "camerapose.data.datasets",
     "detectors": "camerapose.detect",
     "exports": "camerapose.io.export",
@@ -49,7 +50,7 @@ def load(kind: str, name: str) -> ModuleType:
     if name not in names:
         near = get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        one = kind.removesuffix("s")
+        one = "temporal model" if kind == "temporal" else kind.removesuffix("s")
         raise ValueError(f"unknown {one} {name!r}; available: {', '.join(names) or 'none'}{hint}")
     return importlib.import_module(f"{KINDS[kind]}.{name}")
 

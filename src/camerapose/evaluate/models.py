@@ -21,6 +21,8 @@ class OnnxModel:
     def __init__(self, path: Path | str):
         self._predictor = Predictor(path)
         self.skeleton = self._predictor.skeleton
+        self.predicts_std = self._predictor.predicts_std
+        self.license = self._predictor.metadata.get("license", "")
 
     def __call__(self, pose2d: Tensor, confidence: Tensor) -> Lifted | Absolute:
         arrays = pose2d.cpu().numpy(), confidence.cpu().numpy()

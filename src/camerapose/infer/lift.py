@@ -11,7 +11,9 @@ from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
 from camerapose.infer.detection import Detections
 from camerapose.infer.keypoint_checks import PoseWarning, outside
+from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
+from camerapose.infer.temporal import TemporalModel
 
 
 class Lifted(NamedTuple):
@@ -66,6 +68,36 @@ def lift(
         outside=int(outside(denormalize(poses.pose2d, size), size).sum()),
         focal=focal,
     )
+
+
+def corrected(poses: Poses, predictor: Predictor, options: PredictOptions) -> Poses:
+    """Return the poses of a clip, corrected by the temporal model as far as the options want it.
+
+    Raises:
+        ValueError: the options require a temporal model, and the weights have none.
+    """
+    mode, is_clip = options.temporal, "time" in poses.labels
+    if mode == "off" or (mode == "auto" and (not is_clip or options.smooth == 0)):
+        return poses
+    if (model := check_temporal(predictor, options)) is None or not is_clip:
+        return poses
+    return model(poses, "centred" if mode == "auto" else mode)
+
+
+def check_temporal(predictor: Predictor, options: PredictOptions) -> TemporalModel | None:
+    """Return the temporal model, None if it is off or there is none.
+
+    Raises:
+        ValueError: the options require one, and the weights have none.
+    """
+    if options.temporal == "off":
+        return None
+    if predictor.temporal is None and options.temporal != "auto":
+        raise ValueError(
+            f"temporal is {options.temporal!r}, and {predictor.path} has no temporal model; train "
+            "one (configs/temporal.toml), or leave the option out"
+        )
+    return predictor.temporal
 
 
 def _predict(

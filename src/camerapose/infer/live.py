@@ -9,10 +9,11 @@ import numpy as np
 
 from camerapose.core.poses import Poses
 from camerapose.infer.detection import Detections, Person
-from camerapose.infer.lift import lift
+from camerapose.infer.lift import check_temporal, lift
 from camerapose.infer.live_smoothing import LiveSmoother
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
+from camerapose.infer.temporal import LiveTemporal
 from camerapose.io import files, results
 from camerapose.io.frames import Frame
 from camerapose.io.source import Source
@@ -35,6 +36,8 @@ class LivePoses:
     def __init__(self, predictor: Predictor, options: PredictOptions, sinks: Sequence[Sink]):
         self._predictor, self._options, self._sinks = predictor, options, sinks
         self._smooth = LiveSmoother(1.0 if options.smooth is None else options.smooth)
+        model = check_temporal(predictor, options)
+        self._correct = None if model is None or options.smooth == 0 else LiveTemporal(model)
 
     def __call__(self, frame: Frame, people: list[Person], detections: Detections) -> None:
         """Lift the people of a frame; an observer of `infer.detection.collect`."""
@@ -43,6 +46,8 @@ class LivePoses:
             focal = self._options.focal
             focals = None if focal is None else np.full(len(detections), float(focal))
             lifted = lift(detections, self._predictor, focals, self._options.height).poses
+            if self._correct is not None and len(lifted):
+                lifted = self._correct(lifted, frame.time)
             poses = self._smooth(lifted, frame.time) if len(lifted) else None
         for sink in self._sinks:
             sink(frame, poses)

@@ -30,6 +30,8 @@ RANGES = {
     "smooth": (0, 1000), "slowmo": (0.01, 1000), "fill_gaps": (0, 3600),
     "start": (0, 1_000_000_000), "end": (1, 1_000_000_000), "stride": (1, 1_000_000_000),
 }  # fmt: skip
+#: Uses of the temporal model.
+TEMPORAL = ("auto", "off", "centred", "causal")
 #: Largest frame rate; largest focal length in pixels, as that of images.
 MAX_FPS, MAX_PIXELS = 1_000_000, DEFAULT.max_side
 
@@ -108,6 +110,12 @@ class PredictOptions:
     (
         "strength of temporal smoothing; 0 switches the optimisation over the frames off (default: "
         "1 for video and for keypoints with times, otherwise 0)"
+    )
+    temporal: Annotated[str, arg(metavar="NAME")] = "auto"
+    (
+        "use of the temporal model of the weights: off, centred (13 frames before and after each "
+        "one) or causal (26 before); auto is centred for videos and keypoints with times, causal "
+        "while a webcam runs, and off for weights without one"
     )
     fill_gaps: Annotated[float, arg(metavar="SECONDS")] = 0.0
     "interpolate gaps of up to this many seconds in the track of a person"
@@ -194,6 +202,8 @@ def _check_names(options: PredictOptions) -> None:
     for kind, names in (("detectors", [options.detector]), ("exports", options.export)):
         for name in names:
             plugins.load(kind, name)
+    if options.temporal not in TEMPORAL:
+        raise ValueError(f"temporal is {options.temporal!r}; require {', '.join(TEMPORAL)}")
     if options.unit is not None and options.unit not in UNITS:
         raise ValueError(f"unit is {options.unit!r}; require {', '.join(UNITS)}")
     if options.skeleton is not None:

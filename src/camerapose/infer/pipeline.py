@@ -27,7 +27,7 @@ from camerapose.infer.detection import (
 from camerapose.infer.figures import FrameSampler
 from camerapose.infer.interrupts import delayed_interrupt
 from camerapose.infer.keypoint_input import read_keypoints
-from camerapose.infer.lift import lift
+from camerapose.infer.lift import check_temporal, corrected, lift
 from camerapose.infer.options import Check, Log, PredictOptions
 from camerapose.infer.outputs import write_outputs, write_poses
 from camerapose.infer.people import select_people
@@ -90,6 +90,7 @@ def predict(
     info = check_request(source, out, options)
     if predictor is None:
         predictor = Predictor(options.weights, device=options.device, threads=options.threads)
+    check_temporal(predictor, options)
     if out is None:
         return _run(source, info, None, options, predictor, progress, log, check)
     with lock_folder(files.make_folder(out)):
@@ -131,6 +132,7 @@ def _run(
             detections = without_slow_motion(detections, options.slowmo)
         focal = known_focal(detections, source, options, log)
         lifted = lift(detections, predictor, focal, options.height)
+        lifted = lifted._replace(poses=corrected(lifted.poses, predictor, options))
         check()
         seconds = time.monotonic() - began
         poses, plane = process(

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from camerapose.infer.keypoint_checks import (
     usable,
     warn_of_positions,
 )
+from camerapose.infer.temporal import TemporalModel
 from camerapose.io.runtime import onnx_session
 from camerapose.io.weights import SHIPPED, find_weights
 
@@ -85,6 +86,7 @@ class Predictor:
         rotated_views: bool = False,
     ):
         self.flip_averaging, self.rotated_views = flip_averaging, rotated_views
+        self._device, self._threads = device, threads
         self.path = find_weights(weights)
         self._session = onnx_session(self.path, device=device, threads=threads)
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -92,6 +94,20 @@ class Predictor:
         self.accepts_known = KNOWN in {node.name for node in self._session.get_inputs()}
         self.predicts_std = STD in {node.name for node in self._session.get_outputs()}
         self._check_outputs()
+
+    @cached_property
+    def temporal(self) -> TemporalModel | None:
+        """The temporal model of the weights, the file NAME_temporal.onnx next to NAME.onnx, if any.
+
+        It corrects the poses of a clip: `predictor.temporal(poses, "centred", fps=30)`.
+
+        Raises:
+            ValueError: the file was trained on other weights, or cannot be read.
+        """
+        return TemporalModel.find(
+            self.path, self.skeleton, self.predicts_std, device=self._device,
+            threads=self._threads,
+        )  # fmt: skip
 
     @classmethod
     def from_pretrained(cls, repository: str | os.PathLike, **options: Any) -> "Predictor":

@@ -67,6 +67,11 @@ def contains_checkpoint(graph: Path) -> bool:
         return view.find(_CHECKPOINT) >= 0
 
 
+def temporal_file(weights: Path) -> Path:
+    """Return the file of the temporal model of an .onnx file, next to it; it need not exist."""
+    return weights.with_name(f"{weights.stem}_temporal.onnx")
+
+
 def _shipped(name: str, suffixes: Sequence[str]) -> Path:
     folder = Path(str(resources.files("camerapose"))) / "weights"
     files = [folder / (SHIPPED[name] + suffix) for suffix in suffixes]

@@ -1,0 +1,1 @@
+"""Temporal models: one file each; the file name is the name."""

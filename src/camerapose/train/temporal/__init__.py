@@ -1,0 +1,1 @@
+"""Training of temporal models (`models.temporal`) on the output of a lifter."""
