@@ -23,6 +23,7 @@ from camerapose.core import plugins, temporal
 from camerapose.core.skeleton import Skeleton
 from camerapose.evaluate.models import OnnxModel
 from camerapose.io.files import AtomicFile, make_folder, write_text
+from camerapose.io.locks import lock_folder
 from camerapose.io.weights import find_weights, temporal_file
 from camerapose.models.temporal_export import export_temporal
 from camerapose.train import config_io
@@ -53,11 +54,16 @@ def train(config: TemporalConfig, out: Path | str) -> Path:
     Raises:
         FileNotFoundError: a data set or the lifter is missing.
         ValueError: a run with other settings in the folder, or an unknown network or argument.
+        FolderInUse: another training uses the folder.
     """
-    out = Path(out)
+    _check(config)
+    with lock_folder(make_folder(out)):
+        return _train(config, Path(out))
+
+
+def _train(config: TemporalConfig, out: Path) -> Path:
     lifter = find_weights(config.lifter)
     model = OnnxModel(lifter)
-    _check(config)
     _prepare(config, out)
     device = select_device(config.device)
     torch.manual_seed(config.seed)
