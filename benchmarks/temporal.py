@@ -7,8 +7,8 @@
 Human3.6M: recordings of S9 and S11 at 50 frames per second with ground-truth 2D and with Stacked
 Hourglass detections; of each recording one camera, in turn, or all. MPJPE (mm) and MPJVE (mean
 error of the displacement between frames, mm) are root-relative. The real video is that of
-`real_detections.py`. "optimised": `clip.optimize` after it, without the temporal model's
-contacts. All with flip averaging.
+`real_detections.py`. "optimised": `clip.optimize` after it.
+All with flip averaging.
 """
 
 import argparse

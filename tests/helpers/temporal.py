@@ -12,7 +12,7 @@ from camerapose.io.runtime import onnx_session
 from camerapose.models.temporal_export import export_temporal
 from helpers.lifters import disturbed
 
-FEATURES, OUTPUTS = 20, 8
+FEATURES, OUTPUTS = 20, 6
 
 
 def network(name: str, features: int = FEATURES, outputs: int = OUTPUTS, **settings):
@@ -69,20 +69,18 @@ def check_training(name: str) -> None:
 def check_export(name: str, skeleton: Skeleton, path) -> None:
     """The graph adds the output to the pose, for other numbers of people and frames as well."""
     joints, features = skeleton.n_joints, temporal.n_features(skeleton.n_joints, False)
-    model = disturbed(network(name, features, 3 * joints + 2))
+    model = disturbed(network(name, features, 3 * joints))
     export_temporal(model, skeleton, path, std=False, lifter="0")
     for n, frames in ((1, 1), (2, 7)):
         window, estimated = windows(n, frames, features)
         pose = torch.randn(n, frames, joints, 3)
-        corrected, contact = onnx_session(path).run(
-            ["corrected", "contact"],
+        (corrected,) = onnx_session(path).run(
+            ["corrected"],
             {"window": window.numpy(), "estimated": estimated.numpy(), "pose": pose.numpy()},
         )
-        output = model(window, estimated).detach()
-        change = output[..., :-2].unflatten(-1, (joints, 3))
+        change = model(window, estimated).detach().unflatten(-1, (joints, 3))
         change = change - change[:, :, skeleton.root_index, None]
         np.testing.assert_allclose(corrected, pose + change, atol=1e-4)
-        np.testing.assert_allclose(contact, output[..., -2:].sigmoid(), atol=1e-4)
     assert TemporalModel(path, skeleton, False).skeleton == skeleton
 
 
@@ -90,7 +88,7 @@ def write_temporal_model(weights, skeleton: Skeleton, *, std: bool = False, seed
     """Write an untrained temporal model next to a lifter, and return its path."""
     path = weights.with_name(f"{weights.stem}_temporal.onnx")
     features = temporal.n_features(skeleton.n_joints, std)
-    model = network("dilated", features, 3 * skeleton.n_joints + 2, width=16).eval()
+    model = network("dilated", features, 3 * skeleton.n_joints, width=16).eval()
     torch.manual_seed(seed)
     torch.nn.init.normal_(model.last.weight, std=0.01)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()

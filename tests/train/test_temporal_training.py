@@ -14,7 +14,7 @@ from camerapose.data.datasets import open_mocap
 from camerapose.infer.predictor import Predictor
 from camerapose.train import config_io
 from camerapose.train.temporal import data, trainer
-from camerapose.train.temporal.clips import Clips, contacts, other_body
+from camerapose.train.temporal.clips import Clips, other_body
 from camerapose.train.temporal.config import TemporalConfig
 
 FRAMES = 40
@@ -139,16 +139,6 @@ def test_bodies_keep_their_bone_lengths_over_a_clip():
     relative = other - other[:, root, None]
     np.testing.assert_allclose(relative, relative[:1].repeat(4, 0), atol=1e-5)
     assert np.abs(relative - (still - still[:, root, None])).max() > 0.01
-
-
-def test_contacts_are_low_and_slow():
-    joints = np.zeros((20, 17, 3))
-    left, right = (H36M_17.index(f"{side}_ankle") for side in ("left", "right"))
-    joints[:, left, 0] = np.arange(20) * 0.1  # 3 m/s
-    joints[10:, right, 2] = 0.5
-    contact = contacts(joints, np.arange(20) / 30, H36M_17)
-    assert not contact[:, 0].any()
-    assert contact[:8, 1].all() and not contact[12:, 1].any()
 
 
 def test_batches_leave_absent_frames_out(config, tmp_path):

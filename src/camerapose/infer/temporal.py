@@ -28,7 +28,7 @@ from camerapose.io.runtime import onnx_session
 from camerapose.io.weights import temporal_file
 
 #: Names of the inputs and outputs of the graph.
-INPUTS, OUTPUTS = ("window", "estimated", "pose"), ("corrected", "contact")
+INPUTS, OUTPUTS = ("window", "estimated", "pose"), ("corrected",)
 #: Time steps on which models are trained, seconds: faster clips are processed in interleaved parts,
 #: slower ones are not changed.
 FAST_STEP, SLOW_STEP = 1 / 60, 0.15
@@ -135,22 +135,19 @@ class TemporalModel:
         assert poses.camera is not None
         focal = np.array(poses.camera.focal, float)
         center = np.array(poses.camera.center, float)
-        contact = np.zeros((len(poses), 2), np.float32)
         changed = np.zeros(len(poses), bool)
         for rows in _sequences(poses, seconds):
             part = self._corrected(poses[rows], seconds[rows], LOOKAHEAD[mode])
-            relative[rows], focal[rows], center[rows], contact[rows] = part
+            relative[rows], focal[rows], center[rows] = part
             changed[rows] = True
         if not changed.any():
             return poses
-        result = reposition(poses, relative, focal, center)
-        labels = {"contact_left": contact[:, 0], "contact_right": contact[:, 1]}
-        return replace(result, labels={**poses.labels, **labels})
+        return reposition(poses, relative, focal, center)
 
     def _corrected(
         self, poses: Poses, seconds: Float[np.ndarray, " t"], lookahead: int
     ) -> tuple[np.ndarray, ...]:
-        """Return root-relative poses, focal lengths, principal points and contacts."""
+        """Return root-relative poses, focal lengths and principal points."""
         frames, n, parts = _frames(poses, seconds), len(poses), []
         for start in range(0, n, CHUNK):
             first, last = max(start - REACH, 0), min(start + CHUNK + REACH, n)
@@ -159,12 +156,12 @@ class TemporalModel:
             features, pose, view = temporal.inputs(padded, lookahead)
             estimated, pose = (temporal.outputs(v, lookahead) for v in (features, pose))
             feed = dict(zip(INPUTS, (features, estimated, pose), strict=True))
-            corrected, contact = self._session.run(OUTPUTS, feed)
+            (corrected,) = self._session.run(OUTPUTS, feed)
             rotation, focal, center = (
                 temporal.outputs(v, lookahead) for v in (view.rotation, view.focal, view.center)
             )
             relative = corrected @ np.swapaxes(rotation, -1, -2)
-            parts.append([v[0, kept] for v in (relative, focal, center, contact)])
+            parts.append([v[0, kept] for v in (relative, focal, center)])
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 

@@ -16,7 +16,7 @@ from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import write_bytes
 from camerapose.models.onnx_export import _halve, _quiet, _strip
 
-INPUTS, OUTPUTS = ["window", "estimated", "pose"], ["corrected", "contact"]
+INPUTS, OUTPUTS = ["window", "estimated", "pose"], ["corrected"]
 
 
 class _Graph(nn.Module):
@@ -26,10 +26,9 @@ class _Graph(nn.Module):
         super().__init__()
         self.network, self.skeleton = network, skeleton
 
-    def forward(self, window: Tensor, estimated: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.network(window, estimated)
-        change = output[..., :-2].unflatten(-1, (-1, 3))
-        return pose + root_relative(change, self.skeleton), output[..., -2:].sigmoid()
+    def forward(self, window: Tensor, estimated: Tensor, pose: Tensor) -> Tensor:
+        change = self.network(window, estimated).unflatten(-1, (-1, 3))
+        return pose + root_relative(change, self.skeleton)
 
 
 def export_temporal(

@@ -24,14 +24,14 @@ class Temporal(nn.Module):
 
     Args:
         features: number of features per frame (`core.temporal.inputs`).
-        outputs: number of values per frame: 3 per joint, and two contacts.
+        outputs: number of values per frame: 3 per joint.
         width: width of the hidden layers.
         dropout: dropout probability.
     """
 
     def __init__(self, features: int, outputs: int, width: int = 192, dropout: float = 0.1):
         super().__init__()
-        self.joints = (outputs - 2) // 3
+        self.joints = outputs // 3
         self.first = nn.Linear(features, width)
         self.blocks = nn.ModuleList(_Block(width, distance, dropout) for distance in (1, 3, 9))
         self.norm = nn.LayerNorm(width)
@@ -56,8 +56,7 @@ class Temporal(nn.Module):
         hidden = nn.functional.gelu(self.hidden(joined))
         output, adjusted = self.last(hidden), self.weights(hidden)
         filtered = self._filtered(window, estimated, adjusted)
-        change = filtered - estimated[..., : 3 * self.joints]
-        return torch.cat([output[..., :-2] + change, output[..., -2:]], dim=-1)
+        return output + filtered - estimated[..., : 3 * self.joints]
 
     def _filtered(self, window: Tensor, estimated: Tensor, adjusted: Tensor) -> Tensor:
         """Return the weighted mean positions; absent frames have almost no weight."""

@@ -36,8 +36,6 @@ CORRELATION, SWAP_FRAMES = 0.1, (1, 6)
 #: Changes of Human3.6M's own cameras: standard deviation of the rotation about the vertical
 #: (radians), and range of the factor of the distance.
 YAW, DISTANCE = 0.5, (0.8, 1.25)
-#: Largest speed (m/s) of a foot in contact with the floor, and height (metres) above its lowest.
-CONTACT_SPEED, CONTACT_HEIGHT = 0.2, 0.06
 _H36M_JOINTS = [BODY_46.index(f"{joint}_h36m") for joint in H36M_17.joints]
 
 
@@ -47,13 +45,11 @@ class Clip(NamedTuple):
     Attributes:
         poses: 2D as detected, and true 3D and camera.
         time: seconds.
-        contact: whether the left and the right foot touch the floor.
         kind: "clean", "detected", "simulated" or "open".
     """
 
     poses: Poses
     time: Float[np.ndarray, " t"]
-    contact: Float[np.ndarray, "t 2"]
     kind: str
 
 
@@ -129,7 +125,6 @@ class Clips:
         rows = _rows(motion, data.frames, rng)
         time = (motion.time[rows] - motion.time[rows[0]]) / rng.uniform(*SPEED)
         world = motion.world(rows)
-        contact = contacts(world, time, motion.skeleton)
         if kind == "open":
             world = world * np.exp(data.stature * rng.normal())
         else:
@@ -138,7 +133,7 @@ class Clips:
             poses = self._simulate(world, time, motion.skeleton, rng)
         else:
             poses = self._seen(world, motion, rows, kind == "detected", rng)
-        return Clip(poses, time, contact, kind)
+        return Clip(poses, time, kind)
 
     def _seen(
         self,
@@ -215,19 +210,6 @@ class Clips:
         given = _in_format(detected, form, self.skeleton)
         converted = _converted(truth, self.skeleton)
         return replace(converted, pose2d=given.pose2d, confidence=given.confidence)
-
-
-def contacts(
-    world: Float[np.ndarray, "t joints 3"], time: Float[np.ndarray, " t"], skeleton: Skeleton
-) -> Float[np.ndarray, "t 2"]:
-    """Return whether the left and right ankle are low and slow (1) or not (0)."""
-    if len(world) < 2:
-        return np.zeros((len(world), 2), np.float32)
-    ending = "_h36m" if skeleton == BODY_46 else ""
-    feet = world[:, [skeleton.index(f"{side}_ankle{ending}") for side in ("left", "right")]]
-    speed = np.linalg.norm(np.gradient(feet.astype(float), time, axis=0), axis=-1)
-    low = feet[..., 2] < np.quantile(feet[..., 2], 0.05) + CONTACT_HEIGHT
-    return ((speed < CONTACT_SPEED) & low).astype(np.float32)
 
 
 def _rows(motion: Motion, frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -55,8 +55,6 @@ class TemporalWeights:
     """Mean distance of the joints, metres."""
     velocity: float = 2.0
     """Mean distance of their displacements between consecutive frames, metres."""
-    contact: float = 0.003
-    """Cross entropy of the contacts of both feet with the floor."""
 
 
 @dataclass

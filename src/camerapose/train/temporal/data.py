@@ -34,7 +34,6 @@ class LiftedClips:
         frames: output of the lifter.
         target: true root-relative pose in the camera frame, metres; NaN where unknown.
         focal, center: true camera, normalised units.
-        contact: contacts of the left and the right foot, 0 or 1.
         kind: origin of each clip.
     """
 
@@ -42,7 +41,6 @@ class LiftedClips:
     target: Float[np.ndarray, "n t joints 3"]
     focal: Float[np.ndarray, "n t 2"]
     center: Float[np.ndarray, "n t 2"]
-    contact: Float[np.ndarray, "n t 2"]
     kind: np.ndarray
 
 
@@ -55,7 +53,7 @@ class Batch:
         pose: lifted poses in the axes of the mean view, to which the output is added.
         target: true poses in these axes, zero where unknown.
         labelled: joints with ground truth, in frames in which the person is present.
-        contact, present: per frame.
+        present: the person is detected.
         to_camera: rotation from these axes to the camera.
     """
 
@@ -64,7 +62,6 @@ class Batch:
     pose: Float[Tensor, "n t joints 3"]
     target: Float[Tensor, "n t joints 3"]
     labelled: Tensor
-    contact: Float[Tensor, "n t 2"]
     present: Tensor
     to_camera: Float[Tensor, "n t 3 3"]
 
@@ -123,7 +120,6 @@ def _lifted(model: OnnxModel, clips: list[Clip], length: int) -> LiftedClips:
         "target": poses.pose3d - poses.root_position[:, None],
         "true_focal": poses.camera.focal,
         "true_center": poses.camera.center,
-        "contact": np.concatenate([clip.contact for clip in clips]),
     }
     ends = np.cumsum([len(clip.time) for clip in clips])[:-1]
     padded = {
@@ -147,14 +143,14 @@ def _from_columns(columns: dict[str, np.ndarray]) -> LiftedClips:
     names = [field.name for field in fields(temporal.Frames)]
     return LiftedClips(
         temporal.Frames(**{name: columns.get(name) for name in names}),
-        columns["target"], columns["true_focal"], columns["true_center"], columns["contact"],
+        columns["target"], columns["true_focal"], columns["true_center"],
         columns["kind"],
     )  # fmt: skip
 
 
 def _columns(clips: LiftedClips) -> dict[str, np.ndarray]:
     others = {"true_focal": clips.focal, "true_center": clips.center, "target": clips.target}
-    others |= {"contact": clips.contact, "kind": clips.kind}
+    others |= {"kind": clips.kind}
     return {name: v for name, v in (vars(clips.frames) | others).items() if v is not None}
 
 
@@ -251,7 +247,6 @@ def _mirrored(clips: LiftedClips, skeleton: Skeleton, flip: np.ndarray) -> Lifte
     )  # fmt: skip
     return replace(
         clips, frames=frames, target=points(clips.target), center=centers(clips.center),
-        contact=either(clips.contact, clips.contact[..., ::-1]),
     )  # fmt: skip
 
 
@@ -285,7 +280,7 @@ def assemble(clips: LiftedClips, lookahead: int) -> Batch:
     return Batch(
         tensor(features), tensor(middle(features)), tensor(middle(pose)),
         tensor(np.where(labelled[..., None], target, 0.0)), tensor(labelled),
-        tensor(middle(clips.contact)), tensor(present), tensor(rotation),
+        tensor(present), tensor(rotation),
     )  # fmt: skip
 
 

@@ -10,26 +10,18 @@ from camerapose.train.temporal.config import TemporalWeights
 from camerapose.train.temporal.data import Batch, LiftedClips, whole
 
 
-def estimate(network: nn.Module, batch: Batch, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
-    """Return poses in the axes of the mean view, and logits of the contacts."""
-    output = network(batch.window, batch.estimated).float()
-    change = output[..., :-2].unflatten(-1, (-1, 3))
-    return batch.pose + root_relative(change, skeleton), output[..., -2:]
+def estimate(network: nn.Module, batch: Batch, skeleton: Skeleton) -> Tensor:
+    """Return poses in the axes of the mean view."""
+    change = network(batch.window, batch.estimated).float().unflatten(-1, (-1, 3))
+    return batch.pose + root_relative(change, skeleton)
 
 
-def terms(
-    pose: Tensor, contact: Tensor, batch: Batch, weights: TemporalWeights
-) -> dict[str, Tensor]:
+def terms(pose: Tensor, batch: Batch, weights: TemporalWeights) -> dict[str, Tensor]:
     """Return the weighted losses."""
     distance, velocity = errors(pose, batch)
-    entropy = nn.functional.binary_cross_entropy_with_logits(
-        contact, batch.contact, reduction="none"
-    )
-    present = batch.present[..., None].to(entropy.dtype)
     return {
         "pose": weights.pose * _mean(distance, batch.labelled),
         "velocity": weights.velocity * _mean(velocity, _pairs(batch.labelled)),
-        "contact": weights.contact * (entropy * present).sum() / (2 * present.sum()).clamp(min=1),
     }
 
 
@@ -62,7 +54,7 @@ def validate(
     values: dict[str, float] = {}
     for mode, lookahead in temporal.LOOKAHEAD.items():
         batch = whole(clips, lookahead).to(device)
-        pose, _ = estimate(network, batch, skeleton)
+        pose = estimate(network, batch, skeleton)
         for name, result in ((mode, pose), ("lifter", batch.pose)):
             if name == "lifter" and mode != "centred":
                 continue

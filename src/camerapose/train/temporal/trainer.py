@@ -107,7 +107,7 @@ def build(config: TemporalConfig, skeleton: Skeleton, std: bool) -> nn.Module:
     """Return the network of a configuration."""
     kind = plugins.load("temporal", config.network).Temporal
     features = temporal.n_features(skeleton.n_joints, std)
-    return kind(features, 3 * skeleton.n_joints + 2, **config.arguments)
+    return kind(features, 3 * skeleton.n_joints, **config.arguments)
 
 
 def read(path: Path | str) -> TemporalConfig:
@@ -155,8 +155,8 @@ def _update(
     network.train()
     kind = batch.window.device.type
     with torch.autocast(kind, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        pose, contact = losses.estimate(network, batch, skeleton)
-    terms = losses.terms(pose, contact, batch, config.weights)
+        pose = losses.estimate(network, batch, skeleton)
+    terms = losses.terms(pose, batch, config.weights)
     optimizer.zero_grad(set_to_none=True)
     sum(terms.values()).backward()
     norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip, foreach=True)
