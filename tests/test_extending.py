@@ -15,6 +15,7 @@ import torch
 from helpers.layouts import examples
 from helpers.lifters import check_batch_sizes, check_dropout, check_shape_and_root
 from helpers.mutations import mutate_bytes
+from helpers.temporal import check_export, check_shapes, check_training, check_window
 
 from camerapose.cli.main import main
 from camerapose.cli.train import _assignment
@@ -63,7 +64,10 @@ def blocks(language, start, end):
 
 
 def test_there_is_one_example_of_each_kind():
-    assert set(FILES) == {"models/lifters/plain.py", "data/datasets/my_lab.py", "detect/movenet.py"}
+    assert set(FILES) == {
+        "models/lifters/plain.py", "models/temporal/average.py", "data/datasets/my_lab.py",
+        "detect/movenet.py",
+    }  # fmt: skip
 
 
 # --- a lifter -----------------------------------------------------------------------------------
@@ -97,6 +101,17 @@ def test_the_lifter_can_be_trained(put):
     tune(model, people, pairs.to_torch(), steps=2)
     assert not torch.equal(before, model.lifter.last.weight)
     assert all(p.isfinite().all() for p in model.parameters())
+
+
+# --- a temporal model -----------------------------------------------------------------------------
+
+
+def test_the_temporal_model_fulfils_the_contract(put, tmp_path):
+    put("temporal", "average")
+    check_shapes("average", 3)
+    check_window("average")
+    check_training("average")
+    check_export("average", H36M_16, tmp_path / "model_temporal.onnx")
 
 
 # --- a data set ---------------------------------------------------------------------------------
