@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder that contains h36m")
     parser.add_argument("--subjects", nargs="+", default=["S9", "S11"])
     parser.add_argument("--every-camera", action="store_true")
+    parser.add_argument("--frames", type=int, help="first frames of each recording; default: all")
     parser.add_argument("--optimised", action="store_true", help="also after clip.optimize")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -68,6 +69,8 @@ def recordings(
     chosen = np.ones(len(poses), bool)
     if not arguments.every_camera:
         chosen = camera == (clips // 4) % 4
+    if arguments.frames:
+        chosen &= poses.labels["frame"] < arguments.frames
     labels = {**poses.labels, "person": clips, "time": poses.labels["frame"] / FPS}
     labels["frame"] = poses.labels["frame"] + 1_000_000 * clips
     return replace(poses, labels=labels)[chosen]

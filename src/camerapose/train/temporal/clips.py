@@ -167,7 +167,7 @@ class Clips:
             ]
             points = points + (old.pose2d - clean) * spread[0] / spread[1]
         root = pose3d[:, skeleton.root_index]
-        camera = Camera(old.camera.focal, old.camera.center, root)
+        camera = replace(old.camera, translation=root)
         poses = Poses(skeleton, points.astype(np.float32), confidence, pose3d, camera)
         return _converted(poses, self.skeleton)
 
