@@ -32,7 +32,7 @@ from camerapose.evaluate import metrics
 from camerapose.infer import clip
 from camerapose.infer.temporal import LiveTemporal
 
-FPS = 50.0
+DETECTIONS, FPS = "sh_pt_mpii", 50.0
 #: Frames per second of the real video.
 VIDEO_FPS = 60.0
 
@@ -51,18 +51,17 @@ def main() -> None:
     if predictor.temporal is None:
         raise SystemExit(f"{predictor.path} has no temporal model")
     if arguments.data:
-        for name in (None, "sh_pt_mpii"):
-            poses = recordings(arguments.data / "h36m", arguments.subjects, name, arguments)
-            report(predictor, poses, name or "ground truth", arguments.optimised)
+        detected = recordings(arguments.data / "h36m", arguments)
+        for name, poses in (("ground truth", exact(detected)), (DETECTIONS, detected)):
+            report(predictor, poses, name, arguments.optimised)
     real_video(predictor)
     speed(predictor)
 
 
-def recordings(
-    root: Path, subjects: list[str], detected: str | None, arguments: argparse.Namespace
-) -> Poses:
+def recordings(root: Path, arguments: argparse.Namespace) -> Poses:
     """Return the recordings; the label person is the number of recording and camera."""
-    poses = cached(human36m.load, root, subjects=tuple(subjects), detections=detected)
+    subjects = tuple(arguments.subjects)
+    poses = cached(human36m.load, root, subjects=subjects, detections=DETECTIONS)
     starts = np.diff(poses.labels["frame"], prepend=np.inf) <= 0
     clips = np.cumsum(starts) - 1
     camera = poses.labels["camera"]
@@ -74,6 +73,11 @@ def recordings(
     labels = {**poses.labels, "person": clips, "time": poses.labels["frame"] / FPS}
     labels["frame"] = poses.labels["frame"] + 1_000_000 * clips
     return replace(poses, labels=labels)[chosen]
+
+
+def exact(poses: Poses) -> Poses:
+    """Return the poses with ground-truth 2D."""
+    return replace(poses, pose2d=poses.reprojection, confidence=np.ones_like(poses.confidence))
 
 
 def variants(predictor: Predictor, lifted: Poses, optimised: bool) -> dict[str, Poses]:
