@@ -185,7 +185,8 @@ def speed(predictor: Predictor) -> None:
         predictor(points[i], image_size=(1280, 720))
     lifter = (time.process_time() - began) / 100
     print(
-        f"processor time: {1000 * each:.1f} ms per live frame (lifter {1000 * lifter:.1f} ms); "
+        f"processor time: {1000 * each:.1f} ms per live frame, and {1000 * lifter:.1f} ms for the "
+        f"lifter; "
         f"{n / whole:.0f} frames per second of a clip"
     )
 
