@@ -61,8 +61,9 @@ def body_graph(tmp_path_factory):
 
 #: Test files that take more than a few seconds; `make test-quick` leaves them out.
 SLOW_FILES = {
-    "test_adapt.py", "test_batch.py", "test_benchmarks.py", "test_body_model.py",
-    "test_discriminators.py", "test_examples.py", "test_export.py", "test_extending.py",
+    "test_adapt.py", "test_batch.py", "test_benchmarks.py", "test_body_model.py", "test_compact.py",
+    "test_discriminators.py", "test_distillation.py", "test_examples.py", "test_export.py",
+    "test_extending.py",
     "test_full_disk.py", "test_fuzz.py", "test_fuzz_inputs.py", "test_generated.py",
     "test_golden.py", "test_gpu_benchmark.py", "test_keypoint_formats.py",
     "test_known_quantities.py", "test_lifters.py", "test_mutated_media.py",

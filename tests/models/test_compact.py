@@ -69,7 +69,7 @@ def test_graph_and_its_checkpoint_agree(lifter, tmp_path):
 
 def test_size_and_commands(tmp_path):
     """A compact graph is smaller than one in half precision, and is exported like a checkpoint."""
-    model, sizes = make("parts", refiner=256)
+    model, sizes = make("mlp", refiner=256)
     save_model(model, tmp_path / "model.safetensors", sizes)
     for option in ("--half", "--compact"):
         out = tmp_path / f"a{option}.onnx"
