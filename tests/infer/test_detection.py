@@ -43,14 +43,14 @@ def test_memory_of_the_last_frames_is_bounded(monkeypatch):
     monkeypatch.setattr(detection, "BLOCK_FRAMES", 10)
     collected = detection._Collected(latest=20)
     for frame, people in tracked(500):
-        collected.add(detection._one_frame(frame, people, COCO_17, True))
+        collected.add(detection.one_frame(frame, people, COCO_17, True))
         assert len(collected._blocks) <= 3 and len(collected._frames) < 10
 
 
 def test_sampled_images_are_those_of_the_last_frames():
     sampler = FrameSampler(max_frames=12, latest=100)
     _, people = list(tracked(2))[1]
-    part = detection._one_frame(Frame(0, 0.0, IMAGE, ""), people, COCO_17, True)
+    part = detection.one_frame(Frame(0, 0.0, IMAGE, ""), people, COCO_17, True)
     for i in range(5000):
         sampler(Frame(i, i / 30, IMAGE, ""), people, part)
         assert len(sampler.images) <= 12

@@ -171,7 +171,7 @@ def collect(
     error: BaseException | None = None
     try:
         for frame, people in tracked:
-            part = _one_frame(frame, people, skeleton, timed)
+            part = one_frame(frame, people, skeleton, timed)
             collected.add(part)
             for observe in observers:
                 observe(frame, people, part)
@@ -263,7 +263,7 @@ def load_detector(options: PredictOptions, consecutive: bool) -> Any:
     return detector(**arguments)
 
 
-def _one_frame(frame: Frame, people: list[Person], skeleton: Skeleton, timed: bool) -> Detections:
+def one_frame(frame: Frame, people: list[Person], skeleton: Skeleton, timed: bool) -> Detections:
     n = len(people)
     height, width = frame.image.shape[:2]
     labels = {

@@ -50,7 +50,7 @@ class Jobs:
         self.folder, self.limits = folder, limits
         self.stopped = threading.Event()
         self.results = Results(folder)
-        self._options = options
+        self.options = options
         self.formats = options.export or EXPORTS
         self._uploads: dict[str, set[Path]] = {}
         self._made: dict[str, set[Path]] = {}
@@ -95,7 +95,7 @@ class Jobs:
             self._running[visitor] += 1
         try:
             options = replace(
-                self._options, max_people=people if which == EVERYONE else 1,
+                self.options, max_people=people if which == EVERYONE else 1,
                 people=None if which == EVERYONE else which,
                 height=float(height) if height else None, static_camera=static_camera,
                 export=self.formats if export is None else tuple(export), report=True,

@@ -7,6 +7,7 @@ from camerapose.io import export
 from camerapose.io.recognise import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from camerapose.server.jobs import EVERYONE, LARGEST, LONGEST, Jobs
 from camerapose.server.limits import MAX_PEOPLE
+from camerapose.server.live import add_live_view
 from camerapose.server.results import Result
 from camerapose.server.uploads import import_gradio
 
@@ -59,6 +60,7 @@ def build(jobs: Jobs) -> Any:
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):
                 inputs, button, sample = _inputs(gradio, jobs.formats)
+                add_live_view(gradio, jobs, inputs[1])
             with gradio.Column(scale=2, min_width=280):
                 outputs = _outputs(gradio)
                 name = gradio.Textbox(visible=False)
