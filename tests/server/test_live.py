@@ -10,8 +10,9 @@ from helpers import fakes
 from PIL import Image
 
 from camerapose.core import plugins
+from camerapose.infer.live_camera import LiveCamera
 from camerapose.infer.options import PredictOptions
-from camerapose.server.live import LiveCamera, _tag
+from camerapose.server.live import _tag
 from camerapose.view.live import LEFT_WIDTH, SIZE
 
 

@@ -128,12 +128,7 @@ def _outputs(gradio: Any) -> list[Any]:
 
 
 def _connect(
-    gradio: Any,
-    jobs: Jobs,
-    inputs: list[Any],
-    kept: list[Any],
-    button: Any,
-    sample: Any,
+    gradio: Any, jobs: Jobs, inputs: list[Any], kept: list[Any], button: Any, sample: Any
 ) -> None:
     """Connect the buttons and uploads with the jobs.
 
