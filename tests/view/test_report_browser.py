@@ -72,7 +72,7 @@ def test_video_and_scene_are_in_sync(people, video, browser, tmp_path):
     assert errors(browser) == []
 
 
-@pytest.mark.parametrize("width", [390, 820, 1440])
+@pytest.mark.parametrize("width", [300, 390, 820, 1440])
 def test_layout_and_wheel(people, browser, tmp_path, width):
     path = write_report(people, tmp_path / "report.html", "walk")
     run = opened(browser, path, width, 844, mobile=width < 500)
