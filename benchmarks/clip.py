@@ -3,16 +3,21 @@
     python benchmarks/clip.py                          # the real video
     python benchmarks/clip.py --data DIR --clips 24    # also Human3.6M in DIR/h36m
     python benchmarks/clip.py --data DIR --constants   # errors of the lifter on training subjects
+    python benchmarks/clip.py --data DIR --subjects S8 --walking --clips 8 --ablation
 
 Human3.6M: clips of S9 and S11, seen by random static cameras, with the simulated detector errors
 of `data.augment`; the body height is given. The real video is that of `real_detections.py`, with
 height and focal length given. "Per frame" is the lifter without `clip.optimize`. `--subjects`
-selects other subjects: constants were chosen on S1, S5, S6, S7 and S8.
+selects other subjects: constants were chosen on S1, S5, S6, S7 and S8. `--walking` selects clips in
+which the person walks more than 1 m; `--ablation` switches off one component of the optimiser at a
+time, with the focal length given.
 """
 
 import argparse
+import importlib
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,13 +35,18 @@ from camerapose.data.augment.clips import ClipCamera, ClipCameraOptions, draw_ca
 from camerapose.data.datasets.human36m.layouts import Layout
 from camerapose.data.datasets.human36m.sequences import read_sequences
 from camerapose.infer import clip
+from camerapose.infer.clip.terms import Weights
 
+#: The module behind the function `clip.optimize`.
+optimize_module = importlib.import_module("camerapose.infer.clip.optimize")
 JOINTS = [BODY_46.index(f"{joint}_h36m") for joint in H36M_16.joints]
 ANKLES = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
 #: Frames of a clip; time constant of the detector's errors, seconds.
 FRAMES, CORRELATION = 250, 0.1
 #: Largest speed (m/s) and height (metres) of an ankle in contact with the floor.
 CONTACT_SPEED, CONTACT_HEIGHT = 0.15, 0.06
+#: Speed above which a foot swings, m/s.
+SWING_SPEED = 0.5
 FPS = 60.0
 
 
@@ -46,6 +56,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder that contains h36m")
     parser.add_argument("--clips", type=int, default=24, help="number of clips")
     parser.add_argument("--subjects", nargs="+", default=["S9", "S11"])
+    parser.add_argument("--walking", action="store_true", help="people who walk more than 1 m")
+    parser.add_argument("--ablation", action="store_true", help="print the ablation instead")
     parser.add_argument("--constants", action="store_true", help="print `LIFTER_DEVIATION` instead")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -54,7 +66,12 @@ def main() -> None:
         lifter_deviation(predictor, arguments.data / "h36m", arguments.clips)
         return
     if arguments.data:
-        human36m(predictor, arguments.data / "h36m", arguments.subjects, arguments.clips)
+        layout = Layout(arguments.data / "h36m")
+        motions = moves(layout, arguments.subjects, arguments.clips, arguments.walking)
+        if arguments.ablation:
+            ablation(predictor, motions)
+            return
+        human36m(predictor, motions)
     real_video(predictor)
 
 
@@ -79,19 +96,73 @@ def lifter_deviation(predictor: Predictor, root: Path, n: int) -> None:
         print(f"{name:10}{np.sqrt(np.square(np.concatenate(parts)).mean()):8.3f}")
 
 
-def human36m(predictor: Predictor, root: Path, subjects: list[str], n: int) -> None:
-    """Print means over clips, without and with a known focal length."""
-    layout, rng = Layout(root), np.random.default_rng(0)
+def moves(layout: Layout, subjects: list[str], n: int, walking: bool) -> list[np.ndarray]:
+    """Return clips of random recordings in the world frame: their begin, or parts of walks."""
+    rng = np.random.default_rng(0)
     sequences = read_sequences(layout, subjects, layout.actions(None), H36M_16)
-    rows: dict[str, list[dict[str, float]]] = {"per frame": [], "clip": [], "focal given": []}
-    seconds = frames = 0.0
-    for i, row in enumerate(rng.permutation(len(sequences))[:n]):
-        world = sequences[row].pose3d[:FRAMES].astype(float)
+    if not walking:
+        rows = rng.permutation(len(sequences))[:n]
+        return [sequences[row].pose3d[:FRAMES].astype(float) for row in rows]
+    parts = [s.pose3d[i : i + FRAMES] for s in sequences
+             for i in range(0, len(s.pose3d) - FRAMES, 50)]  # fmt: skip
+    parts = [p for p in parts if np.linalg.norm(p[-1, 0] - p[0, 0]) > 1]
+    return [parts[row].astype(float) for row in rng.permutation(len(parts))[:n]]
+
+
+def seen(
+    predictor: Predictor, motions: list[np.ndarray]
+) -> Iterator[tuple[Poses, np.ndarray, np.ndarray, np.ndarray, ClipCamera, float]]:
+    """Yield lifted poses, their ground truth, world, times, camera and body height of clips."""
+    rng = np.random.default_rng(0)
+    for i, world in enumerate(motions):
         times = np.arange(len(world)) / 50
         camera = draw_camera(world, times, ClipCameraOptions(), rng)
         truth = camera.to_camera(world)
         poses = _lifted(predictor, truth, times, camera, i)
-        tall = float(np.median(body_height(truth, H36M_16)))
+        yield poses, truth, world, times, camera, float(np.median(body_height(truth, H36M_16)))
+
+
+def ablation(predictor: Predictor, motions: list[np.ndarray]) -> None:
+    """Print means over clips with one component switched off, with the focal length given."""
+    off, module = np.inf, optimize_module
+    shared = module.SHARED_WEIGHTS
+    variants: dict[str, dict[str, object]] = {
+        "all": {},
+        "no contacts": {"weights": Weights(contact_speed=off, floor=1e6)},
+        "no floor": {"weights": Weights(floor=1e6), "shared_weights": replace(shared, floor=1e6)},
+        "no vertical from straight bodies": {
+            "weights": Weights(upright=1e6), "shared_weights": replace(shared, upright=1e6),
+        },
+        "no smoothness": {"weights": Weights(
+            root_acceleration=1e3, depth_acceleration=1e3, bone_acceleration=1e4)},
+        "bone lengths not estimated": {},
+        "no standard deviations": {},
+        "focal length estimated": {},
+    }  # fmt: skip
+    rows: dict[str, list[dict[str, float]]] = {label: [] for label in variants}
+    for poses, truth, world, times, camera, tall in seen(predictor, motions):
+        pixels = camera.focal * float(poses.image_size[0, 0]) / 2
+        given = clip.set_focal_length(poses, pixels)
+        for label, options in variants.items():
+            known, length = label != "focal length estimated", module.LENGTH_DEVIATION
+            part = given if known else poses
+            if label == "bone lengths not estimated":
+                module.LENGTH_DEVIATION = 0.0
+            if label == "no standard deviations":
+                part = replace(part, confidence=np.full_like(part.confidence, 0.9), pose3d_std=None)
+            result, cameras = clip.optimize(
+                part, height=tall, static=True, focal_known=known, **options
+            )
+            module.LENGTH_DEVIATION = length
+            rows[label].append(_errors(result, truth, world, times, camera, cameras[0]))
+    _print("ablation", rows)
+
+
+def human36m(predictor: Predictor, motions: list[np.ndarray]) -> None:
+    """Print means over clips, without and with a known focal length."""
+    rows: dict[str, list[dict[str, float]]] = {"per frame": [], "clip": [], "focal given": []}
+    seconds = frames = 0.0
+    for poses, truth, world, times, camera, tall in seen(predictor, motions):
         began = time.process_time()
         optimised, cameras = clip.optimize(poses, height=tall, static=True)
         seconds, frames = seconds + time.process_time() - began, frames + len(poses)
@@ -103,13 +174,18 @@ def human36m(predictor: Predictor, root: Path, subjects: list[str], n: int) -> N
         rows["per frame"].append(_errors(plain, truth, world, times, camera, None))
         rows["clip"].append(_errors(optimised, truth, world, times, camera, cameras[0]))
         rows["focal given"].append(_errors(given, truth, world, times, camera, known[0]))
-    names = list(dict.fromkeys(name for row in rows["clip"] for name in row))
-    print("| Human3.6M | " + " | ".join(names) + " |")
+    _print("Human3.6M", rows)
+    print(f"{frames / seconds:.0f} frames per second of processor time")
+
+
+def _print(title: str, rows: dict[str, list[dict[str, float]]]) -> None:
+    """Print means as a Markdown table."""
+    names = list(dict.fromkeys(name for values in rows.values() for row in values for name in row))
+    print(f"| {title} | " + " | ".join(names) + " |")
     print("| --- " * (len(names) + 1) + "|")
     for label, values in rows.items():
         means = [np.nanmean([row.get(name, np.nan) for row in values]) for name in names]
         print(f"| {label} | " + " | ".join(f"{value:.3g}" for value in means) + " |")
-    print(f"{frames / seconds:.0f} frames per second of processor time")
 
 
 def _lifted(
@@ -150,6 +226,12 @@ def _errors(
     result = {
         "focal %": 100 * abs(float(poses.camera.focal.mean()) / camera.focal - 1),
         "its std %": np.nan if estimate is None else 100 * estimate.focal_deviation,
+        "focal within 2 std": np.nan
+        if estimate is None or not estimate.focal_deviation
+        else float(abs(np.log(estimate.focal / camera.focal)) < 2 * estimate.focal_deviation),
+        "up within 2 std": np.nan
+        if estimate is None
+        else float(angle < 2 * np.hypot(estimate.pitch_deviation, estimate.roll_deviation)),
         "up": angle,
         "camera height": 1000 * abs(ground.camera_height - above),
         "root": 1000 * np.linalg.norm(points[:, 0] - truth[:, 0], axis=-1).mean(),
@@ -164,7 +246,8 @@ def _errors(
     sliding, moving = (np.linalg.norm(np.diff(p[:, ANKLES], axis=0), axis=-1) for p in
                        (points, truth))  # fmt: skip
     result["sliding"] = 1000 * sliding[contact].mean() if contact.any() else np.nan
-    result["swing"] = sliding[~contact].sum() / moving[~contact].sum()
+    swinging = moving > SWING_SPEED * np.diff(times)[:, None]
+    result["swing"] = sliding[swinging].sum() / moving[swinging].sum() if swinging.any() else np.nan
     return result
 
 

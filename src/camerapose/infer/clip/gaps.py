@@ -30,7 +30,7 @@ def fill_gaps(
 
     Bone directions and lengths, position in the image, depth and camera are interpolated linearly
     over time. The 2D of an added row is its reprojection, with confidence 0; its standard
-    deviations are the larger ones of both ends. A later `smooth` rounds the interpolation.
+    deviations are the larger ones of both ends. `optimize` rounds the interpolation.
 
     Args:
         poses: numpy, with 3D and cameras. Without the label frame there are no gaps.

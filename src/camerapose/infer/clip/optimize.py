@@ -291,7 +291,10 @@ class _Shot:
             self.movements, self.windows, self.motions, strict=True
         ):
             rows = movement.rows
-            pose3d[rows] = joint_geometry(window, motion, self.shared, self.body).joints
+            for first in range(0, len(rows), WINDOW):
+                part = slice(first, first + WINDOW)
+                shape = joint_geometry(window[part], motion[part], self.shared, self.body)
+                pose3d[rows[part]] = shape.joints
             focal[rows], center[rows] = np.exp(self.shared.log_focal), window.center
             contact[rows] = window.contact
         root = pose3d[:, poses.skeleton.root_index]

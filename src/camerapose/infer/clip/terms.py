@@ -25,7 +25,7 @@ class Weights:
     per tau seconds, or once per frame if frames are further apart.
     """
 
-    pixel_scale: float = 1.0
+    pixel_scale: float = 1.5
     """Factor of the standard deviations of the detections."""
     pixel_time: float = 0.1
     """Time constant of detection errors, seconds."""
