@@ -18,10 +18,8 @@ footer {display: none !important}
 .camerapose-3d iframe {width: 100%; height: min(1120px, 92vh); border: 1px solid #dfe3e9}
 #files button[aria-label^="Remove"], #files .label-clear-button {display: none}
 .gradio-container {padding-left: max(8px, 1vw) !important; padding-right: max(8px, 1vw) !important}
-@media (max-width: 600px) {
-  .gradio-container main, .gradio-container .wrap.sidebar-parent {padding: 4px !important}
-  .camerapose-3d, .camerapose-3d > * {padding: 0 !important}
-}
+.gradio-container .main.fillable {padding: 16px clamp(0px, 4vw - 12px, 32px) !important}
+.camerapose-3d, .camerapose-3d > * {padding: 0 !important}
 """
 _WELCOME = """# camerapose
 See how people move in 3D: choose a video or photo in which the whole body is visible, and press
