@@ -65,8 +65,8 @@ def main() -> None:
     parser.add_argument(
         "--weights",
         nargs="*",
-        default=["default"],
-        help="for --shipped: default, clean, or a folder",
+        default=["open"],
+        help="for --shipped: open, human36m, clean, or a folder",
     )
     parser.add_argument(
         "--tests",
@@ -74,6 +74,9 @@ def main() -> None:
         default=list(TESTS),
         choices=list(TESTS),
         help="for --shipped: these alone; what was measured before stays",
+    )
+    parser.add_argument(
+        "--frame-step", type=int, default=1, help="for --shipped: every n-th frame of Human3.6M"
     )
     arguments = parser.parse_args()
     chosen = [r for r in rows() if any(fnmatch.fnmatch(r.name, p) for p in arguments.rows)]
@@ -84,7 +87,7 @@ def main() -> None:
         return
     if arguments.shipped:
         for weights in arguments.weights:
-            shipped(weights, arguments.data, arguments.tests)
+            shipped(weights, arguments.data, arguments.tests, arguments.frame_step)
     elif not arguments.only_report:
         matrix(chosen, arguments)
     report.write(DOCUMENT, RESULTS, rows())
@@ -166,21 +169,19 @@ def transplant(name: str, lifter: str, refiner: str, seed: int, arguments) -> No
     _write(name, seed, found | {"tests": measured(model, arguments.data)})
 
 
-def shipped(weights: str, data: Path, tests: list[str]) -> None:
-    """Measure weights on every frame of tests; others that were measured before are kept."""
+def shipped(weights: str, data: Path, tests: list[str], frame_step: int = 1) -> None:
+    """Measure weights on tests; others that were measured before are kept."""
     from camerapose.evaluate.models import load_for_evaluation
 
     model, _ = load_for_evaluation(weights)
     name = f"shipped-{weights_name(weights)}"
-    found = measured(model, data, 1, tests)
+    found = measured(model, data, frame_step, tests)
     known = json.loads(_file(name, 0).read_text())["tests"] if _file(name, 0).exists() else {}
     _write(name, 0, {"row": name, "seed": 0, "tests": known | found})
 
 
 def weights_name(weights: str) -> str:
     """Return a short name of weights: that of the run folder for a checkpoint."""
-    if weights == "default":
-        return "camerapose"
     path = Path(weights)
     return path.parent.name if path.name == "checkpoint" else path.stem
 

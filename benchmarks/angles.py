@@ -37,7 +37,7 @@ FPS = 50.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="?", default="open", help="name, folder or .onnx file")
     parser.add_argument("--data", type=Path, required=True, help="folder that contains h36m")
     parser.add_argument("--frame-step", type=int, default=5, help="use every n-th frame")
     parser.add_argument("--smooth", type=float, default=1.0, help="strength of smoothing")

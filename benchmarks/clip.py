@@ -52,7 +52,7 @@ FPS = 60.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="?", default="open", help="name, folder or .onnx file")
     parser.add_argument("--data", type=Path, help="folder that contains h36m")
     parser.add_argument("--clips", type=int, default=24, help="number of clips")
     parser.add_argument("--subjects", nargs="+", default=["S9", "S11"])

@@ -43,7 +43,7 @@ PARAMETERS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="?", default="open", help="name, folder or .onnx file")
     parser.add_argument("--data", type=Path, required=True, help="folder that contains h36m")
     parser.add_argument("--write", action="store_true", help="write the table to dev/results.md")
     arguments = parser.parse_args()

@@ -30,7 +30,7 @@ SEED = 11
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="*", default=["default"], help="names, folders or files")
+    parser.add_argument("weights", nargs="*", default=["open"], help="names, folders or files")
     parser.add_argument("--data", type=Path, required=True, help="folder of anny_pairs.npz")
     parser.add_argument("--poses", type=int, default=2000, help="number of poses")
     arguments = parser.parse_args()

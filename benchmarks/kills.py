@@ -66,7 +66,7 @@ def arguments(name: str, folder: Path, seed: int) -> list[str]:
         people = str(folder / "people.npz")
         return ["adapt", people, "-o", out, "--steps", "20", "--seed", str(seed)]
     if name == "export":
-        return ["export", "default", "-o", str(folder / "out" / "model.onnx")]
+        return ["export", "human36m", "-o", str(folder / "out" / "model.onnx")]
     return ["serve", "--port", str(port_of(seed)), "--threads", "1", "--model", "full"]
 
 

@@ -5,7 +5,7 @@
 
 Data, licences and acknowledgements follow from the settings of the run, numbers from the result
 files of accuracy.py, real_detections.py, rendered.py and peers.py, calibration from the validation
-of the run. Sentences in brackets are to be written by hand.
+of the run. The section of limitations is written by hand; that of an existing card is kept.
 """
 
 import argparse
@@ -85,22 +85,35 @@ def main() -> None:
     arguments = parser.parse_args()
     results = [json.loads(path.read_text()) for path in arguments.results]
     path = find_weights(arguments.weights)
-    write_text(arguments.out, card(arguments.name, path, metadata_of(path), results))
+    content, licence = metadata_of(path)
+    text = card(arguments.name, path, content, licence, results)
+    write_text(arguments.out, text + limitations(arguments.out))
     print(f"wrote {arguments.out}")
 
 
-def metadata_of(path: Path) -> dict[str, Any]:
-    """Return settings and validation from the metadata of a graph.
+def limitations(path: Path) -> str:
+    """Return the section of an existing card, or one to be written."""
+    heading = "## Limitations\n"
+    if path.is_file():
+        _, found, rest = path.read_text(encoding="utf-8").partition(heading)
+        if found:
+            return found + rest
+    return f"{heading}\n[Regressions that were found by looking at results.]\n"
+
+
+def metadata_of(path: Path) -> tuple[dict[str, Any], str]:
+    """Return settings and validation, and the licence, from the metadata of a graph.
 
     Raises:
         SystemExit: the graph was not written by a training on simulated detections.
     """
     from camerapose.infer.predictor import Predictor
 
-    content = json.loads(Predictor(path).metadata.get("card", "{}"))
+    metadata = Predictor(path).metadata
+    content = json.loads(metadata.get("card", "{}"))
     if "config" not in content or "data" not in content["config"]:
         raise SystemExit(f"{path} has no settings in its metadata; give a run of configs/open.toml")
-    return content
+    return content, metadata.get("license", "")
 
 
 def used(config: dict[str, Any]) -> list[Source]:
@@ -117,22 +130,23 @@ def _generates(config: dict[str, Any]) -> bool:
     return config.get("adversarial", {}).get("generated_share", 0) > 0
 
 
-def card(name: str, path: Path, content: dict[str, Any], results: list[dict[str, Any]]) -> str:
-    """Return the model card as Markdown.
+def card(
+    name: str, path: Path, content: dict[str, Any], stated: str, results: list[dict[str, Any]]
+) -> str:
+    """Return the model card as Markdown, without its last section, the limitations.
 
     Args:
         name: of the weights.
         path: their file.
         content: `config` and `validation` of the run.
+        stated: licence in the metadata.
         results: contents of result files.
     """
     config, sources = content["config"], used(content["config"])
     is_commercial = all(source.is_commercial for source in sources)
-    licence = (
-        "may be used in products, with the acknowledgements below"
-        if is_commercial
-        else "**non-commercial research only**"
-    )
+    licence = "**non-commercial research only**"
+    if is_commercial:
+        licence = f"{stated}; may be used in products, with the acknowledgements below"
     held_out = ", ".join(config["data"].get("held_out") or ()) or "none (final training)"
     network = config["network"]
     lines = [
@@ -169,11 +183,8 @@ def card(name: str, path: Path, content: dict[str, Any], results: list[dict[str,
         "| test | value |",
         "|---|---|",
         *(f"| {label} | {value} |" for label, value in numbers(results).items()),
-        *_validation(content.get("validation", {})),
+        *_validation(content.get("validation", {}), bool(config["data"].get("held_out"))),
         "",
-        "## Limitations",
-        "",
-        "[Regressions that were found by looking at results.]",
     ]
     return "\n".join(lines) + "\n"
 
@@ -195,11 +206,12 @@ def numbers(results: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _validation(values: dict[str, float]) -> list[str]:
-    """Return rows of the calibration on held-out subjects."""
+def _validation(values: dict[str, float], held_out: bool) -> list[str]:
+    """Return rows of the calibration, on held-out subjects if the run has any."""
+    which = "held-out subjects" if held_out else "simulated detections of training postures"
     labels = {
-        "within_1": "held-out subjects, errors within one standard deviation (%)",
-        "within_2": "held-out subjects, errors within two standard deviations (%)",
+        "within_1": f"{which}, errors within one standard deviation (%)",
+        "within_2": f"{which}, errors within two standard deviations (%)",
     }
     return [f"| {text} | {values[key]:.1f} |" for key, text in labels.items() if key in values]
 

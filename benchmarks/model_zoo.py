@@ -19,15 +19,20 @@ from rows import Row, nested, rows
 from camerapose.core import joint_formats
 from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
+from camerapose.models.body_model import AbsoluteBodyModel, BodyModel
 from camerapose.models.camerapose import CameraPose, build
-from camerapose.models.checkpoint import load_model
 from camerapose.train import config_io
+from camerapose.train.simulated import trainer as simulated
 
 HERE = Path(__file__).parent
 RESULTS, CONFIGS = HERE / "results", HERE.parent / "configs"
 ZOO = HERE.parent / "src" / "camerapose" / "weights" / "zoo.json"
-#: Weights in the package: name, configuration, file of their results.
-SHIPPED = (("default", "quick", "shipped-camerapose-0"), ("clean", "clean", "shipped-clean-0"))
+#: Weights in the package: name, network, configuration, file of their results.
+SHIPPED = (
+    ("open", "body_model on simulated detections", "open", "shipped-open-0"),
+    ("human36m", "parts, CameraPose", "quick", "shipped-human36m-0"),
+    ("clean", "parts, CameraPose", "clean", "shipped-clean-0"),
+)
 #: Poses of a batch, and repetitions of the timing.
 BATCH, REPETITIONS = 1024, 5
 
@@ -40,12 +45,16 @@ def main() -> None:
     print(f"wrote {ZOO} ({len(entries)} entries)")
 
 
-def shipped(name: str, config: str, results: str) -> dict[str, Any]:
-    settings = config_io.read(CONFIGS / f"{config}.toml")
+def shipped(name: str, lifter: str, config: str, results: str) -> dict[str, Any]:
+    path = CONFIGS / f"{config}.toml"
+    model = (
+        AbsoluteBodyModel(BodyModel(**vars(simulated.read(path).network)))
+        if name == "open"
+        else network(config_io.read(path))
+    )
     command = f"camerapose train configs/{config}.toml -o runs/{config}"
-    label, measured = f"{settings.model.lifter}, CameraPose", errors([results])
     size = round(find_weights(name).stat().st_size / 1e6, 1)
-    return entry(name, label, load_model(name), measured, command) | {"megabytes": size}
+    return entry(name, lifter, model, errors([results]), command) | {"megabytes": size}
 
 
 def built(row: Row) -> dict[str, Any]:
@@ -76,7 +85,7 @@ def errors(names: list[str]) -> tuple[float | None, float | None]:
 def entry(
     name: str,
     lifter: str,
-    model: CameraPose,
+    model: CameraPose | AbsoluteBodyModel,
     measured: tuple[float | None, float | None],
     command: str,
 ) -> dict[str, Any]:
@@ -88,9 +97,10 @@ def entry(
     }  # fmt: skip
 
 
-def milliseconds(model: CameraPose) -> float:
+def milliseconds(model: CameraPose | AbsoluteBodyModel) -> float:
     """Return the processor time for a batch of poses, median; other processes do not count."""
-    pose2d, confidence = torch.randn(BATCH, model.skeleton.n_joints, 2), torch.ones(BATCH, 16)
+    joints = model.skeleton.n_joints
+    pose2d, confidence = torch.randn(BATCH, joints, 2), torch.ones(BATCH, joints)
     times = []
     with torch.inference_mode():
         for _ in range(REPETITIONS + 1):

@@ -38,7 +38,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("landmarks", type=Path, help="file of mediapipe_landmarks.py")
-    parser.add_argument("weights", nargs="*", default=["default"], help="names, folders or files")
+    parser.add_argument("weights", nargs="*", default=["open"], help="names, folders or files")
     parser.add_argument("--json", type=Path, help="JSON file for the results")
     arguments = parser.parse_args()
     views = real_detections.detections()

@@ -55,7 +55,7 @@ SUBPIXEL = 64
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="?", default="open", help="name, folder or .onnx file")
     parser.add_argument("--rotated-views", action="store_true", help="average over rotated views")
     parser.add_argument("--limbs", action="store_true", help="give only the twelve limb joints")
     parser.add_argument("--json", type=Path, help="JSON file for the results")

@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("weights", nargs="*", default=["default"], help="names, folders or files")
+    parser.add_argument("weights", nargs="*", default=["open"], help="names, folders or files")
     parser.add_argument("--data", type=Path, default=Path("data/open"), help="default: data/open")
     parser.add_argument("--out", default="", help="folder of the images; default: DATA/rendered")
     parser.add_argument("--detector", default="blazepose")

@@ -33,7 +33,7 @@ UP = np.array([0.0, 0.0, 1.0])
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="?", default="open", help="name, folder or .onnx file")
     parser.add_argument("--data", type=Path, help="folder that contains h36m")
     parser.add_argument("--write", action="store_true", help="write the table to dev/results.md")
     arguments = parser.parse_args()

@@ -48,7 +48,7 @@ WALKING = 2.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="?", default="open", help="name, folder or .onnx file")
     parser.add_argument("--model", default="heavy", help="BlazePose model: heavy or full")
     parser.add_argument("--out", type=Path, help="folder for the output of predict, with overlays")
     parser.add_argument("--json", type=Path, help="JSON file for the results")

@@ -6,6 +6,7 @@ nothing is stated twice.
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,13 @@ def keypoint_formats() -> str:
 
 #: Rows of the results table: label, weights, test.
 ROWS = (
-    ("`default`", "shipped-camerapose"),
+    ("`open`", "shipped-open"),
+    ("`human36m`", "shipped-human36m"),
     ("`clean`", "shipped-clean"),
 )
 #: Columns: label, test, measures.
-COLUMNS = (
+Column = tuple[str, str, tuple[str, ...]]
+COLUMNS: tuple[Column, ...] = (
     ("Human3.6M, ground-truth 2D", "gt_mirror", ("mpjpe", "pa_mpjpe")),
     ("Human3.6M, detected 2D", "sh_mirror", ("mpjpe", "pa_mpjpe")),
     ("novel cameras, 16:9", "landscape", ("mpjpe", "pa_mpjpe")),
@@ -104,19 +107,19 @@ PEERS = (
 )
 
 
-def results() -> str:
+def results(columns: Sequence[Column] = COLUMNS) -> str:
     """Return the accuracy of the shipped weights beside the numbers printed in the papers."""
-    heads = ["model", *(label for label, *_ in COLUMNS)]
+    heads = ["model", *(label for label, *_ in columns)]
     lines = [heads, ["---"] * len(heads)]
     for label, row in ROWS:
         tests = measured(row)["tests"]
         cells = [
             " / ".join(f"{tests[test][measure]:.1f}" for measure in measures)
-            for _, test, measures in COLUMNS
+            for _, test, measures in columns
         ]
         lines.append([label, *cells])
     for label, clean, detected in PEERS:
-        lines.append([label, clean, detected, *["-"] * (len(COLUMNS) - 2)])
+        lines.append([label, clean, detected, *["-"] * (len(columns) - 2)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -15,7 +15,7 @@ keypoints = np.array(
 confidence = np.ones(17)
 confidence[9] = 0  # the left wrist is not visible
 
-weights = sys.argv[1] if len(sys.argv) > 1 else "default"
+weights = sys.argv[1] if len(sys.argv) > 1 else "open"
 predictor = camerapose.Predictor(weights)
 poses = predictor(keypoints, confidence, image_size=(1920, 1440), skeleton="coco_17")
 

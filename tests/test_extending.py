@@ -200,7 +200,7 @@ def test_the_data_set_is_used_for_training(put, recordings):
 def test_the_data_set_is_evaluated(put, recordings, capsys):
     put("datasets", "my_lab")
     (block,) = blocks("bash", "Measure a model on it", "## A detector")
-    command = block.strip().replace("runs/mine", "default").split()
+    command = block.strip().replace("runs/mine", "human36m").split()
     assert main(command[1:]) == 0
     printed = capsys.readouterr().out
     assert "protocol my_lab: all poses" in printed and "bootstrap over 2 recordings" in printed

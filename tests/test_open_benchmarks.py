@@ -129,7 +129,7 @@ def write_card(tmp_path, config, results=()):
     path = tmp_path / "model.onnx"
     path.write_bytes(bytes(1_500_000))
     content = {"config": config, "validation": {"within_1": 68.2, "within_2": 90.6}}
-    return model_card.card("open", path, content, list(results))
+    return model_card.card("open", path, content, "CC-BY-4.0", list(results))
 
 
 def test_card_of_weights_from_open_data(tmp_path):
@@ -145,7 +145,18 @@ def test_card_of_weights_from_open_data(tmp_path):
     assert "| real video, limb joints only, PA-MPJPE (mm) | 61.0 |" in text
     assert "| real video, all landmarks, PA-MPJPE (mm) | not measured |" in text
     assert "| HumanEva, PA-MPJPE (mm) | 55.5 |" in text
-    assert "within one standard deviation (%) | 68.2 |" in text and "1.5 MB" in text
+    assert "| held-out subjects, errors within one standard deviation (%) | 68.2 |" in text
+    assert "1.5 MB" in text and "| licence | CC-BY-4.0; may be used in products" in text
+
+
+def test_card_of_a_final_training_and_its_limitations(tmp_path):
+    """Without held-out subjects, the calibration is on training postures; handwriting is kept."""
+    text = write_card(tmp_path, CONFIG | {"data": CONFIG["data"] | {"held_out": []}})
+    assert "| simulated detections of training postures, errors within one" in text
+    path = tmp_path / "card.md"
+    assert "[Regressions" in model_card.limitations(path)
+    path.write_text(text + "## Limitations\n\n- Small children.\n")
+    assert model_card.limitations(path) == "## Limitations\n\n- Small children.\n"
 
 
 def test_card_of_weights_with_human36m(tmp_path):

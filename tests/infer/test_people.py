@@ -117,5 +117,5 @@ class TestPeople:
         lines = []
         watch([[person(300)]] * 3, log=lines.append)
         assert "no refinement: these weights use the 2D keypoints unchanged" in lines
-        run(tmp_path / "street.mp4", tmp_path / "again", "default", log=lines.append)
+        run(tmp_path / "street.mp4", tmp_path / "again", "human36m", log=lines.append)
         assert any(line.startswith("refinement moved joints by") for line in lines)

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from camerapose.core.joint_formats import BODY_46
+from camerapose.evaluate.models import load_for_evaluation
+from camerapose.evaluate.training_data import read_card
 from camerapose.infer.predictor import Predictor
-from camerapose.models.body_export import (
-    export_body_checkpoint,
-    export_body_model,
-    find_body_checkpoint,
-)
+from camerapose.models.body_checkpoint import find_body_checkpoint, load_body_model
+from camerapose.models.body_export import export_body_checkpoint, export_body_model
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
+from camerapose.models.checkpoint import load_model
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,31 @@ def test_exported_checkpoint_in_half_precision(model, tmp_path):
     assert sizes[1] < 0.65 * sizes[0]
 
 
+def test_safetensors_next_to_the_graph(model, tmp_path):
+    """Weights in half precision with their card; they are exported, evaluated and loaded again."""
+    path = tmp_path / "model.pt"
+    network = {"width": 64, "blocks": 1}
+    model.calibration.fill_(0.75)
+    torch.save({"network": network, "state": model.state_dict(), "card": {"a": 1}}, path)
+    files = export_body_checkpoint(path, tmp_path / "half.onnx", half=True, license="CC-BY-4.0")
+    assert [file.name for file in files] == ["half.onnx", "half.safetensors"]
+    again, card, license = load_body_model(find_body_checkpoint(files[1]))
+    assert (card, license) == ({"a": 1}, "CC-BY-4.0")
+    pose2d, confidence, _ = inputs(9)
+    given, expected = (AbsoluteBodyModel(m.eval())(pose2d, confidence) for m in (again, model))
+    torch.testing.assert_close(given.pose3d, expected.pose3d, atol=0.02, rtol=0.01)
+    torch.testing.assert_close(given.pose3d_std, expected.pose3d_std, atol=0.002, rtol=0.02)
+    evaluated, file = load_for_evaluation(files[1])
+    assert file == files[1] and read_card(file) == {"a": 1}
+    assert torch.equal(evaluated(pose2d, confidence).pose3d, given.pose3d)
+    with pytest.raises(ValueError, match="use the weights human36m"):
+        load_model(files[1])
+    with pytest.raises(ValueError, match="cannot write to"):
+        export_body_checkpoint(files[1], tmp_path / "half.onnx")
+
+
 def test_other_files_are_not_exported(tmp_path):
     assert find_body_checkpoint(tmp_path) is None
     (tmp_path / "model.pt").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="model.pt of a training"):
+    with pytest.raises(ValueError, match="not a model.pt or .safetensors"):
         export_body_checkpoint(tmp_path / "model.pt", tmp_path / "a.onnx")

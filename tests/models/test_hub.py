@@ -45,6 +45,22 @@ def test_predictor_of_a_folder(repository):
     np.testing.assert_allclose(poses.pose3d, lifted.pose3d.detach().numpy(), atol=1e-4)
 
 
+def test_repository_of_the_open_weights(tmp_path):
+    """Every file of the repository follows from the name of the weights."""
+    assert main(["export", "open", "--hub", str(tmp_path), "--half"]) == 0
+    description = json.loads((tmp_path / "config.json").read_text())
+    assert description["skeleton"] == "body_46" and description["model"]["lifter"] == "body_model"
+    assert description["license"] == "CC-BY-4.0"
+    assert description["card"]["config"]["data"]["human36m"] is False
+    assert "\nlicense: cc-by-4.0\n" in (tmp_path / "README.md").read_text()
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert size < 50e6 and (tmp_path / "model.onnx").stat().st_size <= 25e6
+    expected = Predictor()(PERSON[None], image_size=SIZE)
+    poses = Predictor.from_pretrained(tmp_path)(PERSON[None], image_size=SIZE)
+    np.testing.assert_allclose(poses.pose3d, expected.pose3d, atol=1e-5)
+    assert poses.pose3d_std.shape == (1, 46)
+
+
 def test_weights_that_do_not_exist():
     with pytest.raises(FileNotFoundError, match="no weights at nothing; give a folder"):
         Predictor.from_pretrained("nothing")
@@ -61,9 +77,9 @@ def test_list_of_weights(capsys):
     for name in ("videopose", "mlp", "semgcn", "stgcn", "parts"):
         for method in ("alone", "PoseAug", "CameraPose"):
             assert any(name in e.lifter and method in e.lifter for e in entries), (name, method)
-    assert entries[0].name == "default" and entries[0].path.is_file() and lifters
+    assert entries[0].name == "open" and entries[0].path.is_file() and lifters
     assert all(e.path is not None or e.command for e in entries)
     assert main(["weights"]) == 0
     printed = capsys.readouterr().out
     assert "gt-videopose-poseaug" in printed and "in the package" in printed
-    assert "Model card" in listed.model_card()
+    assert "Model card" in listed.model_card() and "CMU" in listed.model_card("open")

@@ -6,12 +6,13 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from camerapose.cli.options import MaybeInt, MaybeName, MaybePath, Out, Weights
+from camerapose.io.weights import DEFAULT_CAMERAPOSE
 
 
 def adapt(
     annotations: Positional[Path],
     out: Out,
-    weights: Weights = "default",
+    weights: Weights = DEFAULT_CAMERAPOSE,
     skeleton: MaybeName = None,
     image_size: Annotated[tuple[int, int] | None, arg(metavar="WIDTH HEIGHT")] = None,
     unit: MaybeName = None,
@@ -31,7 +32,8 @@ def adapt(
     Args:
         annotations: COCO keypoints, or any other supported keypoint file.
         out: folder for model.onnx, model.safetensors, adapt.json and adapt.png.
-        weights: initial weights: default, a run folder, a checkpoint folder or a .safetensors file.
+        weights: initial weights: human36m, a run folder, a checkpoint folder or a .safetensors
+            file of a CameraPose model.
         skeleton: joint format of annotations that do not state it, such as coco_17.
         image_size: image size of annotations that do not state it, in pixels.
         unit: unit of the coordinates: pixel, unit (0 to 1), percent, symmetric (-1 to 1 over the

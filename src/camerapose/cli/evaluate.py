@@ -23,13 +23,13 @@ def evaluate(
 ) -> int:
     """Measure a model on a test set and print the errors by action.
 
-        camerapose evaluate default --root data/h36m --flip-averaging
+        camerapose evaluate open --root data/h36m --flip-averaging
         camerapose evaluate runs/quick --dataset humaneva --root data/humaneva
         camerapose evaluate runs/a --dataset my_lab --compare runs/b --gallery worst.png
 
     Args:
-        weights: default, clean, a run folder, a checkpoint folder, a .safetensors file or an
-            exported .onnx file.
+        weights: open, human36m, clean, a run folder, a checkpoint folder, a .safetensors file or
+            an exported .onnx file.
         root: folder of the data set's files; default: that of `camerapose data list`.
         dataset: test set: human36m; novel_landscape, novel_portrait (Human3.6M's poses seen by
             novel cameras); humaneva; mpi_inf_3dhp, mpi_inf_3dhp_14 (its official 14 joints);

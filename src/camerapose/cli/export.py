@@ -27,7 +27,7 @@ def export(
     training. With --compact there is one file for both.
 
     Args:
-        checkpoint: default, a run folder, a checkpoint folder or .safetensors file.
+        checkpoint: open, human36m, a run folder, a checkpoint folder or .safetensors file.
         out: .onnx file to write.
         hub: folder for a model card, configuration, weights and graph, instead of --out.
         half: store the weights in half precision.
@@ -49,24 +49,24 @@ def export(
         return 0
     assert out is not None
     check_suffix(out, (".onnx",))
-    from camerapose.models.body_export import export_body_checkpoint, find_body_checkpoint
+    from camerapose.models.body_checkpoint import find_body_checkpoint
+    from camerapose.models.body_export import export_body_checkpoint
 
     if (body := find_body_checkpoint(checkpoint)) is not None:
         if int8 or compact:
             raise ValueError(
                 "--int8 and --compact are not available for weights trained on simulated detections"
             )
-        export_body_checkpoint(body, out, half, license)
-        print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
-        return 0
-    if compact:
+        files = export_body_checkpoint(body, out, half, license)
+    elif compact:
         from camerapose.models.onnx_compact import export_compact_checkpoint
 
         export_compact_checkpoint(checkpoint, out, license)
-        print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
-        return 0
-    from camerapose.models.onnx_export import export_checkpoint
+        files = (out,)
+    else:
+        from camerapose.models.onnx_export import export_checkpoint
 
-    for file in export_checkpoint(checkpoint, out, half=half, license=license, int8=int8):
+        files = export_checkpoint(checkpoint, out, half=half, license=license, int8=int8)
+    for file in files:
         print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -7,13 +7,14 @@ from typing import Annotated
 from tyro.conf import arg
 
 from camerapose.cli.options import MaybeInt, Weights
+from camerapose.io.weights import DEFAULT
 from camerapose.server.limits import ServerLimits
 
 
 def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
-    weights: Weights = "default",
+    weights: Weights = DEFAULT,
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose",
     model: Annotated[str, arg(metavar="NAME")] = "auto",
     device: Annotated[str, arg(metavar="NAME")] = "cpu",
@@ -35,7 +36,7 @@ def serve(
     Args:
         host: address to listen on: 127.0.0.1 for this computer only, 0.0.0.0 for the network.
         port: TCP port.
-        weights: default, clean, an .onnx file or a run folder.
+        weights: open, human36m, clean, an .onnx file or a run folder.
         detector: 2D keypoint detector: blazepose, heatmap or rtmlib.
         model: model of the detector; auto: heavy for images, full for video.
         device: device of the networks: cpu, cuda, coreml, directml or openvino.

@@ -44,7 +44,8 @@ class Poses:
             rotation (`camerapose.infer.clip.align`); None for 2D poses.
         camera: None if unknown.
         image_size: width and height, pixels; None if unknown.
-        refined2d: output of the refinement network; None if it did not run.
+        refined2d: output of the refinement network, or the projection of `pose3d` by a network
+            without one; None if no network ran.
         labels: further columns (numpy), one value per pose: subject, action, frame, person, ...
         pose3d_std: predicted standard deviation per coordinate of the root-relative position,
             metres; None if the model does not predict it.
@@ -266,10 +267,11 @@ class Poses:
     def refinement(self) -> Float[Any, "n joints"]:
         """Distance by which the refinement network moved each joint; NaN where not visible.
 
-        In pixels if the image size is known, else in normalised units. NaN without `refined2d`.
+        In pixels if the image size is known, else in normalised units. NaN without `refined2d`, and
+        for formats with several definitions of a joint, whose networks have no refinement.
         """
         xp = array_namespace(self.pose2d)
-        if self.refined2d is None:
+        if self.refined2d is None or conversion.has_definitions(self.skeleton):
             return xp.full_like(self.confidence, float("nan"))
         distance = self._image_distance(self.pose2d, self.refined2d)
         return xp.where(self.confidence > 0, distance, float("nan") * distance)

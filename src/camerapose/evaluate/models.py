@@ -8,7 +8,8 @@ from torch import Tensor
 
 from camerapose.infer.predictor import Predictor
 from camerapose.io.weights import find_weights
-from camerapose.models.body_model import Absolute
+from camerapose.models.body_checkpoint import is_body_checkpoint, load_body_model
+from camerapose.models.body_model import Absolute, AbsoluteBodyModel
 from camerapose.models.camerapose import CameraPose, Lifted
 from camerapose.models.checkpoint import load_model
 
@@ -40,7 +41,9 @@ class OnnxModel:
         return self
 
 
-def load_for_evaluation(weights: str | os.PathLike) -> tuple[CameraPose | OnnxModel, Path]:
+def load_for_evaluation(
+    weights: str | os.PathLike,
+) -> tuple[CameraPose | AbsoluteBodyModel | OnnxModel, Path]:
     """Return the model of these weights and their file.
 
     Args:
@@ -48,4 +51,8 @@ def load_for_evaluation(weights: str | os.PathLike) -> tuple[CameraPose | OnnxMo
             over an exported graph.
     """
     path = find_weights(weights, (".safetensors", ".onnx"))
-    return (OnnxModel(path) if path.suffix == ".onnx" else load_model(path)), path
+    if path.suffix == ".onnx":
+        return OnnxModel(path), path
+    if is_body_checkpoint(path):
+        return AbsoluteBodyModel(load_body_model(path).model).eval(), path
+    return load_model(path), path

@@ -6,6 +6,7 @@ from typing import Any
 
 from camerapose.core.poses import Poses
 from camerapose.io.runtime import onnx_session
+from camerapose.models.body_checkpoint import is_body_checkpoint, load_body_model
 from camerapose.models.checkpoint import read_header
 
 #: Data set of protocols that select from or change Human3.6M.
@@ -15,6 +16,8 @@ _HUMAN36M = ("human36m", "novel_landscape", "novel_portrait")
 def read_card(path: Path) -> dict[str, Any]:
     """Return the model card in the metadata of a checkpoint or exported graph."""
     if path.suffix == ".safetensors":
+        if is_body_checkpoint(path):
+            return load_body_model(path).card
         return read_header(path)[1]
     session = onnx_session(path)
     return json.loads(session.get_modelmeta().custom_metadata_map.get("card") or "{}")

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from camerapose.core import joint_formats, plugins
-from camerapose.core.limits import DEFAULT
+from camerapose.core.limits import DEFAULT as LIMITS
 from camerapose.infer import clip
 from camerapose.io.runtime import check_device
-from camerapose.io.weights import find_weights
+from camerapose.io.weights import DEFAULT, find_weights
 
 #: Receives one line of text at a time, such as `print`.
 Log = Callable[[str], None]
@@ -33,7 +33,7 @@ RANGES = {
 #: Uses of the temporal model.
 TEMPORAL = ("auto", "off", "centred", "causal")
 #: Largest frame rate; largest focal length in pixels, as that of images.
-MAX_FPS, MAX_PIXELS = 1_000_000, DEFAULT.max_side
+MAX_FPS, MAX_PIXELS = 1_000_000, LIMITS.max_side
 
 MaybeInt = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 MaybeFloat = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]
@@ -51,10 +51,10 @@ class PredictOptions:
     """
 
     # Long descriptions are one string each: tyro keeps the line breaks of a docstring.
-    weights: Annotated[str | Path, arg(metavar="NAME|PATH")] = "default"
+    weights: Annotated[str | Path, arg(metavar="NAME|PATH")] = DEFAULT
     (
-        "weights of the lifter: default; clean, for complete 2D without noise; a run folder; a "
-        "checkpoint folder; or an .onnx file"
+        "weights of the lifter: open; human36m or clean (for complete 2D without noise), for "
+        "research only; a run folder; a checkpoint folder; or an .onnx file"
     )
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose"
     "2D detector for images and video: blazepose, heatmap or rtmlib"

@@ -27,7 +27,7 @@ from camerapose.infer.keypoint_checks import (
 )
 from camerapose.infer.temporal import TemporalModel
 from camerapose.io.runtime import onnx_session
-from camerapose.io.weights import SHIPPED, find_weights
+from camerapose.io.weights import DEFAULT, SHIPPED, find_weights
 
 #: Outputs of the graph that are used, and their shapes for one pose; -1 is the number of joints.
 OUTPUTS = {
@@ -53,9 +53,10 @@ class Predictor:
     Refinement network, lifter and camera branch are one ONNX graph.
 
     Args:
-        weights: "default"; "clean", which is more accurate for complete 2D without noise and less
-            accurate otherwise; a run or checkpoint folder; or an .onnx file. See
-            `camerapose.io.weights.find_weights`.
+        weights: "open", which may be used in products; "human36m" or "clean", trained on
+            Human3.6M and for research only, of which "clean" is more accurate for complete 2D
+            without noise and less accurate otherwise; a run or checkpoint folder; or an .onnx file.
+            See `camerapose.io.weights.find_weights`.
         device: "cpu", "cuda", "coreml", "directml" or "openvino"; all but the first require
             another package of ONNX Runtime (`camerapose.io.runtime.DEVICES`).
         threads: number of processor threads; None uses all cores.
@@ -73,12 +74,12 @@ class Predictor:
         >>> keypoints = np.random.default_rng(0).uniform(100, 600, (3, 17, 2))
         >>> poses = Predictor()(keypoints, image_size=(1280, 720))
         >>> poses.pose3d.shape, poses.camera.in_pixels(poses.image_size).focal.shape
-        ((3, 16, 3), (3, 2))
+        ((3, 46, 3), (3, 2))
     """
 
     def __init__(
         self,
-        weights: str | os.PathLike = "default",
+        weights: str | os.PathLike = DEFAULT,
         *,
         device: str = "cpu",
         threads: int | None = None,

@@ -7,8 +7,12 @@ from importlib import resources
 from pathlib import Path
 
 #: Weights that are part of the package: name and file name without suffix. To add weights, copy
-#: the .onnx file and the card (`benchmarks/model_card.py`) to `weights/`, and add a line here.
-SHIPPED = {"default": "camerapose", "clean": "camerapose_clean"}
+#: the .onnx file to `weights/`, add a line here, and describe them in `weights/README.md`.
+SHIPPED = {
+    "open": "camerapose_open", "human36m": "camerapose_human36m", "clean": "camerapose_clean",
+}  # fmt: skip
+#: Weights of a prediction, and those that the three-part model of the paper is fine-tuned from.
+DEFAULT, DEFAULT_CAMERAPOSE = "open", "human36m"
 #: File name without suffix of the weights in a run or checkpoint folder.
 MODEL = "model"
 #: File that an unfinished training leaves in its run folder.
@@ -21,9 +25,9 @@ def find_weights(weights: str | os.PathLike, suffixes: Sequence[str] = (".onnx",
     """Return the file that a name or path of weights stands for.
 
     Args:
-        weights: "default" or "clean" for the weights in this package; a run folder; a checkpoint
-            folder; an .onnx or .safetensors file. A folder called `default` is given as
-            `./default`.
+        weights: "open", "human36m" or "clean" for the weights in this package; a run folder; a
+            checkpoint folder; an .onnx or .safetensors file. A folder called `open` is given as
+            `./open`.
         suffixes: accepted file types, the preferred one first: ".onnx" for prediction,
             ".safetensors" for training. A file of another type is replaced by the file of the same
             name next to it with an accepted type. A graph that contains its checkpoint
@@ -83,8 +87,8 @@ def _shipped(name: str, suffixes: Sequence[str]) -> Path:
         return graph
     if graph.is_file():
         raise ValueError(
-            f"the weights {name!r} are not available as {' or '.join(suffixes)}; use 'default' or "
-            "the folder of a training run"
+            f"the weights {name!r} are not available as {' or '.join(suffixes)}; use "
+            f"{DEFAULT_CAMERAPOSE!r} or the folder of a training run"
         )
     raise FileNotFoundError(
         f"this installation contains no weights ({files[0]} is missing); install the package "

@@ -3,7 +3,6 @@
 import copy
 import io
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +11,38 @@ import torch
 import camerapose
 from camerapose.core.joint_formats import BODY_46
 from camerapose.io.files import write_bytes
+from camerapose.models.body_checkpoint import load_body_model, save_body_model
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
 from camerapose.models.onnx_export import UNITS, _halve, _quiet, _strip
 
 OUTPUTS = ["refined2d", "pose3d", "focal", "center", "translation", "pose3d_std"]
 
 
-def find_body_checkpoint(path: Path | str) -> Path | None:
-    """Return the model.pt that a run folder, checkpoint folder or file stands for, if any."""
-    path = Path(path)
-    places = (path, path / "model.pt", path / "checkpoint" / "model.pt")
-    return next((place for place in places if place.is_file() and place.suffix == ".pt"), None)
-
-
 def export_body_checkpoint(
     checkpoint: Path, out: Path | str, half: bool = False, license: str = ""
-) -> None:
-    """Write the graph of a model.pt.
+) -> tuple[Path, Path]:
+    """Write the graph of a checkpoint, and its weights as .safetensors next to it.
 
     Args:
-        checkpoint: model.pt of a training on simulated detections.
+        checkpoint: file that `body_checkpoint.find_body_checkpoint` returned.
         out: .onnx file.
         half: store weights in half precision.
-        license: licence of the weights.
+        license: licence of the weights; by default that of the checkpoint.
+
+    Returns:
+        Paths of the graph and of the weights.
 
     Raises:
-        ValueError: another kind of file.
+        ValueError: another kind of file, or the weights would replace the checkpoint.
     """
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model = BodyModel(**content["network"])
-        model.load_state_dict(content["state"])
-    except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise ValueError(
-            f"{checkpoint} is not a model.pt of a training on simulated detections"
-        ) from error
-    export_body_model(model, out, content.get("card"), license, half)
+    graph = Path(out)
+    weights = graph.with_suffix(".safetensors")
+    if weights.resolve() == checkpoint.resolve():
+        raise ValueError(f"cannot write to {out}; pass a name that differs from {checkpoint}")
+    content = load_body_model(checkpoint)
+    export_body_model(content.model, graph, content.card, license or content.license, half)
+    save_body_model(content, weights, half, license)
+    return graph, weights
 
 
 def export_body_model(

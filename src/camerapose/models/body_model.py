@@ -85,6 +85,8 @@ class BodyModel(nn.Module):
 
     def __init__(self, width: int = 512, blocks: int = 3, dropout: float = 0.0):
         super().__init__()
+        #: Arguments of the constructor.
+        self.settings = {"width": width, "blocks": blocks, "dropout": dropout}
         joints = BODY_46.n_joints
         self.first = _layer(4 * joints + 4 * len(_SLOTS) + 3 + 2 * N_KNOWN, width, dropout)
         self.blocks = nn.ModuleList(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,19 @@ from torch import Tensor
 import camerapose
 from camerapose.core import joint_formats
 from camerapose.io.files import write_bytes
-from camerapose.io.weights import find_weights
+from camerapose.io.weights import DEFAULT_CAMERAPOSE, find_weights
 from camerapose.models.camerapose import CameraPose, build
 from camerapose.models.config import ModelConfig
 from camerapose.models.packing import read_checkpoint
 
 #: Arrays with more values than this are stored in half precision if `half` is set.
 MIN_HALF_SIZE = 1024
+#: Value of the metadata entry `format`.
+FORMAT = "camerapose"
+
+
+class WrongNetworkError(ValueError):
+    """Weights of another network than `CameraPose`."""
 
 
 def save_model(
@@ -38,14 +45,8 @@ def save_model(
         half: store large floating-point arrays in half precision.
         license: licence of the weights.
     """
-    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    if half:
-        state = {
-            k: v.half() if v.is_floating_point() and v.numel() > MIN_HALF_SIZE else v
-            for k, v in state.items()
-        }
     metadata = checkpoint_metadata(model, config, card, license)
-    write_bytes(path, save(state, metadata))
+    write_safetensors(model.state_dict(), metadata, path, half)
 
 
 def checkpoint_metadata(
@@ -53,13 +54,26 @@ def checkpoint_metadata(
 ) -> dict[str, str]:
     """Return the metadata of a checkpoint: what is needed to rebuild the model, and its card."""
     return {
-        "format": "camerapose",
+        "format": FORMAT,
         "camerapose_version": camerapose.__version__,
         "skeleton": joint_formats.definition(model.skeleton),
         "model": json.dumps(dataclasses.asdict(config)),
         "license": license,
         "card": json.dumps(card or {}),
     }
+
+
+def write_safetensors(
+    state: Mapping[str, Tensor], metadata: dict[str, str], path: Path | str, half: bool
+) -> None:
+    """Write arrays and metadata, replaced atomically; large arrays in half precision if `half`."""
+    state = {k: v.detach().cpu().contiguous() for k, v in state.items()}
+    if half:
+        state = {
+            k: v.half() if v.is_floating_point() and v.numel() > MIN_HALF_SIZE else v
+            for k, v in state.items()
+        }
+    write_bytes(path, save(state, metadata))
 
 
 def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
@@ -76,12 +90,15 @@ def load_model(path: Path | str, skeleton: str | None = None) -> CameraPose:
     path = find_weights(path, (".safetensors",))
     try:
         metadata, state = _read(path)
+        _check_format(metadata, path)
         stored = joint_formats.get(metadata["skeleton"])
         config = ModelConfig.from_json(metadata["model"])
         model = build(stored, **dataclasses.asdict(config))
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         )
+    except WrongNetworkError:
+        raise
     except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]  # torch prints one line per mismatched array
         raise ValueError(
@@ -103,9 +120,19 @@ def read_header(path: Path | str) -> tuple[ModelConfig, dict[str, Any], str]:
         FileNotFoundError: no model at `path`.
         ValueError: the file is not a safetensors file of this package.
     """
-    metadata, _ = _read(find_weights(path, (".safetensors",)))
+    path = find_weights(path, (".safetensors",))
+    metadata, _ = _read(path)
+    _check_format(metadata, path)
     config = ModelConfig.from_json(metadata["model"])
     return config, json.loads(metadata["card"]), metadata.get("license", "")
+
+
+def _check_format(metadata: dict[str, str], path: Path) -> None:
+    if metadata.get("format", FORMAT) != FORMAT:
+        raise WrongNetworkError(
+            f"{path} has no refinement network and camera branch, which are required; use the "
+            f"weights {DEFAULT_CAMERAPOSE} or those of another CameraPose training"
+        )
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -14,6 +14,10 @@ from typing import Any
 import camerapose
 from camerapose.io.files import make_folder, write_text
 from camerapose.io.weights import find_weights
+from camerapose.models.body_checkpoint import find_body_checkpoint, load_body_model
+from camerapose.models.body_export import export_body_checkpoint
+from camerapose.models.body_model import BodyModel
+from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import load_model, read_header
 from camerapose.models.onnx_export import export_checkpoint
 
@@ -43,24 +47,50 @@ def export_hub(
         FileNotFoundError: no checkpoint.
         ValueError: `folder` contains the checkpoint itself.
     """
-    source = find_weights(checkpoint, (".safetensors",))
-    config, card, stored = read_header(source)
     folder = make_folder(folder)
-    graph, weights = export_checkpoint(source, folder / "model.onnx", half, license)
-    model = load_model(source)
+    body = find_body_checkpoint(checkpoint)
+    make = _export_body if body is not None else _export_camerapose
+    source = body or find_weights(checkpoint, (".safetensors",))
+    files, description = make(source, folder / "model.onnx", half, license)
     description = {
-        "library_name": "camerapose",
-        "camerapose_version": camerapose.__version__,
-        "skeleton": model.skeleton.name,
-        "joints": list(model.skeleton.joints),
-        "model": dataclasses.asdict(config),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "license": license or stored,
-        "card": card,
-    }
+        "library_name": "camerapose", "camerapose_version": camerapose.__version__, **description,
+    }  # fmt: skip
     write_text(folder / "config.json", json.dumps(description, indent=1) + "\n")
     write_text(folder / "README.md", model_card(description))
-    return [folder / "README.md", folder / "config.json", weights, graph]
+    return [folder / "README.md", folder / "config.json", *reversed(files)]
+
+
+def _export_camerapose(
+    source: Path, graph: Path, half: bool, license: str
+) -> tuple[tuple[Path, Path], dict[str, Any]]:
+    """Write graph and weights of a `CameraPose`; return their paths and a description."""
+    config, card, stored = read_header(source)
+    files = export_checkpoint(source, graph, half, license)
+    model = load_model(source)
+    return files, _description(model, dataclasses.asdict(config), license or stored, card)
+
+
+def _export_body(
+    source: Path, graph: Path, half: bool, license: str
+) -> tuple[tuple[Path, Path], dict[str, Any]]:
+    """Write graph and weights of a `BodyModel`; return their paths and a description."""
+    files = export_body_checkpoint(source, graph, half, license)
+    model, card, stored = load_body_model(source)
+    sizes = {"lifter": "body_model", **model.settings}
+    return files, _description(model, sizes, license or stored, card)
+
+
+def _description(
+    model: CameraPose | BodyModel, sizes: dict[str, Any], license: str, card: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "skeleton": model.skeleton.name,
+        "joints": list(model.skeleton.joints),
+        "model": sizes,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "license": license,
+        "card": card,
+    }
 
 
 def model_card(description: dict[str, Any]) -> str:

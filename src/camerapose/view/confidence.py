@@ -46,7 +46,7 @@ def draw_keypoints(rows: Sequence[Row]) -> Figure:
     handles = [Line2D([], [], ls="", marker="o", ms=8, mew=1.2, mec="white",
                       color=CONFIDENCE(value)) for value in (0.1, 0.5, 0.9)]  # fmt: skip
     labels = ["confidence 0.1", "0.5", "0.9"]
-    if any(row.poses.refined2d is not None for row in rows):
+    if any(displayed(row.poses).refined2d is not None for row in rows):
         handles.append(Line2D([], [], ls="", marker="x", ms=6, mew=1.6, color=TEXT))
         labels.append("position after refinement")
     legend(figure, handles, labels)

@@ -1,5 +1,7 @@
 """Which joints of a pose are drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from camerapose.core.conversion import has_definitions
@@ -12,12 +14,15 @@ DRAWN = (HALPE_26, H36M_23)
 
 
 def displayed(poses: Poses) -> Poses:
-    """Return poses in a joint format that has each joint once; most formats are unchanged."""
+    """Return poses in a joint format that has each joint once; most formats are unchanged.
+
+    Networks of the others have no refinement: their `refined2d`, the projection, is left out.
+    """
     if not has_definitions(poses.skeleton):
         return poses
     candidates = [poses.to(skeleton) for skeleton in DRAWN]
     given = [float((p.confidence > 0).mean()) if len(p) else 0.0 for p in candidates]
-    return candidates[int(np.argmax(given))]
+    return replace(candidates[int(np.argmax(given))], refined2d=None)
 
 
 def std_pixels(poses: Poses) -> np.ndarray | None:

@@ -49,9 +49,9 @@ def available() -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.path is None)
 
 
-def model_card() -> str:
-    """Return the model card of the weights in the package (Markdown)."""
-    return (Path(str(resources.files(__name__))) / "README.md").read_text(encoding="utf-8")
+def model_card(name: str = "README") -> str:
+    """Return a model card (Markdown): that of `open`, or by default the overview with the others."""
+    return (Path(str(resources.files(__name__))) / f"{name}.md").read_text(encoding="utf-8")
 
 
 def table() -> str:

@@ -1,7 +1,6 @@
 """Files of weights of simulated trainings: best weights, initialisation, and a description."""
 
 import math
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from torch import nn
 
 from camerapose.io.files import make_folder
-from camerapose.models.body_export import find_body_checkpoint
+from camerapose.models.body_checkpoint import find_body_checkpoint, load_body_model
 from camerapose.models.body_model import BodyModel
 from camerapose.train.average import WeightAverage
 from camerapose.train.checkpoint import write_state
@@ -55,12 +54,10 @@ def initialise(model: BodyModel, weights: Path, average: WeightAverage | None) -
     """Copy the weights of another run; of a folder, those in checkpoint/model.pt."""
     path = find_body_checkpoint(weights)
     if path is None:
-        raise FileNotFoundError(f"no weights at {weights}; give a run folder or its model.pt")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state"]
-    except (KeyError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise ValueError(f"{path} is not a model.pt of a simulated training") from error
-    copy_state(model, state, f"network of {path}")
+        raise FileNotFoundError(
+            f"no weights at {weights}; give open, a run folder, or its model.pt"
+        )
+    copy_state(model, load_body_model(path).model.state_dict(), f"network of {path}")
     if average is not None:
         average.restart()
 
