@@ -175,7 +175,10 @@ def shipped(weights: str, data: Path, tests: list[str], frame_step: int = 1) -> 
 
     model, _ = load_for_evaluation(weights)
     name = f"shipped-{weights_name(weights)}"
-    found = measured(model, data, frame_step, tests)
+    found = {}
+    for test in tests:
+        step = frame_step if TESTS[test][1] == "h36m" else 1
+        found |= measured(model, data, step, [test])
     known = json.loads(_file(name, 0).read_text())["tests"] if _file(name, 0).exists() else {}
     _write(name, 0, {"row": name, "seed": 0, "tests": known | found})
 
