@@ -9,12 +9,12 @@ import json
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(HERE.parent / "dev"))
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "dev"))
 import mkdocs_hooks
 from report import put_table
 
+HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 #: Columns of `mkdocs_hooks.COLUMNS` that are left out.
 LEFT_OUT = ("novel cameras, 9:16",)

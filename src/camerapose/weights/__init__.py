@@ -50,7 +50,7 @@ def available() -> list[Entry]:
 
 
 def model_card(name: str = "README") -> str:
-    """Return a model card (Markdown): that of `open`, or by default the overview with the others."""
+    """Return a model card (Markdown): that of `open`, or the overview with the others."""
     return (Path(str(resources.files(__name__))) / f"{name}.md").read_text(encoding="utf-8")
 
 
