@@ -57,7 +57,7 @@ def test_repository_of_the_open_weights(tmp_path):
     assert size < 50e6 and (tmp_path / "model.onnx").stat().st_size <= 25e6
     expected = Predictor()(PERSON[None], image_size=SIZE)
     poses = Predictor.from_pretrained(tmp_path)(PERSON[None], image_size=SIZE)
-    np.testing.assert_allclose(poses.pose3d, expected.pose3d, atol=1e-5)
+    np.testing.assert_allclose(poses.pose3d, expected.pose3d, atol=5e-3)  # rounded twice
     assert poses.pose3d_std.shape == (1, 46)
 
 
