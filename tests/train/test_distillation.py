@@ -78,7 +78,9 @@ def test_terms(pairs, paths):
     assert not {"distillation", "bone_direction"} & set(plain)
 
 
-@pytest.mark.parametrize("changes", [{"teachers": ["human36m"]}, {"weights": {"distillation": 1.0}}])
+@pytest.mark.parametrize(
+    "changes", [{"teachers": ["human36m"]}, {"weights": {"distillation": 1.0}}]
+)
 def test_weight_and_teachers_belong_together(changes):
     with pytest.raises(ValueError, match="or neither"):
         config_io.check(config_io.update(Config(), changes, "the test"))
