@@ -12,6 +12,7 @@ from camerapose import Predictor
 from camerapose import weights as listed
 from camerapose.cli.main import main
 from camerapose.core.joint_formats import H36M_16
+from camerapose.models.body_checkpoint import find_body_checkpoint
 from camerapose.models.camerapose import build
 from camerapose.models.checkpoint import load_model, save_model
 
@@ -46,7 +47,9 @@ def test_predictor_of_a_folder(repository):
 
 
 def test_repository_of_the_open_weights(tmp_path):
-    """Every file of the repository follows from the name of the weights."""
+    """Every file of the repository follows from the name; skipped without the checkpoint."""
+    if find_body_checkpoint("open") is None:
+        pytest.skip("the package contains the graph only")
     assert main(["export", "open", "--hub", str(tmp_path), "--half"]) == 0
     description = json.loads((tmp_path / "config.json").read_text())
     assert description["skeleton"] == "body_46" and description["model"]["lifter"] == "body_model"

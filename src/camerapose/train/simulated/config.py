@@ -103,7 +103,7 @@ class SimulatedConfig:
     """Factor of the standard deviations if no subject is held out: that of a run with held-out
     subjects (`calibration` in its last validation)."""
     init: str | None = None
-    """Weights to begin with: open, a run folder of this recipe, or its model.pt (`--init`). false:
+    """Weights to begin with: a run folder of this recipe, or its model.pt (`--init`). false:
     random weights."""
     ema: float = field(default=0.0, metadata={"min": 0, "max": 0.99999})
     """Decay of the exponential moving average of the weights, which is validated and exported; 0:

@@ -55,7 +55,7 @@ def initialise(model: BodyModel, weights: Path, average: WeightAverage | None) -
     path = find_body_checkpoint(weights)
     if path is None:
         raise FileNotFoundError(
-            f"no weights at {weights}; give open, a run folder, or its model.pt"
+            f"no weights at {weights}; give a run folder, its model.pt or .safetensors"
         )
     copy_state(model, load_body_model(path).model.state_dict(), f"network of {path}")
     if average is not None:
