@@ -39,7 +39,7 @@ VIDEO_FPS = 60.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="default", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="?", default="human36m", help="name, folder or .onnx file")
     parser.add_argument("--data", type=Path, help="folder that contains h36m")
     parser.add_argument("--subjects", nargs="+", default=["S9", "S11"])
     parser.add_argument("--every-camera", action="store_true")

@@ -69,7 +69,7 @@ class TemporalConfig:
     """cpu, cuda or auto."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Precision of matrix products in training; weights and prediction are always float32."""
-    lifter: str = "default"
+    lifter: str = "human36m"
     """Weights of the lifter, as for `--weights`; they are not changed."""
     network: str = "dilated"
     """A file of `camerapose/models/temporal`."""
