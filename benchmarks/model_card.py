@@ -160,8 +160,8 @@ def card(
         "point, body height, limb lengths |",
         "| output | 46 joints (`body_46`) in metres, standard deviations, camera |",
         f"| licence | {licence} |",
-        f"| training | {config['iterations']:,} batches of {config['batch']:,}, seed "
-        f"{config['seed']} |",
+        f"| training | {config['iterations']:,} batches of {config['batch']:,}"
+        f"{', from weights of an earlier run' if config.get('init') else ''}, seed {config['seed']} |",
         f"| held out while choosing settings | {held_out} |",
         "",
         "## Data",

@@ -271,3 +271,26 @@ def test_example_runs(graph):
     )
     assert done.returncode == 0, done.stderr
     assert "m from the camera" in done.stdout
+
+
+def test_joints_that_a_detector_guesses_outside_the_image_are_not_used():
+    """A portrait cut at the hips, legs below the image: as if they were missing."""
+    predictor = Predictor("open")
+    people = np.array([[
+        [300, 80], [310, 70], [290, 70], [325, 80], [275, 80], [370, 180], [230, 180], [400, 300],
+        [200, 300], [380, 400], [220, 400], [340, 420], [260, 420], [345, 900], [255, 900],
+        [350, 1400], [250, 1400],
+    ]], float)  # fmt: skip
+    confidence = np.full((1, 17), 0.95)
+    confidence[:, 13:] = 0.1
+    guessed = predictor(people, confidence, image_size=(600, 450))
+    confidence[:, 13:] = 0
+    missing = predictor(people, confidence, image_size=(600, 450))
+    np.testing.assert_allclose(guessed.pose3d, missing.pose3d)
+    assert (guessed.confidence[0, [guessed.skeleton.index("left_ankle")]] == 0).all()
+    confidence[:, 13:] = 0.9
+    annotated = predictor(people, confidence, image_size=(600, 450))
+    assert np.abs(annotated.pose3d - missing.pose3d).max() > 0.05
+    few = np.zeros((1, 17))
+    few[:, 13:] = 0.1
+    assert (predictor(people, few, image_size=(600, 450)).confidence > 0).sum() >= 4

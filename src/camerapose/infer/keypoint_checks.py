@@ -12,6 +12,8 @@ from camerapose.core.skeleton import Skeleton
 
 #: Minimum number of visible joints of the network's skeleton.
 MIN_JOINTS = 4
+#: Joints outside the image with a lower confidence are not used (`without_guesses`).
+GUESSED = 0.5
 #: Joints at most this far apart (pixels) count as one point.
 SAME_POINT = 1e-3
 #: Range of accepted scores. Some detectors report scores slightly outside [0, 1]; they are clipped.
@@ -114,6 +116,26 @@ def usable(
     """Return which people have enough visible joints that are not all at one point."""
     extent = points.max(1) - points.min(1)
     return ((confidence > 0).sum(1) >= MIN_JOINTS) & (extent > SAME_POINT).any(1)
+
+
+def without_guesses(
+    points: Float[np.ndarray, "n joints 2"],
+    confidence: Float[np.ndarray, "n joints"],
+    size: Float[np.ndarray, "n 2"],
+) -> Float[np.ndarray, "n joints"]:
+    """Return confidences, 0 where a joint outside the image is less certain than `GUESSED`.
+
+    Detectors such as BlazePose place the legs of a portrait somewhere below the image. People keep
+    all joints if too few would remain.
+
+    Args:
+        points: pixels.
+        confidence: 0 to 1.
+        size: width and height of the images.
+    """
+    outside = ((points < 0) | (points > size[:, None])).any(-1)
+    kept = np.where(outside & (confidence < GUESSED), 0, confidence).astype(confidence.dtype)
+    return np.where(usable(points, kept)[:, None], kept, confidence)
 
 
 def check_usable(points: np.ndarray, confidence: np.ndarray, skeleton: Skeleton) -> None:

@@ -24,6 +24,7 @@ from camerapose.infer.keypoint_checks import (
     rows_text,
     usable,
     warn_of_positions,
+    without_guesses,
 )
 from camerapose.infer.temporal import TemporalModel
 from camerapose.io.runtime import onnx_session
@@ -155,8 +156,9 @@ class Predictor:
         """Lift people, each independently of the others.
 
         A joint is missing if its confidence is 0 or NaN, or a coordinate is NaN or infinite; the
-        network predicts it from the visible joints. People outside the image are lifted with a
-        warning, since detectors do not report them.
+        network predicts it from the visible joints. So are, for weights with standard deviations,
+        joints outside the image with a confidence below `keypoint_checks.GUESSED`. People outside
+        the image are lifted with a warning, since detectors do not report them.
 
         Args:
             keypoints: (n, joints, 2) pixels, origin top left, x right, y down; numpy or torch.
@@ -190,6 +192,8 @@ class Predictor:
         size = check_image_sizes(image_size, len(points))
         check_usable(points, scores, self.skeleton)
         warn_of_positions(points, size)
+        if self.predicts_std:  # trained on people whose other joints are missing
+            scores = without_guesses(points, scores, size)
         pose2d = normalize(points, size).astype(np.float32)
         poses = Poses(self.skeleton, pose2d, scores, image_size=size)
         if limbs and not self.accepts_known:

@@ -234,6 +234,7 @@ def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path
     folder = make_folder(out / "checkpoint")
     settings = config_io.as_dict(config)
     settings["data"] = {k: v if k == "held_out" else bool(v) for k, v in settings["data"].items()}
+    settings["init"] = bool(settings["init"])  # not a path of this machine
     card = {"config": settings, "validation": values}
     write_state(weights_content(model, config) | {"card": card}, folder / "model.pt")
     export_body_model(model, folder / "model.onnx", card, licence(config))
