@@ -28,6 +28,8 @@ from camerapose.server.serve import open_page
 SIZE, FPS = (640, 360), 30
 #: Frames before the measurement, during which models are loaded.
 WARM_UP = 3
+#: Starts the stream.
+CAPTURE = """document.querySelector('#camera [aria-label="capture photo"]').click()"""
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
             driver.get(address)
             start_camera(driver)
             idle = used(driver, arguments.idle)
-            driver.execute_script("document.querySelector('#camera button:last-of-type').click()")
+            driver.execute_script(CAPTURE)
             wait(lambda: len(frames) > WARM_UP, "frames", 600)
             before, began = len(frames), time.monotonic()
             busy = used(driver, arguments.seconds)
