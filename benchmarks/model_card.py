@@ -149,6 +149,7 @@ def card(
         licence = f"{stated}; may be used in products, with the acknowledgements below"
     held_out = ", ".join(config["data"].get("held_out") or ()) or "none (final training)"
     network = config["network"]
+    earlier = ", from weights of an earlier run" if config.get("init") else ""
     lines = [
         f"# Model card: `{name}`",
         "",
@@ -160,8 +161,8 @@ def card(
         "point, body height, limb lengths |",
         "| output | 46 joints (`body_46`) in metres, standard deviations, camera |",
         f"| licence | {licence} |",
-        f"| training | {config['iterations']:,} batches of {config['batch']:,}"
-        f"{', from weights of an earlier run' if config.get('init') else ''}, seed {config['seed']} |",
+        f"| training | {config['iterations']:,} batches of {config['batch']:,}{earlier}, seed "
+        f"{config['seed']} |",
         f"| held out while choosing settings | {held_out} |",
         "",
         "## Data",

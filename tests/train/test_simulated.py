@@ -83,7 +83,7 @@ def test_bfloat16_is_used_in_training_only():
     inputs = torch.randn(32, 46, 2), torch.ones(32, 46)
 
     def facing(bfloat16):
-        model.bfloat16 = bfloat16
+        model.uses_bfloat16 = bfloat16
         return model(*inputs).facing.detach()
 
     exact, rounded = facing(False), facing(True)

@@ -97,7 +97,7 @@ class BodyModel(nn.Module):
         nn.init.normal_(self.last.weight, std=1e-3)
         nn.init.zeros_(self.last.bias)
         #: Whether training computes the blocks in bfloat16; the sums between them are float32.
-        self.bfloat16 = False
+        self.uses_bfloat16 = False
         #: Factor of the standard deviations, set by calibration on held-out subjects.
         self.register_buffer("calibration", torch.ones(()))
         self.register_buffer("slots", torch.tensor(_slot_matrix()), persistent=False)
@@ -143,7 +143,7 @@ class BodyModel(nn.Module):
         return Prediction(facing, log_std, focal.expand(-1, 2), center, view)
 
     def _block(self, block: nn.Module, hidden: Tensor) -> Tensor:
-        if not (self.training and self.bfloat16):
+        if not (self.training and self.uses_bfloat16):
             return block(hidden)
         with torch.autocast(hidden.device.type, torch.bfloat16):
             return block(hidden)

@@ -72,7 +72,7 @@ def _train(config: SimulatedConfig, out: Path) -> Path:
     torch.manual_seed(config.seed)
     generator = torch.Generator(device).manual_seed(config.seed)
     model = BodyModel(**vars(config.network)).to(device)
-    model.bfloat16 = config.precision == "bfloat16"
+    model.uses_bfloat16 = config.precision == "bfloat16"
     optimizer = torch.optim.AdamW(
         model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
     )
