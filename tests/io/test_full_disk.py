@@ -105,8 +105,8 @@ WRITERS = {
     "store": stored, "join": joined, "training.pt": checkpoint,
     **{suffix: exported(suffix) for suffix in (".csv", ".trc", ".c3d", ".bvh", ".glb")},
 }  # fmt: skip
-#: Bytes at the end of a file that no reader needs.
-UNUSED = {".c3d": 512}
+#: Bytes at the end of a file that no reader needs, or that another encoding may not need.
+UNUSED = {".c3d": 512, "overlay": 2000}
 
 
 def largest(path):

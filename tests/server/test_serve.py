@@ -92,13 +92,17 @@ def test_upload_of_a_program_survives_another_session_with_the_same_file(server,
     import httpx
     from gradio_client import Client, handle_file
 
+    def uploads():
+        return {str(path) for path in server.folder.rglob(photo.name)}
+
+    before = uploads()  # of sessions of other tests
     with photo.open("rb") as content:
         answer = httpx.post(f"{server.address}gradio_api/upload", files={"files": content})
     (mine,) = answer.json()
     other = Client(server.address, verbose=False, download_files=str(tmp_path / "other"))
     other.predict(handle_file(photo), 1, 0, False, api_name="/predict")
     other.close()
-    wait(lambda: [str(path) for path in server.folder.rglob(photo.name)] == [mine], "the deletion")
+    wait(lambda: uploads() - before == {mine}, "the deletion")
     client = Client(server.address, verbose=False, download_files=str(tmp_path / "got"))
     upload = {"path": mine, "meta": {"_type": "gradio.FileData"}}
     assert "1 pose" in client.predict(upload, 1, 0, False, api_name="/predict")[0]["value"]

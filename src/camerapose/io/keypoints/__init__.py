@@ -139,18 +139,16 @@ def _descriptions() -> str:
 
 def _read(path: Path) -> tuple[str, People | Poses]:
     content = Content(path)
-    try:
-        name = _format(content)
-    except ValueError as error:
-        raise ValueError(f"{error}; expected one of: {_descriptions()}") from error
+    name = _format(content)
     if name is not None:
         return name, _parsed(name, content)
     if content.files is not None:
         return _read_folder(path, content.files)
-    raise ValueError(
-        f"{path} has no readable keypoints but {content.describe()}; expected one of: "
-        f"{_descriptions()}"
-    )
+    try:
+        problem = f"{path} has no readable keypoints but {content.describe()}"
+    except ValueError as error:  # damaged
+        problem = str(error)
+    raise ValueError(f"{problem}; expected one of: {_descriptions()}")
 
 
 def _parsed(name: str, content: Content) -> Any:
