@@ -254,10 +254,12 @@ def problems(name: str, folder: Path, output: str) -> list[str]:
     """Return what is wrong after a kill."""
     out, found = folder / "out", []
     hidden = re.compile(r"(^|/)\.")
-    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+    # os.walk: workers of a killed Ray go on for a moment, their hidden files come and go.
+    files = (Path(root) / name for root, _, names in os.walk(out) for name in names)
+    for path in sorted(p for p in files if not hidden.search(p.relative_to(out).as_posix())):
         inside = path.relative_to(out).as_posix()
         state = path, path.stat().st_mtime_ns
-        if path.suffix in COMPLETE and not hidden.search(inside) and state not in _CHECKED:
+        if path.suffix in COMPLETE and state not in _CHECKED:
             if is_complete(path):
                 _CHECKED.add(state)
             else:
