@@ -8,15 +8,16 @@ import torch
 from helpers.anny import write_files
 
 from camerapose.core.camera import Camera
-from camerapose.core.joint_formats import BODY_46
+from camerapose.core.joint_formats import BODY_46, H36M_17
 from camerapose.core.poses import Poses
+from camerapose.data.augment.detector_errors import DetectorOptions
 from camerapose.data.augment.engine import EngineOptions, simulate
 from camerapose.data.datasets import anny
 from camerapose.infer.predictor import Predictor
 from camerapose.io.locks import FolderInUse, lock_folder
 from camerapose.models.body_model import BodyModel
 from camerapose.train import config_io
-from camerapose.train.simulated import data, trainer, validation
+from camerapose.train.simulated import data, own_views, trainer, validation
 from camerapose.train.simulated.config import SimulatedConfig, SimulatedData, SimulatedWeights
 from camerapose.train.simulated.data import World
 from camerapose.train.simulated.losses import facing_target, supervised_terms
@@ -204,10 +205,41 @@ def test_rendered_people_are_rolled_and_zoomed_consistently():
 
 def test_shares_of_a_batch():
     world = World(0.4 * torch.randn(50, 46, 3), torch.ones(50))
-    sources = data.SimulatedTrainingData(world, None, world, rendered_people(), None)
+    sources = data.SimulatedTrainingData(world, None, world, None, rendered_people(), None)
     config = SimulatedData(human36m_share=0.25, rendered_share=0.5)
     drawn = data.draw(sources, config, 80, EngineOptions(), torch.Generator().manual_seed(0))
     unlabelled = drawn.pose3d.isnan().any(-1)
     assert len(drawn.pose2d) == 80
     assert unlabelled[:20].any(1).all() and not unlabelled[20:].any()
-    assert not unlabelled[:20, data.HUMAN36M_JOINTS].any()
+    assert not unlabelled[:20, own_views.JOINTS].any()
+
+
+def own_views_of(n: int, conf: float = 1.0) -> Poses:
+    """Return people in Human3.6M's joints, seen by cameras with an off-centre principal point."""
+    generator = np.random.default_rng(0)
+    pose3d = (0.4 * generator.normal(size=(n, 17, 3)) + [0, 0, 5]).astype(np.float32)
+    focal = np.full((n, 2), 2.3, np.float32)
+    center = np.full((n, 2), 0.03, np.float32)
+    camera = Camera(focal, center, np.zeros((n, 3), np.float32))
+    pose2d = pose3d[..., :2] / pose3d[..., 2:] * focal[:, None] + center[:, None]
+    confidence = np.full((n, 17), conf, np.float32)
+    return Poses(H36M_17, pose2d, confidence, pose3d, camera=camera).to_torch("cpu")
+
+
+def test_own_views_are_exact_detected_or_noisy():
+    views = own_views.OwnViews(own_views_of(40), own_views_of(40, conf=0.5))
+    drawn = own_views.draw(views, 200, 0.5, DetectorOptions(), torch.Generator().manual_seed(0))
+    exact, noisy, detected = slice(0, 90), slice(90, 120), slice(120, 200)
+    projected = drawn.pose3d[..., :2] / drawn.pose3d[..., 2:] * drawn.focal[:, None]
+    error = (drawn.pose2d - projected - drawn.center[:, None]).norm(dim=-1)
+    given = drawn.confidence > 0
+    assert error[exact][given[exact]].max() < 1e-5
+    assert error[noisy][given[noisy]].max() > 1e-3
+    assert (drawn.confidence[exact][given[exact]] == 1).all()
+    assert (drawn.confidence[detected][given[detected]] == 0.5).all()
+    assert set(given[exact].sum(1).tolist()) == {16, 17}
+    assert (drawn.center[:, 0] < 0).float().mean() == 0.5  # mirrored
+    assert not drawn.pose3d[:, own_views.JOINTS].isnan().any()
+    assert drawn.pose3d.isnan().any(-1).sum(1).eq(29).all()
+    assert 0.1 < (~drawn.known[:, 0].isnan()).float().mean() < 0.4
+    assert drawn.known[:, 3:].isnan().all()

@@ -21,6 +21,11 @@ class SimulatedData:
     """Human3.6M subjects for training."""
     human36m_share: float = field(default=0.4, metadata={"min": 0.0, "max": 1.0})
     """Share of Human3.6M's poses in a batch."""
+    human36m_own: float = field(default=0.0, metadata={"min": 0.0, "max": 1.0})
+    """Share of them that its own cameras see (`train.simulated.own_views`); the others are seen by
+    generated cameras."""
+    human36m_detections: str = ""
+    """NAME of data_2d_h36m_NAME.npz: real detections among them. Empty: none."""
     rendered: str | None = None
     """Folder of anny_pairs.npz: a real detector's detections on rendered bodies."""
     rendered_images: str = ""

@@ -27,15 +27,14 @@ from camerapose.data.cache import cached
 from camerapose.data.datasets import anny, cmu_dance, coco, mpii, rendered
 from camerapose.data.level_view import to_world
 from camerapose.data.retarget import retarget
+from camerapose.train.simulated import own_views
 from camerapose.train.simulated.config import SimulatedData
+from camerapose.train.simulated.own_views import OwnViews
 
 #: Fewest annotated joints of 2D-only people.
 MIN_ANNOTATED = 8
-#: Human3.6M: every n-th frame (5 Hz), and its joints in `BODY_46`.
+#: Human3.6M in generated cameras: every n-th frame (5 Hz).
 HUMAN36M_STEP = 10
-HUMAN36M_JOINTS = [BODY_46.index(f"{joint}_h36m") for joint in H36M_17.joints]
-#: Formats in which its poses are simulated.
-HUMAN36M_FORMATS = {"h36m_16": 0.7, "h36m_17": 0.3}
 #: Rendered people: standard deviations of the roll, radians, and of the logarithm of the zoom, and
 #: share of people of whom only the limb joints are given.
 RENDERED_ROLL, RENDERED_ZOOM, RENDERED_LIMBS = 0.2, 0.2, 0.25
@@ -61,6 +60,7 @@ class SimulatedTrainingData(NamedTuple):
     train: World
     held_out: World | None
     human36m: World | None
+    human36m_own: OwnViews | None
     rendered: Poses | None  # `BODY_46`, torch columns
     unlabelled: Poses | None  # `BODY_46`, torch columns
 
@@ -88,6 +88,7 @@ def load(config: SimulatedData, device: torch.device) -> SimulatedTrainingData:
         _world(poses, config.balance, device),
         None if held_out is None else _world(held_out, config.balance, device),
         None if config.human36m is None else _human36m(config, device),
+        own_views.load(config, device),
         None if config.rendered is None else _rendered(config, device),
         _unlabelled(config, device),
     )
@@ -140,9 +141,9 @@ def _human36m(config: SimulatedData, device: torch.device) -> World:
     excluded = (*anny.BENCHMARK, *config.held_out)
     bodies = to_world(cached(anny.load, config.anny, excluded=excluded))
     bodies = bodies[np.random.default_rng(0).integers(0, len(bodies), len(world))]
-    size = body_height(world, H36M_17) / body_height(bodies[:, HUMAN36M_JOINTS], H36M_17)
+    size = body_height(world, H36M_17) / body_height(bodies[:, own_views.JOINTS], H36M_17)
     joints = retarget(world, bodies * size[:, None, None], ATTACHED.parents)
-    joints[:, HUMAN36M_JOINTS] = world
+    joints[:, own_views.JOINTS] = world
     weight = torch.full((len(world),), 1 / len(world), device=device)
     return World(torch.as_tensor(joints, dtype=torch.float32, device=device), weight)
 
@@ -186,11 +187,19 @@ def draw(
     """
     parts = []
     if sources.human36m is not None:
-        count = round(config.human36m_share * n)
-        formats = replace(options, formats=HUMAN36M_FORMATS)
+        total = round(config.human36m_share * n)
+        own = 0 if sources.human36m_own is None else round(config.human36m_own * total)
+        if sources.human36m_own is not None:
+            parts.append(
+                own_views.draw(
+                    sources.human36m_own, own, options.known, options.detector, generator
+                )
+            )
+        count = total - own
+        formats = replace(options, formats=own_views.FORMATS)
         part = simulate(sources.human36m.draw(count, generator), formats, generator)
         pose3d = torch.full_like(part.pose3d, torch.nan)
-        pose3d[:, HUMAN36M_JOINTS] = part.pose3d[:, HUMAN36M_JOINTS]
+        pose3d[:, own_views.JOINTS] = part.pose3d[:, own_views.JOINTS]
         parts.append(part._replace(pose3d=pose3d))
     if sources.rendered is not None:
         count = round(config.rendered_share * n)

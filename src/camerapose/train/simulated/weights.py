@@ -70,7 +70,7 @@ def description(
 ) -> str:
     """Return lines that state device, data, parameters and schedule."""
     sets = {name: value for name, value in sources._asdict().items() if value is not None}
-    counts = {k: len(v.joints if isinstance(v, data.World) else v) for k, v in sets.items()}
+    counts = {k: _count(v) for k, v in sets.items()}
     return "\n".join(
         [
             f"device: {device_text(device)}",
@@ -79,3 +79,13 @@ def description(
             f"{config.iterations:,} iterations of {config.batch:,} poses",
         ]
     )
+
+
+def _count(source: Any) -> int:
+    """Return the number of poses of a source of training data."""
+    match source:
+        case data.World():
+            return len(source.joints)
+        case data.OwnViews():
+            return len(source.exact)
+    return len(source)
