@@ -8,7 +8,11 @@ from camerapose.core.joint_formats import BODY_46
 from camerapose.evaluate.models import load_for_evaluation
 from camerapose.evaluate.training_data import read_card
 from camerapose.infer.predictor import Predictor
-from camerapose.models.body_checkpoint import find_body_checkpoint, load_body_model
+from camerapose.models.body_checkpoint import (
+    find_body_checkpoint,
+    is_body_checkpoint,
+    load_body_model,
+)
 from camerapose.models.body_export import export_body_checkpoint, export_body_model
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
 from camerapose.models.checkpoint import load_model
@@ -175,8 +179,37 @@ def test_safetensors_next_to_the_graph(model, tmp_path):
         export_body_checkpoint(files[1], tmp_path / "half.onnx")
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_a_graph_is_its_checkpoint(model, tmp_path, half):
+    """Of batch norm as well, with a channel that it switches off."""
+    with torch.no_grad():
+        model.first[1].running_mean.normal_()
+        model.first[1].running_var.uniform_(0.5, 2)
+        model.first[1].weight.uniform_(-1, 1)[3] = 0
+        model.calibration.fill_(0.75)
+    export_body_model(model, tmp_path / "a.onnx", {"a": 1}, "CC-BY-4.0", half)
+    found = find_body_checkpoint(tmp_path / "a.onnx")
+    assert found is not None and is_body_checkpoint(found)
+    again, card, license = load_body_model(found)
+    assert (card, license) == ({"a": 1}, "CC-BY-4.0")
+    pose2d, confidence, _ = inputs(9)
+    tolerance = {"atol": 0.02, "rtol": 0.01} if half else {"atol": 1e-5, "rtol": 1e-5}
+    for mode in (False, True):
+        given, expected = (m.train(mode)(pose2d, confidence) for m in (again, model))
+        torch.testing.assert_close(given.facing, expected.facing, **tolerance)
+    export_body_checkpoint(found, tmp_path / "b.onnx", half)
+    assert (tmp_path / "b.safetensors").is_file()
+    with pytest.raises(ValueError, match="use the weights human36m"):
+        load_model(found)
+
+
+def test_the_default_weights_are_a_checkpoint():
+    assert find_body_checkpoint("open") is not None
+    assert load_body_model(find_body_checkpoint("open")).license.startswith("CC")
+
+
 def test_other_files_are_not_exported(tmp_path):
     assert find_body_checkpoint(tmp_path) is None
     (tmp_path / "model.pt").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="not a model.pt or .safetensors"):
+    with pytest.raises(ValueError, match="not a model.pt, .safetensors"):
         export_body_checkpoint(tmp_path / "model.pt", tmp_path / "a.onnx")

@@ -55,7 +55,8 @@ def export(
     if (body := find_body_checkpoint(checkpoint)) is not None:
         if int8 or compact:
             raise ValueError(
-                "--int8 and --compact are not available for weights trained on simulated detections"
+                "--int8 and --compact are not available for weights trained on simulated "
+                "detections; their graph is a checkpoint in any case: give --half"
             )
         files = export_body_checkpoint(body, out, half, license)
     elif compact:

@@ -11,9 +11,14 @@ import torch
 import camerapose
 from camerapose.core.joint_formats import BODY_46
 from camerapose.io.files import write_bytes
-from camerapose.models.body_checkpoint import load_body_model, save_body_model
+from camerapose.models.body_checkpoint import (
+    checkpoint_metadata,
+    load_body_model,
+    save_body_model,
+)
 from camerapose.models.body_model import N_KNOWN, AbsoluteBodyModel, BodyModel
 from camerapose.models.onnx_export import UNITS, _halve, _quiet, _strip
+from camerapose.models.packing import CHECKPOINT, checkpoint_entry
 
 OUTPUTS = ["refined2d", "pose3d", "focal", "center", "translation", "pose3d_std"]
 
@@ -54,6 +59,8 @@ def export_body_model(
 ) -> None:
     """Write the graph: `pose2d`, `confidence`, `known` to `OUTPUTS`, for any number of poses.
 
+    The graph contains its checkpoint (`packing`), for further training.
+
     Args:
         model: the model; batch norm is folded into the products before it.
         path: file, replaced atomically.
@@ -76,6 +83,7 @@ def export_body_model(
     buffer = io.BytesIO()
     program.save(buffer)
     graph = onnx.load_from_string(buffer.getvalue())
+    checkpoint = _checkpoint(model, graph.graph, checkpoint_metadata(model, card or {}, license))
     if half:
         _halve(graph)
     _strip(graph)
@@ -85,6 +93,7 @@ def export_body_model(
         "units": UNITS,
         "license": license,
         "card": json.dumps(card or {}),
+        CHECKPOINT: checkpoint,
     }
     for key, value in metadata.items():
         entry = graph.metadata_props.add()
@@ -93,12 +102,44 @@ def export_body_model(
     write_bytes(path, graph.SerializeToString())
 
 
+def _checkpoint(model: BodyModel, graph: Any, metadata: dict[str, str]) -> str:
+    """Return the checkpoint that a graph contains (`packing.checkpoint_entry`).
+
+    Raises:
+        ValueError: the graph does not have the matrices of the model, times the factors of batch
+            norm.
+    """
+    shapes = {weight.name: list(weight.dims) for weight in graph.initializer}
+    norms = {f"{name}.0.weight": layer[1] for name, layer in _layers(model)}
+    arrays, matrices = {}, {}
+    for name, array in model.state_dict().items():
+        arrays[name] = array.detach().cpu().clone()
+        if array.ndim < 2:
+            continue
+        part = f"model.{name}"
+        if shapes.get(part) != list(array.shape):
+            raise ValueError(f"the graph has no matrix {part} of shape {list(array.shape)}")
+        matrices[name] = [part], list(array.shape)
+        factor = torch.ones(len(array), 1)
+        if (norm := norms.get(name)) is not None:
+            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+            factor = torch.where(scale == 0, 0.0, 1 / scale).detach().cpu()[:, None]
+        arrays[f"{name}.factor"] = factor
+        del arrays[name]
+    return checkpoint_entry(arrays, matrices, metadata)
+
+
+def _layers(model: BodyModel) -> list[tuple[str, Any]]:
+    """Return the layers with batch norm, and their names."""
+    layers: list[tuple[str, Any]] = [("first", model.first)]
+    for i, block in enumerate(model.blocks):
+        layers += [(f"blocks.{i}.{name}", layer) for name, layer in block.named_children()]
+    return layers
+
+
 def fold(model: BodyModel) -> BodyModel:
     """Fold batch norm into the preceding linear layers, in place; for evaluation."""
-    layers: list[Any] = [model.first]
-    for block in model.blocks:
-        layers += block.children()
-    for layer in layers:
+    for _, layer in _layers(model):
         layer[0] = torch.nn.utils.fuse_linear_bn_eval(layer[0], layer[1])
         layer[1] = torch.nn.Identity()
     return model

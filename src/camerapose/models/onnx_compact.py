@@ -5,15 +5,12 @@ rounded to integers (`packing`) times one factor per output channel; ONNX Runtim
 matrices when it loads the graph. Batch norm is folded into the factors of the graph.
 """
 
-import base64
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from camerapose.io.files import write_bytes
@@ -21,7 +18,7 @@ from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import checkpoint_metadata, load_model, read_header
 from camerapose.models.config import ModelConfig
 from camerapose.models.onnx_export import folded_graph, serialized, source_and_graph
-from camerapose.models.packing import CHECKPOINT, MATRICES, MAX_CODE, store
+from camerapose.models.packing import CHECKPOINT, MAX_CODE, checkpoint_entry, store
 
 #: Matrices with fewer values than this are stored as they are.
 MIN_SIZE = 1024
@@ -83,8 +80,7 @@ def export_compact(
     matrices = {
         name: (_store(graph.graph, name, code), list(code.shape)) for name, code in codes.items()
     }
-    metadata[MATRICES] = json.dumps(matrices)
-    stored = base64.b64encode(save(small, metadata)).decode()
+    stored = checkpoint_entry(small, matrices, metadata)
     write_bytes(path, serialized(graph, model.skeleton, card, license, {CHECKPOINT: stored}))
 
 

@@ -22,6 +22,7 @@ from camerapose.io.files import write_bytes
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import MIN_HALF_SIZE, load_model, read_header, save_model
+from camerapose.models.packing import HALF
 
 #: Matrices with a shorter side than this stay in single precision in an int8 graph.
 MIN_INT8_SIDE = 128
@@ -196,8 +197,8 @@ def _halve(graph: Any) -> None:
             continue
         name = weight.name
         half = numpy_helper.to_array(weight).astype(np.float16)
-        weight.CopyFrom(numpy_helper.from_array(half, name + "_half"))
-        casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
+        weight.CopyFrom(numpy_helper.from_array(half, name + HALF))
+        casts.append(helper.make_node("Cast", [name + HALF], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.graph.node]
     del graph.graph.node[:]
     graph.graph.node.extend(nodes)

@@ -1,8 +1,11 @@
-"""Weights of ten bits in an ONNX graph, and the checkpoint that such a graph contains.
+"""The checkpoint that an ONNX graph contains, and weights of ten bits.
 
-A weight is an integer from -511 to 511 times a factor. The graph stores eight bits of each integer
-in one array and, four to a byte, the two others in a second one; ONNX Runtime computes the weights
-when it loads the graph.
+A checkpoint shares its large matrices with the graph: they are stored once, times one factor per
+output channel, into which batch norm is folded.
+
+A weight of ten bits is an integer from -511 to 511 times a factor. The graph stores eight bits of
+each integer in one array and, four to a byte, the two others in a second one; ONNX Runtime computes
+the weights when it loads the graph.
 """
 
 import base64
@@ -14,13 +17,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int8, UInt8
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save
 from torch import Tensor
 
 #: Largest integer.
 MAX_CODE = 511
-#: Suffixes of the two arrays of a matrix in the graph.
-HIGH, LOW = "_high", "_low"
+#: Suffixes of the two arrays of a matrix of ten bits in the graph, and of one in half precision.
+HIGH, LOW, HALF = "_high", "_low", "_half"
 #: Two bits at each of four places, by the value of their byte.
 _BITS = (np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3
 #: Key of the checkpoint in the metadata of a graph: a .safetensors file in base64, with the factors
@@ -49,6 +52,22 @@ def pack(
 def unpack(high: Int8[np.ndarray, "q 4"], low: UInt8[np.ndarray, " q"]) -> Float[np.ndarray, " n"]:
     """Return the integers, as float32."""
     return (high.astype(np.int16) * 4 + _BITS[low]).astype(np.float32).ravel()
+
+
+def checkpoint_entry(
+    arrays: dict[str, Tensor],
+    matrices: dict[str, tuple[list[str], list[int]]],
+    metadata: dict[str, str],
+) -> str:
+    """Return the checkpoint for the metadata of a graph, under the key `CHECKPOINT`.
+
+    Args:
+        arrays: small arrays, and `NAME.factor` of each matrix.
+        matrices: names of the parts in the graph, and the shape, by name.
+        metadata: of the checkpoint.
+    """
+    content = save(arrays, metadata | {MATRICES: json.dumps(matrices)})
+    return base64.b64encode(content).decode()
 
 
 def store(graph: Any, name: str, codes: np.ndarray, factor: np.ndarray) -> None:
@@ -109,14 +128,20 @@ def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         metadata = json.loads(content[8 : 8 + length])["__metadata__"]
         weights = {w.name: w for w in graph.graph.initializer}
         for name, (parts, shape) in json.loads(metadata.pop(MATRICES)).items():
-            packed = [
-                [onnx.numpy_helper.to_array(weights[part + kind]) for kind in (HIGH, LOW)]
-                for part in parts
-            ]
-            codes = torch.from_numpy(np.concatenate([unpack(*pair) for pair in packed]))
-            arrays[name] = codes.reshape(shape) * arrays.pop(f"{name}.factor")
+            values = torch.from_numpy(np.concatenate([_values(weights, part) for part in parts]))
+            arrays[name] = values.reshape(shape) * arrays.pop(f"{name}.factor")
     except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"it contains no checkpoint: {error}") from error
     except (DecodeError, SafetensorError) as error:
         raise ValueError(f"it contains no checkpoint: {error}") from error
     return metadata, arrays
+
+
+def _values(weights: dict[str, Any], name: str) -> Float[np.ndarray, " n"]:
+    """Return the values of a matrix in a graph, as integers if it is stored in ten bits."""
+    from onnx import numpy_helper
+
+    if name + HIGH in weights:
+        return unpack(*(numpy_helper.to_array(weights[name + kind]) for kind in (HIGH, LOW)))
+    stored = weights[name if name in weights else name + HALF]
+    return numpy_helper.to_array(stored).astype(np.float32).ravel()
