@@ -87,7 +87,7 @@ def lifter_deviation(predictor: Predictor, root: Path, n: int) -> None:
         camera = draw_camera(world, times, ClipCameraOptions(), rng)
         truth = camera.to_camera(world)
         poses = _lifted(predictor, truth, times, camera, i)
-        poses = clip.set_height(poses, float(np.median(body_height(truth, H36M_16))))
+        poses = clip.set_height(poses, float(np.median(body_height(truth, H36M_16)))).to(H36M_16)
         for child, parent in H36M_16.bones:
             bones = [p[:, child] - p[:, parent] for p in (poses.pose3d, truth)]
             name = H36M_16.joints[child].removeprefix("left_").removeprefix("right_")
@@ -216,7 +216,7 @@ def _errors(
 
     Speeds and accelerations are per frame.
     """
-    points = poses.pose3d.astype(float)
+    points = poses.to(H36M_16).pose3d.astype(float)
     relative, expected = (p - p[:, :1] for p in (points, truth))
     ground = clip.estimate_ground(poses) if estimate is None else estimate.ground
     angle = np.degrees(np.arccos(np.clip(ground.axes[1] @ camera.up[0], -1, 1)))

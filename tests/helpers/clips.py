@@ -6,7 +6,7 @@ import numpy as np
 
 from camerapose.core.bones import bone_vectors, pose_from_bones
 from camerapose.core.camera import Camera
-from camerapose.core.joint_formats import H36M_16
+from camerapose.core.joint_formats import BODY_46, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.datasets import synthetic
 
@@ -57,6 +57,27 @@ def walk(frames=90, fps=30.0, noise=0.0, seed=0):
         )  # fmt: skip
 
     return poses(ground_truth), poses(noisy)
+
+
+def with_definitions(poses, below_ankle=0.06):
+    """Return poses of Human3.6M's joints in `body_46`; the other joints have no confidence.
+
+    Other definitions are a few centimetres away, heels and toes `below_ankle` metres below.
+    """
+    names = [joint.removesuffix("_h36m").removesuffix("_centre") for joint in BODY_46.joints]
+    side = [name.partition("_")[0] for name in names]
+    soles = np.array([name.endswith(("toe", "heel")) for name in names])
+    near = [f"{s}_ankle" if on else name for s, on, name in zip(side, soles, names, strict=True)]
+    near = [name if name in H36M_16.joints else "head" for name in near]
+    given = np.array([joint.removesuffix("_h36m") in H36M_16.joints and joint.endswith("_h36m")
+                      for joint in BODY_46.joints])  # fmt: skip
+    offsets = np.random.default_rng(0).normal(0, 0.02, (len(names), 3))
+    offsets[soles, 1] += below_ankle
+    pose3d = poses.pose3d[:, [H36M_16.index(name) for name in near]]
+    pose3d = np.float32(pose3d + np.where(given[:, None], 0, offsets))
+    confidence = np.float32(np.tile(given, (len(poses), 1)))
+    pose2d = poses.camera.project(pose3d)
+    return replace(poses, skeleton=BODY_46, pose2d=pose2d, confidence=confidence, pose3d=pose3d)
 
 
 def acceleration(poses):

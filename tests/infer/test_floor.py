@@ -4,14 +4,15 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from helpers.clips import WALK_FPS, steady_walk
+from helpers.clips import WALK_FPS, steady_walk, with_definitions
 
 import camerapose
 from camerapose.core.camera import Camera
-from camerapose.core.joint_formats import H36M_16
+from camerapose.core.joint_formats import BODY_46, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
 from camerapose.infer.clip.floor import lowest_level
+from camerapose.infer.clip.terms import Body
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.postprocess import process
 from camerapose.io.source import Source
@@ -72,4 +73,31 @@ def test_sample_clip():
     ankles = heights[:, [poses.skeleton.index(f"{side}_ankle") for side in ("left", "right")]]
     lowest = [ankles[poses.labels["person"] == person].min() for person in range(3)]
     assert lowest[0] > 1.5 and min(lowest) > 0
-    assert heights.min() > -0.12  # toes when landing: only ankles are held above the floor
+    assert heights.min() > -0.01  # heels and toes
+
+
+def test_body_of_several_definitions():
+    """Ankles, thorax and soles are found; other definitions of a joint move with it."""
+    body, names = Body.of(BODY_46), BODY_46.joints
+    assert [names[i] for i in body.ankles] == ["left_ankle_h36m", "right_ankle_h36m"]
+    assert body.thorax == names.index("thorax_h36m") and len(body.soles) == 6
+    parents = dict(zip(names, body.skeleton.parents, strict=True))
+    assert parents["left_ankle"] == parents["left_heel"] == "left_ankle_h36m"
+    assert parents["left_ankle_h36m"] == "left_knee_h36m"
+    assert parents["right_hip_centre"] == parents["right_hip"] == "right_hip_h36m"
+    single = Body.of(H36M_16)
+    assert single.skeleton == H36M_16 and single.soles == () and len(single.ankles) == 2
+
+
+def test_all_definitions_follow_the_floor_and_the_vertical():
+    """With the skeleton of the default weights, contacts hold the exported ankles."""
+    poses = with_definitions(observe(steady_walk(seconds=1.5), 0), below_ankle=0.1)
+    result, (camera,) = clip.optimize(poses, height=0.0, static=True, focal_known=True)
+    assert abs(camera.ground.pitch) < camera.pitch_deviation < 10
+    heights = camera.ground.points(result.pose3d)[..., 1]
+    assert heights.min() > -0.03
+    ankles = [BODY_46.index(f"left_ankle{ending}") for ending in ("", "_h36m")]
+    contact = result.labels["contact_left"]
+    standing = contact[1:] * contact[:-1] > 0.7
+    speed = np.linalg.norm(np.diff(result.pose3d[:, ankles], axis=0), axis=-1) * WALK_FPS
+    assert standing.sum() > 10 and speed[standing].mean() < 0.1

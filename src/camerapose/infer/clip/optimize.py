@@ -49,7 +49,7 @@ WINDOW, OVERLAP, SHARED_FRAMES = 300, 40, 1500
 #: focal length, since it scales their errors.
 SHARED_WEIGHTS = Weights(
     pixel_scale=3.0, pixel_time=1.0, lifter_time=3.0, upright_time=3.0, contact_speed=np.inf,
-    root_acceleration=1.0, depth_acceleration=1.0, bone_acceleration=10.0,
+    sole=np.inf, root_acceleration=1.0, depth_acceleration=1.0, bone_acceleration=10.0,
 )  # fmt: skip
 #: Largest numbers of steps: without and with contacts; then of trajectories alone, likewise.
 STEPS = (8, 8, 6, 4)
@@ -196,7 +196,8 @@ class _Shot:
                 lengths[movement.person][self.body.group],
                 sizes[movement.person],
                 static,
-            )  # fmt: skip
+                self.body,
+            )
             for movement in self.movements
         ]
         self.problem = Problem(self.body, weights, prior, self.windows)

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.viewing import view_rotation
+from camerapose.infer.clip.tree import attached, find
 
 #: Variables of a frame before the bones: image position of the root (2), logarithm of its distance.
 ROOT = 3
@@ -15,6 +16,8 @@ DEPTH = 2
 #: Shared variables before the bone lengths: logarithm of the focal length, direction of the
 #: vertical (2), height of the camera above the floor.
 FOCAL, UP, FLOOR, LENGTHS = 0, slice(1, 3), 3, 4
+#: Endings of the names of joints at the sole of the foot.
+SOLES = ("heel", "toe", "foot_index")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ class Weights:
     floor_time: float = 0.5
     """Its time constant, seconds; a longer stance counts once."""
     below_floor: float = 0.03
-    """Standard deviation of the height of feet below the floor, metres."""
+    """Standard deviation of the height of ankles below their standing height, metres."""
+    sole: float = 0.01
+    """Standard deviation of the height of heels and toes below the floor, metres."""
+    sole_time: float = 0.1
+    """Its time constant, seconds."""
     upright: float = 0.1
     """Standard deviation of the lean of a straight body, radians."""
     upright_time: float = 1.0
@@ -103,6 +110,8 @@ class Body:
         path: whether a bone lies between the root and a joint.
         group: number of the bone's length; both sides share one.
         ankles: joints of the feet; empty if the skeleton lacks them.
+        knees: likewise.
+        soles: heels and toes, as far as the skeleton has them.
         thorax: upper end of the trunk; None if the skeleton lacks it.
     """
 
@@ -110,11 +119,14 @@ class Body:
     path: Float[np.ndarray, "joints bones"]
     group: Int[np.ndarray, " bones"]
     ankles: tuple[int, ...]
+    knees: tuple[int, ...]
+    soles: tuple[int, ...]
     thorax: int | None
 
     @staticmethod
     def of(skeleton: Skeleton) -> "Body":
-        """Return the topology of a skeleton."""
+        """Return the topology of a skeleton; definitions of a joint are attached to each other."""
+        skeleton = attached(skeleton)
         above = {child: (bone, parent) for bone, (child, parent) in enumerate(skeleton.bones)}
         path = np.zeros((skeleton.n_joints, len(skeleton.bones)))
         for joint in range(skeleton.n_joints):
@@ -124,15 +136,22 @@ class Body:
                 path[joint, bone] = 1.0
         pairs = [min(i, j) for i, j in enumerate(skeleton.bone_mirror)]
         group = np.unique(pairs, return_inverse=True)[1]
-        names = skeleton.joints
-        ankles = tuple(names.index(name) for name in ("left_ankle", "right_ankle") if name in names)
-        thorax = names.index("thorax") if "thorax" in names else None
-        return Body(skeleton, path, group, ankles if len(ankles) == 2 else (), thorax)
+        soles = tuple(i for i, name in enumerate(skeleton.joints) if name.endswith(SOLES))
+        return Body(
+            skeleton, path, group, _pair(skeleton, "ankle"), _pair(skeleton, "knee"), soles,
+            find(skeleton, "thorax"),
+        )  # fmt: skip
 
     @property
     def size(self) -> int:
         """Number of variables of a frame."""
         return ROOT + 2 * self.path.shape[1]
+
+
+def _pair(skeleton: Skeleton, joint: str) -> tuple[int, ...]:
+    """Return the left and the right joint; empty if the skeleton lacks them."""
+    left, right = (find(skeleton, f"{side}_{joint}") for side in ("left", "right"))
+    return () if left is None or right is None else (left, right)
 
 
 @dataclass(frozen=True)
@@ -301,12 +320,10 @@ def stance_share(
 
 def straightness(joints: np.ndarray, body: Body) -> Float[np.ndarray, " t"]:
     """Return the distance from ankles to thorax relative to the length of the chain between."""
-    names = body.skeleton.joints
-    if not body.ankles or body.thorax is None or not {"left_knee", "right_knee"} <= set(names):
+    if not body.ankles or body.thorax is None or not body.knees:
         return np.zeros(len(joints))
-    knees = [names.index("left_knee"), names.index("right_knee")]
     chain = np.stack(
-        [joints[:, list(body.ankles)].mean(1), joints[:, knees].mean(1),
+        [joints[:, list(body.ankles)].mean(1), joints[:, list(body.knees)].mean(1),
          joints[:, body.skeleton.root_index], joints[:, body.thorax]]
     )  # fmt: skip
     total = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
@@ -341,7 +358,7 @@ def normal_equations(
     if window.has_floor and body.ankles:
         joints = _joint_jacobians(shape, body, body.ankles)
         _add_contacts(system, window, shape, body, weights, joints)
-        _add_floor(system, window, shape, shared, body, weights, joints)
+        _add_floor(system, window, shape, shared, body, weights)
         _add_upright(system, window, shape, shared, body, weights, joints)
     return system
 
@@ -523,35 +540,54 @@ def _add_contacts(
 
 
 def _add_floor(
-    system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights,
-    jacobians: np.ndarray,
-) -> None:  # fmt: skip
+    system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights
+) -> None:
     """Feet in contact are on the floor, and no foot is below it.
 
     The former is robust, since people also stand on steps and objects, the latter less so.
     """
-    basis = tangents(shared.up)
-    for foot, joint in enumerate(body.ankles):
-        place = shape.joints[:, joint]
-        height = place @ shared.up + shared.floor - window.ankle
-        by_pose = np.einsum("k,tkn->tn", shared.up, jacobians[foot])
-        by_shared = _by_shared(shape, body, joint, system.cross.shape[-1])
-        by_shared = np.einsum("k,tks->ts", shared.up, by_shared)
-        by_shared[:, UP] = place @ basis
-        by_shared[:, FLOOR] = 1.0
-        amount = stance_share(window.times, window.contact[:, foot], weights.floor_time)
-        residual, robust = height / weights.floor, weights.robust
-        system.cost += float((amount * robust * np.log1p(residual**2 / robust)).sum()) / 2
-        scale = np.sqrt(amount / (1 + residual**2 / robust)) / weights.floor
-        # Below the floor: Huber's loss.
-        amount = share(window.times, weights.floor_time)
-        depth, limit = np.maximum(-height, 0) / weights.below_floor, np.sqrt(robust)
-        loss = np.where(depth < limit, depth**2, limit * (2 * depth - limit))
-        system.cost += float((amount * loss).sum()) / 2
-        below = np.sqrt(amount * np.minimum(1, limit / np.maximum(depth, limit))) * (depth > 0)
-        scale = np.hypot(scale, below / weights.below_floor)[:, None]
-        _add(system, height[:, None] * scale, (by_pose * scale)[:, None],
-             (by_shared * scale)[:, None])  # fmt: skip
+    joints = [*body.ankles, *(body.soles if np.isfinite(weights.sole) else ())]
+    place = shape.joints[:, joints]
+    height = place @ shared.up + shared.floor
+    height[:, :2] -= window.ankle
+    # In contact.
+    amount, robust = np.zeros_like(height), weights.robust
+    for foot in (0, 1):
+        contact = window.contact[:, foot]
+        amount[:, foot] = stance_share(window.times, contact, weights.floor_time)
+    residual = height / weights.floor
+    system.cost += float((amount * robust * np.log1p(residual**2 / robust)).sum()) / 2
+    scale = np.sqrt(amount / (1 + residual**2 / robust)) / weights.floor
+    # Below the floor: Huber's loss.
+    deviation = np.array([weights.below_floor] * 2 + [weights.sole] * (len(joints) - 2))
+    parts = [share(window.times, time) for time in (weights.floor_time, weights.sole_time)]
+    amount = np.stack(parts, axis=1)[:, [0, 0] + [1] * (len(joints) - 2)]
+    depth, limit = np.maximum(-height, 0) / deviation, np.sqrt(robust)
+    loss = np.where(depth < limit, depth**2, limit * (2 * depth - limit))
+    system.cost += float((amount * loss).sum()) / 2
+    below = np.sqrt(amount * np.minimum(1, limit / np.maximum(depth, limit))) * (depth > 0)
+    scale = np.hypot(scale, below / deviation)
+    by_pose, by_shared = _height_jacobians(shape, shared.up, body, joints, system)
+    by_shared[..., UP] = place @ tangents(shared.up)
+    by_shared[..., FLOOR] = 1.0
+    scaled = scale[..., None]
+    _add(system, height * scale, by_pose * scaled, by_shared * scaled)
+
+
+def _height_jacobians(
+    shape: Geometry, up: np.ndarray, body: Body, joints: list[int], system: Normal
+) -> tuple[Float[np.ndarray, "t joints n"], Float[np.ndarray, "t joints shared"]]:
+    """Return the derivatives of the heights of joints, for a constant vertical."""
+    t, path = len(shape.root), body.path[joints]
+    flat = (up @ np.moveaxis(shape.scaled, 1, 2).reshape(t, 3, -1))[:, None]
+    root = np.repeat((up @ shape.root_jacobian)[:, None], len(joints), axis=1)
+    by_pose = np.concatenate([root, flat * np.repeat(path, 2, axis=1)], axis=2)
+    by_shared = np.zeros((t, len(joints), system.cross.shape[-1]))
+    by_shared[..., FOCAL] = (shape.root_by_focal @ up)[:, None]
+    groups = np.eye(body.group.max() + 1)[body.group]
+    lengths = ((shape.bones @ up)[:, None] * path) @ groups
+    by_shared[..., shape.first : shape.first + groups.shape[1]] = lengths
+    return by_pose, by_shared
 
 
 def _add_upright(
