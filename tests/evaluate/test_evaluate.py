@@ -21,7 +21,7 @@ from camerapose.data.datasets import human36m, synthetic
 from camerapose.evaluate import protocols
 from camerapose.evaluate.measure import METRICS, STD_METRICS, lift, measure
 from camerapose.evaluate.metrics import implausible_bones
-from camerapose.evaluate.models import load_for_evaluation
+from camerapose.evaluate.models import OnnxModel, load_for_evaluation
 from camerapose.evaluate.run import evaluate
 from camerapose.evaluate.tables import COLUMNS, table
 from camerapose.infer import clip
@@ -352,6 +352,42 @@ class TestMpii:
     def test_detections_are_refused(self, weights, root):
         with pytest.raises(ValueError, match="mpii has no detections"):
             evaluate(weights, "mpii", root, detections="det")
+
+
+class TestDevice:
+    """A name or folder stands for its checkpoint; a file is used as given."""
+
+    def test_names_and_files(self, weights, root, tmp_path):
+        named, path = load_for_evaluation("clean")
+        assert isinstance(named, CameraPose) and path.suffix == ".onnx"
+        graph, _ = load_for_evaluation(path)
+        assert isinstance(graph, OnnxModel)
+        poses = synthetic.load(n=8, seed=2).to_torch()
+        one, other = (lift(model, poses).pose3d for model in (named, graph))
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
+        assert isinstance(load_for_evaluation("open")[0], OnnxModel)
+        result = evaluate(weights, "human36m", root, device="cpu")
+        assert result["runtime"] == "PyTorch on cpu"
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="the device can be used")
+    @pytest.mark.parametrize(
+        ("name", "device", "message"),
+        [
+            ("clean", "cuda", "PyTorch found no GPU"),
+            ("clean", "tpu", "accepted: 'cpu', 'cuda'"),
+            ("open", "cuda", "onnxruntime-gpu"),
+            ("open", "tpu", "unknown device 'tpu'"),
+        ],
+    )
+    def test_devices_that_cannot_be_used(self, name, device, message, root, capsys):
+        arguments = ["evaluate", name, "--root", str(root), "--device", device]
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
+
+    def test_graphs_report_that_they_run_on_the_cpu(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        with pytest.warns(UserWarning, match="ONNX Runtime runs on the CPU"):
+            load_for_evaluation("open", "auto")
 
 
 class TestInvalidInput:

@@ -14,6 +14,7 @@ def evaluate(
     detections: MaybeName = None,
     subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME ...")] = None,
     frame_step: int = 1,
+    device: Annotated[str, arg(metavar="NAME")] = "auto",
     flip_averaging: bool = False,
     rotated_views: bool = False,
     per_joint: bool = False,
@@ -39,6 +40,8 @@ def evaluate(
             truth.
         subjects: subjects of the data set; default: S9 S11 of Human3.6M, otherwise all.
         frame_step: keep every n-th frame.
+        device: auto, cpu, cuda or cuda:N. Checkpoints run in PyTorch, .onnx files and open in ONNX
+            Runtime, which needs the package onnxruntime-gpu for cuda and runs on the CPU with auto.
         flip_averaging: average over input and mirrored input.
         rotated_views: average over five views: the input and four cameras rotated by 5 degrees.
         per_joint: also print the error of each joint.
@@ -53,6 +56,6 @@ def evaluate(
 
     report = Report(per_joint, compare, gallery)
     run(weights, dataset, root, detections=detections, subjects=subjects, frame_step=frame_step,
-        flip_averaging=flip_averaging, rotated_views=rotated_views, json_file=json,
+        flip_averaging=flip_averaging, rotated_views=rotated_views, device=device, json_file=json,
         report=report)  # fmt: skip
     return 0

@@ -1,17 +1,19 @@
 """Loading of weights for evaluation: checkpoints and exported graphs."""
 
 import os
+import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from camerapose.infer.predictor import Predictor
-from camerapose.io.weights import find_weights
+from camerapose.io.weights import contains_checkpoint, find_weights
 from camerapose.models.body_checkpoint import is_body_checkpoint, load_body_model
 from camerapose.models.body_model import Absolute, AbsoluteBodyModel
 from camerapose.models.camerapose import CameraPose, Lifted
 from camerapose.models.checkpoint import load_model
+from camerapose.models.device import torch_device
 
 
 class OnnxModel:
@@ -19,8 +21,8 @@ class OnnxModel:
 
     training = False
 
-    def __init__(self, path: Path | str):
-        self._predictor = Predictor(path)
+    def __init__(self, path: Path | str, device: str = "cpu"):
+        self._predictor = Predictor(path, device=device)
         self.skeleton = self._predictor.skeleton
         self.predicts_std = self._predictor.predicts_std
         self.license = self._predictor.metadata.get("license", "")
@@ -42,17 +44,32 @@ class OnnxModel:
 
 
 def load_for_evaluation(
-    weights: str | os.PathLike,
+    weights: str | os.PathLike, device: str = "cpu"
 ) -> tuple[CameraPose | AbsoluteBodyModel | OnnxModel, Path]:
-    """Return the model of these weights and their file.
+    """Return the model of these weights, on a device, and their file.
+
+    A name or folder stands for its checkpoint, also for one that a graph contains, and otherwise
+    for its graph; a file is used as given. PyTorch runs checkpoints, ONNX Runtime graphs.
 
     Args:
-        weights: name or path, see `camerapose.io.weights.find_weights`; a checkpoint is preferred
-            over an exported graph.
+        weights: name or path, see `camerapose.io.weights.find_weights`.
+        device: cpu, cuda, cuda:N or auto. auto: a GPU for checkpoints if PyTorch finds one, the
+            CPU for graphs.
+
+    Raises:
+        FileNotFoundError: there are no such weights.
+        ValueError: the device cannot be used, or the file cannot be read.
     """
     path = find_weights(weights, (".safetensors", ".onnx"))
-    if path.suffix == ".onnx":
-        return OnnxModel(path), path
+    if path.suffix == ".onnx" and (path == Path(weights) or not contains_checkpoint(path)):
+        if device == "auto" and torch.cuda.is_available():
+            warnings.warn(
+                f"{path.name} is a graph, which ONNX Runtime runs on the CPU; --device cuda runs "
+                "it on the GPU, with the package onnxruntime-gpu",
+                stacklevel=3,
+            )
+        return OnnxModel(path, "cpu" if device == "auto" else device), path
+    place = torch_device(device)
     if is_body_checkpoint(path):
-        return AbsoluteBodyModel(load_body_model(path).model).eval(), path
-    return load_model(path), path
+        return AbsoluteBodyModel(load_body_model(path).model).eval().to(place), path
+    return load_model(path).to(place), path

@@ -26,6 +26,7 @@ from camerapose.evaluate.training_data import read_card, trained_subjects
 from camerapose.evaluate.worst import Report, draw_worst
 from camerapose.io.files import write_text
 from camerapose.models.camerapose import CameraPose
+from camerapose.models.device import torch_device
 
 #: Metrics with a confidence interval.
 INTERVALS = ("mpjpe", "pa_mpjpe", "root_error", "reprojection_error")
@@ -41,14 +42,14 @@ def evaluate(
     frame_step: int = 1,
     flip_averaging: bool = False,
     rotated_views: bool = False,
+    device: str = "auto",
     json_file: Path | None = None,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Measure weights on a test set and print a table by action.
 
     Args:
-        weights: name or path, see `camerapose.io.weights.find_weights`; a checkpoint is preferred
-            over an exported graph.
+        weights: name or path, see `models.load_for_evaluation`.
         dataset: name of the test set, see `protocols.load`.
         root: folder of its files; None: the default folder of the data set.
         detections: name of the detected 2D; None: ground-truth 2D.
@@ -56,6 +57,7 @@ def evaluate(
         frame_step: keep every n-th frame.
         flip_averaging: average over input and mirrored input.
         rotated_views: average over rotated views (`camerapose.infer.rotated_views`).
+        device: cpu, cuda, cuda:N or auto, see `models.load_for_evaluation`.
         json_file: file for the result; its folder is created.
         report: what to print and write in addition.
 
@@ -64,7 +66,7 @@ def evaluate(
     """
     report = report or Report()
     protocols.check_options(dataset, detections, frame_step)
-    model, path = load_for_evaluation(weights)
+    model, path = load_for_evaluation(weights, device)
     test = protocols.load(
         dataset, root, skeleton=model.skeleton.name, detections=detections, subjects=subjects,
         frame_step=frame_step,
@@ -72,12 +74,13 @@ def evaluate(
     poses = test.poses
     if len(poses) == 0:
         raise ValueError(f"{dataset} in {root} has no poses with all joints annotated")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    target2d = None if test.target2d is None else torch.tensor(test.target2d).to(device)
-    on_device, views = poses.to_torch(device), (flip_averaging, rotated_views)
-    predicted, arrays = _measured(model.to(device), on_device, target2d, test.joints, *views)
+    place = torch_device(device if torch.cuda.is_available() else "cpu")
+    target2d = None if test.target2d is None else torch.tensor(test.target2d).to(place)
+    on_device, views = poses.to_torch(place), (flip_averaging, rotated_views)
+    predicted, arrays = _measured(model, on_device, target2d, test.joints, *views)
     result = {
         "weights": str(path),
+        "runtime": "ONNX Runtime" if isinstance(model, OnnxModel) else f"PyTorch on {place.type}",
         **_describe(dataset, test),
         "flip_averaging": flip_averaging,
         "rotated_views": rotated_views,
@@ -91,8 +94,8 @@ def evaluate(
         errors = 1000 * joint_errors(predicted, on_device).double().mean(0).cpu().numpy()
         result["by_joint"] = dict(zip(poses.skeleton.joints, map(float, errors), strict=True))
     if report.compare is not None:
-        other, other_path = load_for_evaluation(report.compare)
-        _, others = _measured(other.to(device), on_device, target2d, test.joints, *views)
+        other, other_path = load_for_evaluation(report.compare, device)
+        _, others = _measured(other, on_device, target2d, test.joints, *views)
         result["comparison"] = {"weights": str(other_path), **_compared(arrays, others, poses)}
     _print(result, report)
     if report.gallery is not None:

@@ -92,7 +92,7 @@ def _heading(result: dict[str, Any], columns: list[str]) -> list[str]:
     if result["frame_step"] > 1:
         poses += f" (1 frame in {result['frame_step']})"
     return [
-        result["weights"],
+        f"{result['weights']} ({result['runtime']})",
         f"protocol {result['protocol']}",
         *([_MEANS] if "mpjpe" in columns else []),
         "   ".join(

@@ -25,6 +25,7 @@ from camerapose.io.locks import lock_folder
 from camerapose.io.weights import find_weights
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import load_model, read_header, save_model
+from camerapose.models.device import torch_device
 from camerapose.models.onnx_export import export_model
 from camerapose.train.augmentation import mirror_half, observe
 from camerapose.train.config import LossWeights, NoiseConfig, Schedule
@@ -111,7 +112,7 @@ def adapt(
     else:
         pairs = human36m_replay(human36m, model.skeleton.name)
     n_replay_test = int(len(pairs) * REPLAY_TEST_SHARE)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch_device("auto")
     model.to(device)
     train, test, replay, replay_test = (
         p.to_torch(device) for p in (train, test, pairs[n_replay_test:], pairs[:n_replay_test])

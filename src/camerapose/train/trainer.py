@@ -12,7 +12,6 @@ RUN/best/                  model.safetensors of the epoch with the smallest vali
 """
 
 import math
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from camerapose.io.files import make_folder
 from camerapose.io.locks import lock_folder
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import save_model
+from camerapose.models.device import torch_device
 from camerapose.models.onnx_export import export_model
 from camerapose.train import config_io, distributed
 from camerapose.train.adversarial_step import AdversarialTraining
@@ -252,22 +252,12 @@ def without_paths(config: Config) -> dict[str, Any]:
 
 
 def select_device(name: str) -> torch.device:
-    """Return the device for a setting: cpu, cuda or auto.
+    """Return the device of this process for a setting: cpu, cuda or auto.
 
     Raises:
         ValueError: unknown name, or CUDA is not available.
     """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
-        raise ValueError(f"device = {name!r}; accepted: 'cpu', 'cuda', 'cuda:0' or 'auto'")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"device = {name!r}, but PyTorch found no GPU; accepted here: 'cpu' or 'auto'"
-        )
-    device = torch.device(name)
-    if (device.index or 0) >= max(torch.cuda.device_count(), 1):
-        raise ValueError(f"device = {name!r}, but there are {torch.cuda.device_count()} GPUs")
+    device = torch_device(name)
     if device.type == "cuda" and distributed.process_count() > 1:  # assigned to this process
         return torch.device("cuda", torch.cuda.current_device())
     return device
