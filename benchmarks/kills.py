@@ -19,10 +19,9 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tyro
@@ -41,9 +40,11 @@ CONFIG = Path(__file__).parents[1] / "configs" / "smoke.toml"
 #: How often each command is killed, relative to the others, and its usual seconds.
 COMMANDS = {
     "predict": (9, 5.0), "local": (8, 6.0), "prepare": (6, 4.0), "train": (7, 14.0),
-    "adapt": (4, 9.0), "export": (5, 6.0), "ray": (1, 20.0), "web": (3, 20.0),
+    "adapt": (5, 9.0), "export": (5, 6.0), "ray": (4, 20.0), "web": (8, 5.0),
 }  # fmt: skip
 INPUTS = 12
+#: Seconds within which a web server answers, even on a busy computer.
+START_SECONDS = 120.0
 #: Files that were complete after an earlier kill, with their times.
 _CHECKED: set[tuple[Path, int]] = set()
 
@@ -94,16 +95,32 @@ def prepare(name: str, folder: Path, small: int = 0) -> None:
               ).save(folder / "people.npz")  # fmt: skip
 
 
+class Ended(NamedTuple):
+    """What a command did.
+
+    Attributes:
+        status: exit status; None if it was ended.
+        output: what it printed.
+        wrong: what is wrong with a result of the web page.
+        phase: what the web page was doing when it was ended.
+    """
+
+    status: int | None
+    output: str
+    wrong: list[str]
+    phase: str
+
+
 def run(
     name: str, folder: Path, seed: int, seconds: float | None, end: int = signal.SIGKILL
-) -> tuple[int | None, str, list[str]]:
+) -> Ended:
     """Run a command; end it and all its processes after some seconds.
+
+    Of the servers of the web page, one in four is ended these seconds after its start, the others
+    these seconds after they have answered.
 
     Args:
         end: signal that ends it.
-
-    Returns:
-        Exit status (None if it was ended), output, and what is wrong with a result of the page.
     """
     environment = os.environ | {
         "CAMERAPOSE_CACHE": str(folder / "cache"), "TMPDIR": str(folder / "tmp"),
@@ -111,7 +128,7 @@ def run(
     }  # fmt: skip
     if name == "web":  # models of the detector
         environment.pop("CAMERAPOSE_CACHE")
-    began, output, visitor = time.monotonic(), folder / "output.txt", None
+    output, visitor, phase = folder / "output.txt", None, ""
     with output.open("w") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "camerapose", *arguments(name, folder, seed)],
@@ -119,15 +136,15 @@ def run(
         )  # fmt: skip
         try:
             if name == "web" and seconds is not None:
-                visitor = Visitor(folder, port_of(seed), began + seconds)
-            left = None if seconds is None else max(began + seconds - time.monotonic(), 0.01)
-            status = process.wait(0.01 if visitor and visitor.has_result else left)
+                visitor = Visitor(folder, port_of(seed), seconds, starting=seed % 4 == 0)
+            status = process.wait(0.01 if visitor else seconds)
         except subprocess.TimeoutExpired:
+            phase = visitor.phase if visitor else ""
             os.killpg(process.pid, end)
             process.wait()
             status = None
     wrong = visitor.problems() if visitor else []
-    return status, output.read_text(errors="replace"), wrong
+    return Ended(status, output.read_text(errors="replace"), wrong, phase)
 
 
 class Visitor:
@@ -136,15 +153,18 @@ class Visitor:
     Args:
         folder: of the command.
         port: of the server.
-        until: time at which waiting for the result ends.
+        seconds: time after which waiting for the result ends.
+        starting: whether the time begins now, or when the server answers.
     """
 
-    def __init__(self, folder: Path, port: int, until: float):
+    def __init__(self, folder: Path, port: int, seconds: float, *, starting: bool):
         from gradio_client import Client, handle_file
 
         self._client: Any = None
         self._job: Any = None
         self._wrong: list[str] = []
+        self.phase = "starting"
+        until = time.monotonic() + (seconds if starting else START_SECONDS)
         image = folder / "in" / "photo.png"
         if not image.exists():
             frame = next(Source.open(asset("demo.mp4")).frames(start=70, end=71)).image
@@ -156,20 +176,19 @@ class Visitor:
             time.sleep(0.1)
         else:
             return
+        self.phase = "opening the page"
+        until = until if starting else time.monotonic() + seconds
         if len(list((folder / "tmp").glob(f"{PREFIX}*"))) != 2:
             self._wrong.append("files of a killed server were left")
         try:
             self._client = Client(f"http://127.0.0.1:{port}", verbose=False,
                                   download_files=str(folder / "got"))  # fmt: skip
             self._job = self._client.submit(handle_file(image), 1, 0, False, api_name="/predict")
+            self.phase = "predicting"
             self._job.result(timeout=max(until - time.monotonic(), 0.01))
+            self.phase = "result received"
         except Exception:  # no time left, or the server is not ready
-            return
-
-    @property
-    def has_result(self) -> bool:
-        """Whether the result has arrived."""
-        return self._job is not None and self._job.done()
+            time.sleep(max(until - time.monotonic(), 0))
 
     def problems(self) -> list[str]:
         """Return what is wrong with the result, if one has arrived; close the page."""
@@ -286,11 +305,11 @@ def finish(name: str, folder: Path, seed: int, small: int) -> list[str]:
     """Run a command to its end after all kills; return what is wrong."""
     if name == "web":
         shutil.rmtree(folder / "got", ignore_errors=True)
-        _, output, found = run(name, folder, seed, 600, signal.SIGINT)
+        _, output, found, _ = run(name, folder, seed, 600, signal.SIGINT)
         if not (folder / "got").exists():
             found.append(f"no result: {output[-300:]}")
         return found + [f"{p.name} was left" for p in (folder / "tmp").glob(f"{PREFIX}*")]
-    status, output, _ = run(name, folder, 3 * seed + 1, None)  # not with --again
+    status, output, *_ = run(name, folder, 3 * seed + 1, None)  # not with --again
     found = problems(name, folder, output)
     if status:
         found.append(f"status {status}: {output[-300:]}")
@@ -355,24 +374,44 @@ def main(
             (folder / "out").mkdir()
         seconds = slowness * float(rng.uniform(0.3, COMMANDS[name][1]))
         began = time.monotonic()
-        status, output, found = run(name, folder, 3 * i + 1 if small else i, seconds)
+        status, output, found, phase = run(name, folder, 3 * i + 1 if small else i, seconds)
         took = time.monotonic() - began
         found += problems(name, folder, output)
         if status not in (None, 0):
             found.append(f"status {status}: {output[-300:]}")
-        row = {"kill": i, "command": name, "seconds": round(seconds, 2), "took": round(took, 2),
-               "killed": status is None, "problems": found}  # fmt: skip
+        row = {"seed": seed, "kill": i, "command": name, "seconds": round(seconds, 2),
+               "took": round(took, 2), "killed": status is None, "problems": found}  # fmt: skip
+        row |= {"phase": phase} if phase else {}
         done.append(row)
         with record.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
+    ends = {}
     for name in commands:
         if (out / name).exists():
-            print(name, finish(name, out / name, kills, small) or "complete", flush=True)
-    counts = Counter((row["command"], row["killed"]) for row in done)
-    for (name, killed), n in sorted(counts.items()):
-        print(f"{name}: {n} {'killed' if killed else 'ended before'}")
-    print(f"{sum(bool(row['problems']) for row in done)} of {len(done)} with problems")
+            ends[name] = finish(name, out / name, kills, small)
+            print(name, ends[name] or "complete", flush=True)
+    summary = summarize(done, ends)
+    (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    print(json.dumps(summary, indent=1))
+
+
+def summarize(rows: list[dict[str, Any]], ends: dict[str, list[str]]) -> dict[str, Any]:
+    """Return numbers of kills and of problems.
+
+    Args:
+        rows: one for each kill.
+        ends: what is wrong after each command was run to its end.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        end = row.get("phase") or ("killed" if row["killed"] else "ended before")
+        of = counts.setdefault(row["command"], {})
+        of[end] = of.get(end, 0) + 1
+    return {
+        "seeds": sorted({row["seed"] for row in rows}), "kills": len(rows), "commands": counts,
+        "with_problems": sum(bool(row["problems"]) for row in rows), "at_the_end": ends,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
