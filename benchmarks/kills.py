@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import small_inputs
 import tyro
 from PIL import Image
 
@@ -58,7 +59,7 @@ def arguments(name: str, folder: Path, seed: int) -> list[str]:
     if name in ("local", "ray"):
         engine = ["--engine", name, *(["--workers", "2"] if name == "ray" else [])]
         again = ["--again"] if seed % 3 == 0 else []
-        return ["predict", str(folder / "in" / "*.npz"), "-o", out, "--no-figure", *engine, *again]
+        return ["predict", str(folder / "in" / "*"), "-o", out, "--no-figure", *engine, *again]
     if name == "prepare":
         return ["data", "prepare", "synthetic", "--set", "n=40000", f"seed={seed}"]
     if name == "train":
@@ -76,16 +77,16 @@ def port_of(seed: int) -> int:
     return 7970 + seed % 20
 
 
-def prepare(name: str, folder: Path, small: int = 0) -> None:
+def prepare(name: str, folder: Path, small: int = 0, videos: int = 0) -> None:
     """Create the inputs of a command; with many small ones for the engines."""
     for part in ("in", "out", "tmp"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     if name in ("local", "ray"):
-        poses = Poses.load(KEYPOINTS)
         for i in range(INPUTS):
             shutil.copyfile(KEYPOINTS, folder / "in" / f"walk{i:02d}.npz")
-        for i in range(small):  # of one to three poses
-            poses[i % 10 : i % 10 + 1 + i % 3].save(folder / "in" / f"small{i:05d}.npz")
+        small_inputs.write_keypoints(folder / "in", small, Poses.load(KEYPOINTS))
+        if videos:
+            small_inputs.write_videos(folder / "in", videos)
     if name == "adapt":
         from camerapose.data.datasets import synthetic
 
@@ -301,7 +302,7 @@ def problems(name: str, folder: Path, output: str) -> list[str]:
     return found
 
 
-def finish(name: str, folder: Path, seed: int, small: int) -> list[str]:
+def finish(name: str, folder: Path, seed: int) -> list[str]:
     """Run a command to its end after all kills; return what is wrong."""
     if name == "web":
         shutil.rmtree(folder / "got", ignore_errors=True)
@@ -315,8 +316,8 @@ def finish(name: str, folder: Path, seed: int, small: int) -> list[str]:
         found.append(f"status {status}: {output[-300:]}")
     left = [p.name for p in (folder / "out").rglob(".*") if not p.name.endswith(".lock")]
     found += [f"{file} was left" for file in left]
-    if small and name in ("local", "ray"):
-        found += wrong_counts(folder, small)
+    if any((folder / "in").glob("small*")):
+        found += [f"{name} has a wrong result" for name in small_inputs.wrong_results(folder)]
     elif name in ("predict", "local", "ray"):
         fresh = folder.with_name(f"{name}-undisturbed")
         prepare(name, fresh)
@@ -328,17 +329,6 @@ def finish(name: str, folder: Path, seed: int, small: int) -> list[str]:
     return found
 
 
-def wrong_counts(folder: Path, small: int) -> list[str]:
-    """Return the small inputs whose results have another number of poses."""
-    counts = {f"small{i:05d}.npz": 1 + i % 3 for i in range(small)}
-    wrong = [
-        name for name, count in counts.items()
-        if len(json.loads((folder / "out" / name / "poses.json").read_text())["poses"]) != count
-    ]  # fmt: skip
-    print(f"{small} small inputs, {len(wrong)} with a wrong count")
-    return wrong
-
-
 def main(
     kills: int = 200,
     out: Path = Path("runs/kills"),
@@ -346,6 +336,7 @@ def main(
     commands: tuple[str, ...] = tuple(COMMANDS),
     slowness: float = 1.0,
     small: int = 0,
+    videos: int = 0,
 ) -> None:
     """Kill commands.
 
@@ -355,8 +346,8 @@ def main(
         seed: of the choice of commands and times.
         commands: that are killed.
         slowness: factor of the times, for a busy computer.
-        small: number of additional small inputs of the engines, in a new working folder; then no
-            call predicts finished inputs again.
+        small, videos: number of additional small keypoint files and videos of the engines, in a new
+            working folder; then no call predicts finished inputs again.
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
@@ -368,13 +359,15 @@ def main(
         name = str(rng.choice(list(commands), p=rates / rates.sum()))
         folder = out / name
         if not folder.exists():
-            prepare(name, folder, small)
+            prepare(name, folder, small, videos)
         if name in ("train", "adapt") and rng.random() < 0.3:  # start again now and then
             shutil.rmtree(folder / "out")
             (folder / "out").mkdir()
         seconds = slowness * float(rng.uniform(0.3, COMMANDS[name][1]))
         began = time.monotonic()
-        status, output, found, phase = run(name, folder, 3 * i + 1 if small else i, seconds)
+        status, output, found, phase = run(
+            name, folder, 3 * i + 1 if small or videos else i, seconds
+        )
         took = time.monotonic() - began
         found += problems(name, folder, output)
         if status not in (None, 0):
@@ -389,7 +382,7 @@ def main(
     ends = {}
     for name in commands:
         if (out / name).exists():
-            ends[name] = finish(name, out / name, kills, small)
+            ends[name] = finish(name, out / name, kills)
             print(name, ends[name] or "complete", flush=True)
     summary = summarize(done, ends)
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 from helpers.videos import FPS, write_moving
+from PIL import Image
 
 from camerapose.io import containers
 from camerapose.io.frames import IncompleteInput
@@ -137,6 +138,47 @@ def test_raw_streams_have_no_times(tmp_path):
     path = write_moving(tmp_path / "a.h264", n_frames=N, dropped=(24,))
     assert len(list(Source.open(path, log=log.append).frames())) == N - 1
     assert len(log) == 1 and "lost frames cannot be detected" in log[0]
+
+
+def test_gif_has_no_number_of_frames(tmp_path):
+    log = []
+    list(Source.open(write_moving(tmp_path / "a.gif", "gif", 3), log=log.append).frames())
+    assert len(log) == 1 and "lost frames cannot be detected" in log[0]
+
+
+def test_damaged_frames_of_a_gif(tmp_path):
+    """FFmpeg decodes what remains of two frames that were joined as one, without an error."""
+    path = write_moving(tmp_path / "a.gif", "gif", 8)
+    content, unnoticed = path.read_bytes(), 0
+    intact = [frame.image.tobytes() for frame in Source.open(path).frames()]
+    generator = random.Random(0)
+    for _ in range(60):
+        start = generator.randrange(len(content))
+        end = start + generator.randrange(1, len(content) // 4)
+        path.write_bytes(content[:start] + content[end:])
+        frames = []
+        try:
+            frames += (frame.image.tobytes() for frame in Source.open(path).frames())
+        except ValueError:
+            continue
+        unnoticed += 1
+        assert set(frames) <= set(intact)
+    assert unnoticed < 6
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.mp4", "a.mov", "a.wmv", "a.apng", "a.webp"])
+def test_joined_files_are_reported(videos, name, tmp_path):
+    """Most decoders stop at the end of the first one."""
+    if name == "a.webp":
+        images = [Image.new("RGB", (8, 8), (6 * i, 0, 0)) for i in range(N)]
+        images[0].save(tmp_path / name, save_all=True, append_images=images[1:])
+        content = (tmp_path / name).read_bytes()
+    else:
+        content = videos(name).read_bytes()
+    (tmp_path / name).write_bytes(2 * content)
+    n, error = count(tmp_path / name)
+    assert n == (2 * N if name == "a.gif" else N)
+    assert f"another file begins at byte {len(content)}" in str(error)
 
 
 def test_recording_that_begins_between_key_frames(tmp_path):

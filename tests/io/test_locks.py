@@ -141,24 +141,35 @@ def test_private_folders_of_killed_processes_are_removed(temporary):
 
 
 def test_other_folders_are_not_removed(temporary):
-    def folder(name, age=0.0, file=None):
+    def folder(name, age=0.0, file=None, mode=0o700):
         path = temporary / name
-        path.mkdir()
+        path.mkdir(mode)
         if file:
-            (path / file).touch()
+            (path / file).write_text("content")
+            os.utime(path / file, (time.time() - age,) * 2)
         os.utime(path, (time.time() - age,) * 2)
         return path
 
     week = 7 * 24 * 3600.0
     kept = [
         folder("camerapose-new45678"),  # of a process that does not have its lock yet
-        folder("camerapose-page-content1", week, "photo.png"),
+        folder("camerapose-page-content1", week, "photo.png", mode=0o755),
+        folder("camerapose-page-lock4567", week, locks.PRIVATE_LOCK, mode=0o755),
+        folder("camerapose-page-upload12", 60, "photo.png"),
+        folder("camerapose-analysis", week, "poses.json"),
+        folder("camerapose-analyses", week, locks.NAME),
         folder("camerapose-results", week, locks.NAME),  # of a killed prediction
         folder("camerapose-page-results-of-monday", week, locks.PRIVATE_LOCK),
         folder("elsewhere", week, locks.PRIVATE_LOCK),
     ]
     (temporary / "camerapose-link1234").symlink_to(kept[-1])
     folder("camerapose-old45678", week)
+    folder("camerapose-page-content2", week, "photo.png")
+    folder("camerapose-page-locked12", 0.0, locks.NAME)  # of an earlier version
+    left = folder("camerapose-old56789", week) / locks._GRADIO_FOLDER
+    left.mkdir()
+    for path in (left, left.parent):
+        os.utime(path, (time.time() - week,) * 2)
     folder("camerapose-page-killed12", 0.0, locks.PRIVATE_LOCK)
     remove_private_folders(temporary)
     assert set(temporary.iterdir()) == {*kept, temporary / "camerapose-link1234"}
@@ -172,8 +183,8 @@ def test_processes_that_start_together_keep_their_private_folders(temporary):
             with private_folder("page") as folder:
                 (folder / "photo.png").touch()
                 dead = temporary / f"camerapose-page-{threading.get_ident() % 10**6:06}{i:02}"
-                dead.mkdir(exist_ok=True)
-                (dead / locks.PRIVATE_LOCK).touch()
+                dead.mkdir(0o700, exist_ok=True)
+                (dead / locks.PRIVATE_LOCK).write_text("process 1")
                 remove_private_folders(temporary)
                 lost.extend([folder] * (not (folder / "photo.png").exists()))
 
@@ -194,3 +205,27 @@ def test_private_folder_that_a_thread_still_uses_is_removed_later(temporary, mon
     assert folder.exists()
     remove_private_folders(folder.parent)
     assert not folder.exists()
+
+
+def test_private_folder_whose_lock_is_being_created_is_kept(temporary, monkeypatch):
+    """Another process may look for abandoned folders between the creation and the lock."""
+    lock = locks._lock
+
+    def slow(file, wait):
+        remove_private_folders(temporary)
+        return lock(file, wait)
+
+    monkeypatch.setattr(locks, "_lock", slow)
+    with private_folder("page") as folder:
+        assert (folder / locks.PRIVATE_LOCK).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="requires POSIX")
+def test_lock_file_that_is_a_link_is_refused(tmp_path):
+    """Otherwise whoever can write to the folder could empty a file of its user."""
+    target = tmp_path / "target"
+    target.write_text("content")
+    (tmp_path / locks.NAME).symlink_to(target)
+    with pytest.raises(OSError, match=r"is a symbolic link; remove it"):
+        lock_folder(tmp_path).__enter__()
+    assert target.read_text() == "content"

@@ -6,14 +6,17 @@ does not declare their number. Formats: GIF89a, PNG (W3C, section 5), RIFF, ISO 
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
 #: Sizes of MPEG-TS packets: plain, with time codes (AVCHD), with error correction.
 TS_PACKETS = (188, 192, 204)
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _BOXES = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"uuid", b"meta",
@@ -40,7 +43,7 @@ def damage(path: Path, demuxer: str = "") -> str | None:
 def _check_of(head: bytes) -> Callable[[BinaryIO, int], str | None] | None:
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return _gif
-    if head[:8] == b"\x89PNG\r\n\x1a\n":
+    if head[:8] == _PNG_SIGNATURE:
         return _png
     if head[:4] == b"RIFF":
         return _riff
@@ -57,6 +60,14 @@ def _check_of(head: bytes) -> Callable[[BinaryIO, int], str | None] | None:
     return None
 
 
+def _another(file: BinaryIO, place: int, signature: bytes) -> str | None:
+    """Return a message if another file begins where the first one has ended; None otherwise."""
+    file.seek(place)
+    if file.read(len(signature)) != signature:
+        return None
+    return f"another file begins at byte {place}; split it there"
+
+
 def _gif(file: BinaryIO, size: int) -> str | None:
     head = file.read(13)
     if len(head) < 13:
@@ -66,7 +77,7 @@ def _gif(file: BinaryIO, size: int) -> str | None:
     while True:
         block = file.read(1)
         if block == b";":
-            return None
+            return _another(file, file.tell(), b"GIF8") or _gif_pixels(file)
         if block == b"!":
             file.seek(1, os.SEEK_CUR)
         elif block == b",":
@@ -85,13 +96,28 @@ def _gif(file: BinaryIO, size: int) -> str | None:
             file.seek(length[0], os.SEEK_CUR)
 
 
+def _gif_pixels(file: BinaryIO) -> str | None:
+    """FFmpeg accepts a frame whose data end early, such as one joined with a later one."""
+    file.seek(0)
+    index = 0
+    try:
+        with warnings.catch_warnings(), Image.open(file) as image:
+            warnings.simplefilter("ignore")
+            for index in range(getattr(image, "n_frames", 1)):
+                image.seek(index)
+                image.load()
+    except Exception as error:  # Pillow's readers raise any kind on damaged files
+        return f"frame {index} is damaged: {error}"
+    return None
+
+
 def _png(file: BinaryIO, size: int) -> str | None:
     place = 8
     while place + 12 <= size:
         file.seek(place)
         chunk = file.read(8)
         if chunk[4:] == b"IEND":
-            return None
+            return _another(file, place + 12, _PNG_SIGNATURE)
         if not chunk[4:].isalpha():
             return f"invalid data at byte {place}"
         place += 12 + int.from_bytes(chunk[:4], "big")
@@ -107,18 +133,23 @@ def _riff(file: BinaryIO, size: int) -> str | None:
         length = int.from_bytes(chunk[4:], "little")
         if chunk[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):
             return None
+        if place and file.read(4) in (b"WEBP", b"AVI "):
+            return _another(file, place, b"RIFF")
         place += 8 + length + length % 2
     return "the file is truncated" if place > size + 1 else None
 
 
 def _boxes(file: BinaryIO, size: int) -> str | None:
-    place = 0
+    place, media = 0, False
     while place + 8 <= size:
         file.seek(place)
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:], "big")
+        if media and head[4:8] == b"ftyp":
+            return _another(file, place, head[:8])
+        media = media or head[4:8] == b"mdat"
         # Length 0: to the end of the file. Cameras append data of their own after the last box.
         if length < 8 or head[4:8] not in _BOXES:
             return None
@@ -168,7 +199,8 @@ def _asf(file: BinaryIO, size: int) -> str | None:
     properties = head[place + 24 : place + 92]
     if place < 0 or len(properties) < 68 or properties[64] & 1:
         return None
-    return "the file is truncated" if int.from_bytes(properties[16:24], "little") > size else None
+    declared = int.from_bytes(properties[16:24], "little")
+    return "the file is truncated" if declared > size else _another(file, declared, _ASF)
 
 
 def _vint_length(first: int) -> int:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ NAME = ".camerapose.lock"
 #: File in a private folder, whose process holds its lock.
 PRIVATE_LOCK = ".camerapose-private.lock"
 _PRIVATE = re.compile(r"camerapose-([a-z]+-)?[a-z0-9_]{8}")
+#: Start of the names of folders with uploads, and the empty folder that Gradio creates in others.
+_PAGE, _GRADIO_FOLDER = "camerapose-page-", "vibe_edit_history"
 #: Errors of file systems without locks, where none is used.
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -79,8 +82,15 @@ def lock_folder(
 
 def _acquire(path: Path, wait: bool) -> IO[bytes] | None:
     """Return the locked file; None if another process holds it, or has removed it meanwhile."""
-    # Never truncated: the holder's name must remain readable.
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)), "r+b", 0)
+    # Never truncated: the holder's name must remain readable. In a folder that others can write
+    # to, a symbolic link may lead to any file.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        file = os.fdopen(os.open(path, flags), "r+b", 0)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(f"the lock file {path} is a symbolic link; remove it") from error
     try:
         if not _lock(file, wait) or not _is_same(file, path):
             file.close()
@@ -169,23 +179,43 @@ def private_folder(purpose: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():  # a thread is writing: another process removes it
             with contextlib.suppress(OSError):
-                (folder / PRIVATE_LOCK).touch()
+                (folder / PRIVATE_LOCK).write_text("abandoned")
 
 
 def remove_private_folders(parent: Path) -> None:
     """Remove the private folders of this user whose processes were killed.
 
-    A process holds the lock of its folder, which the operating system releases at its end. Before
-    it has the lock, its folder is empty; such folders are removed after a day.
+    A process holds the lock of its folder, which the operating system releases at its end. Folders
+    without a lock file, or with an empty one, of processes that were about to lock it, are removed
+    after a day.
     """
     for folder in parent.glob("camerapose-*"):
         with contextlib.suppress(OSError):
-            status = folder.lstat()
-            own = os.name == "nt" or status.st_uid == os.getuid()
-            if not own or folder.is_symlink() or not _PRIVATE.fullmatch(folder.name):
-                continue
-            if (folder / PRIVATE_LOCK).exists():
-                with lock_folder(folder, name=PRIVATE_LOCK):  # not if its process runs
-                    shutil.rmtree(folder)
-            elif time.time() - status.st_mtime > ABANDONED:
-                folder.rmdir()
+            if _is_private(folder):
+                _remove_abandoned(folder)
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether a folder has the name, the owner and the permissions of a private folder."""
+    status = folder.lstat()  # of the link, if it is one
+    own = os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
+    return own and stat.S_ISDIR(status.st_mode) and bool(_PRIVATE.fullmatch(folder.name))
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove a private folder unless its process runs; raise OSError if that fails."""
+    # Earlier web pages used the common name.
+    for name in (PRIVATE_LOCK, NAME) if folder.name.startswith(_PAGE) else (PRIVATE_LOCK,):
+        if (folder / name).exists() and (folder / name).stat().st_size:
+            with lock_folder(folder, name=name):
+                shutil.rmtree(folder)
+            return
+    newest = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    if time.time() - newest < ABANDONED:
+        return
+    if folder.name.startswith(_PAGE) or (folder / PRIVATE_LOCK).exists():
+        shutil.rmtree(folder)
+        return
+    with contextlib.suppress(OSError):
+        (folder / _GRADIO_FOLDER).rmdir()
+    folder.rmdir()

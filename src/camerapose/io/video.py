@@ -85,6 +85,8 @@ def video_frames(
             log(f"{path.name}: {dropped}; the times of the other frames are kept")
         if container.format.name in UNTIMED:
             log(f"{path.name} has no times: lost frames cannot be detected in raw streams")
+        if container.format.name == "gif":
+            log(f"{path.name} declares no number of frames: lost frames cannot be detected in GIF")
     if missing:
         of = f" of {expected} declared" if expected and expected > index else ""
         raise IncompleteInput(
