@@ -12,6 +12,7 @@ undisturbed run writes. Each kill is one line in OUT/kills.jsonl; a repeated cal
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -45,7 +46,9 @@ COMMANDS = {
 }  # fmt: skip
 INPUTS = 12
 #: Seconds within which a web server answers, even on a busy computer.
-START_SECONDS = 120.0
+START_SECONDS = 300.0
+#: Numbers of commands whose times tell how busy the computer is, and its largest factor.
+RECENT, SLOWEST = 5, 15.0
 #: Files that were complete after an earlier kill, with their times.
 _CHECKED: set[tuple[Path, int]] = set()
 
@@ -334,7 +337,7 @@ def main(
     out: Path = Path("runs/kills"),
     seed: int = 0,
     commands: tuple[str, ...] = tuple(COMMANDS),
-    slowness: float = 1.0,
+    slowness: float | None = None,
     small: int = 0,
     videos: int = 0,
 ) -> None:
@@ -345,7 +348,7 @@ def main(
         out: working folder.
         seed: of the choice of commands and times.
         commands: that are killed.
-        slowness: factor of the times, for a busy computer.
+        slowness: factor of the times, for a busy computer; None: measured.
         small, videos: number of additional small keypoint files and videos of the engines, in a new
             working folder; then no call predicts finished inputs again.
     """
@@ -354,6 +357,7 @@ def main(
     record = out / "kills.jsonl"
     done = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
     rates = np.array([COMMANDS[name][0] for name in commands], float)
+    recent: list[float] = []
     for i in range(len(done), kills):
         rng = np.random.default_rng([seed, i])
         name = str(rng.choice(list(commands), p=rates / rates.sum()))
@@ -363,12 +367,15 @@ def main(
         if name in ("train", "adapt") and rng.random() < 0.3:  # start again now and then
             shutil.rmtree(folder / "out")
             (folder / "out").mkdir()
-        seconds = slowness * float(rng.uniform(0.3, COMMANDS[name][1]))
-        began = time.monotonic()
+        factor = slowness or float(np.clip(np.median(recent[-RECENT:] or [1]), 1, SLOWEST))
+        seconds = factor * float(rng.uniform(0.3, COMMANDS[name][1]))
+        began, used = time.monotonic(), _processor_seconds()
         status, output, found, phase = run(
             name, folder, 3 * i + 1 if small or videos else i, seconds
         )
         took = time.monotonic() - began
+        if name not in ("ray", "web"):  # their other processes, and waiting, do not count
+            recent.append(took / max(_processor_seconds() - used, 0.01))
         found += problems(name, folder, output)
         if status not in (None, 0):
             found.append(f"status {status}: {output[-300:]}")
@@ -387,6 +394,12 @@ def main(
     summary = summarize(done, ends)
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(json.dumps(summary, indent=1))
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of all commands that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def summarize(rows: list[dict[str, Any]], ends: dict[str, list[str]]) -> dict[str, Any]:

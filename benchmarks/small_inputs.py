@@ -18,12 +18,12 @@ from camerapose.io.source import Source
 
 #: Size, number of frames, suffix, codec and content of the distinct videos.
 VIDEOS = [
-    (16, 16, 2, "mp4", "mpeg4", "noise"), (32, 32, 3, "mp4", "libx264", "noise"),
-    (64, 48, 5, "avi", "mjpeg", "noise"), (48, 64, 3, "mkv", "libx264", "person"),
-    (64, 48, 2, "mp4", "libx264", "person"), (48, 64, 4, "mov", "mpeg4", "person"),
-    (64, 64, 6, "avi", "mpeg4", "person"), (48, 64, 2, "gif", "gif", "person"),
-    (24, 40, 4, "webm", "libvpx", "person"), (40, 40, 1, "mkv", "mjpeg", "person"),
-    (64, 64, 3, "ts", "libx264", "person"), (64, 48, 4, "gif", "gif", "noise"),
+    (16, 16, 2, "mp4", "mpeg4", "noise"), (32, 32, 1, "mp4", "libx264", "noise"),
+    (64, 48, 2, "avi", "mjpeg", "noise"), (128, 128, 3, "mkv", "libx264", "person"),
+    (144, 128, 2, "mp4", "libx264", "person"), (128, 128, 4, "mov", "mpeg4", "person"),
+    (128, 128, 5, "avi", "mpeg4", "person"), (128, 128, 2, "gif", "gif", "person"),
+    (128, 128, 3, "webm", "libvpx", "person"), (48, 64, 1, "mkv", "mjpeg", "person"),
+    (128, 112, 3, "ts", "libx264", "person"), (64, 48, 2, "gif", "gif", "noise"),
 ]  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def _write_video(path: Path, images: list[np.ndarray], codec: str) -> None:
         stream = container.add_stream(codec, rate=10)
         stream.width, stream.height = width, height
         stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+        stream.bit_rate = 1_000_000
         for image in images:
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))

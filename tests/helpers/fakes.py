@@ -34,6 +34,9 @@ class Detector:
     def __init__(self, model="full", max_people=1, threads=None, device="cpu", fallback=False):
         self.max_people = max_people
 
+    def reset(self):
+        """Nothing is kept."""
+
     def __call__(self, image, *, track=False):
         if image.mean() < 20:
             return []

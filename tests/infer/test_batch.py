@@ -6,13 +6,15 @@ import shutil
 import sys
 from functools import wraps
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.fakes import PERSON, SIZE, Deadly
+from helpers.fakes import PERSON, SIZE, Deadly, Detector, write_video
 
 from camerapose import Poses
 from camerapose.cli.main import main
+from camerapose.core import plugins
 from camerapose.core.camera import normalize
 from camerapose.core.joint_formats import COCO_17
 from camerapose.infer import batch_engines, batch_task
@@ -47,6 +49,7 @@ def each(inputs, graph, tmp_path):
 
     def run(given=inputs, out=tmp_path / "out", engine="local", workers=None, again=False,
             log=lambda _: None, **options):  # fmt: skip
+        batch_task._loaded_detector.cache_clear()
         chosen = PredictOptions(**{"weights": graph, "figure": False} | options)
         results = predict_each(
             given, out, chosen, engine=engine, workers=workers, again=again, log=log
@@ -88,6 +91,28 @@ class TestLocal:
             assert {p.name for p in folder.iterdir()} == {"poses.npz", "poses.json", DONE}
             assert len(Poses.load(folder / "poses.npz")) == 3
         assert not list((tmp_path / "out").glob(".*"))
+
+    def test_detector_is_loaded_once(self, each, tmp_path, monkeypatch):
+        """Not for each video; what it keeps of a video is forgotten before the next."""
+        loaded, reset = [], []
+
+        class Counting(Detector):
+            def __init__(self, *arguments, **options):
+                super().__init__(*arguments, **options)
+                loaded.append(options["max_people"])
+
+            def reset(self):
+                reset.append(self.max_people)
+
+        load = plugins.load
+        monkeypatch.setattr(plugins, "load", lambda kind, name: SimpleNamespace(
+            Detector=Counting) if name == "blazepose" else load(kind, name))  # fmt: skip
+        (tmp_path / "videos").mkdir()
+        for name in "abc":
+            write_video(tmp_path / "videos" / f"{name}.mp4", 3)
+        results = each(str(tmp_path / "videos" / "*"), max_people=3)
+        assert [result.poses for result in results] == [9] * 3
+        assert loaded == [3] and reset == [3] * 3
 
     def test_finished_inputs_are_skipped(self, each, tmp_path):
         each()

@@ -72,6 +72,7 @@ def joint_weights(source: Skeleton, target: Skeleton) -> tuple[dict[str, float] 
     return tuple(_resolve(joint, source, target, frozenset()) for joint in target.joints)
 
 
+@cache
 def _alike(joint: str, source: Skeleton, target: Skeleton) -> str | None:
     """Return the joint of `source` with the name and definition of a joint of `target`."""
     if has_definitions(source) == has_definitions(target):

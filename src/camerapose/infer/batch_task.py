@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import camerapose
+from camerapose.infer.detection import load_detector
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.pipeline import predict, silent
 from camerapose.infer.predictor import Predictor
@@ -131,7 +132,9 @@ def _run_locked(task: Task, folder: Path, part: Path) -> BatchResult:
         options = task.options
         weights = str(options.weights), options.device, options.threads, task.made_by["weights"]
         predictor = _predictor(*weights)
-        poses = predict(task.path, part, options, progress=False, predictor=predictor)
+        poses = predict(
+            task.path, part, options, progress=False, predictor=predictor, load=_detector
+        )
         sizes = {name: size for name, size in _sizes(part).items() if name != STARTED}
         done = {"made_by": task.made_by, "poses": len(poses), "files": sizes}
         write_text(part / DONE, json.dumps(done, indent=1) + "\n")
@@ -152,6 +155,26 @@ def _run_locked(task: Task, folder: Path, part: Path) -> BatchResult:
 def _predictor(weights: str, device: str, threads: int | None, weights_hash: str) -> Predictor:
     """Load the predictor of all inputs of a batch once per process."""
     return Predictor(weights, device=device, threads=threads)
+
+
+def _detector(options: PredictOptions, consecutive: bool) -> Any:
+    """Load the detectors of all inputs of a batch once per process."""
+    detector = _loaded_detector(
+        options.detector, options.model, options.people_per_frame, options.threads,
+        options.device, consecutive,
+    )  # fmt: skip
+    detector.reset()
+    return detector
+
+
+@functools.lru_cache(maxsize=2)  # for images and for videos
+def _loaded_detector(
+    name: str, model: str, people: int, threads: int | None, device: str, consecutive: bool
+) -> Any:
+    options = PredictOptions(
+        detector=name, model=model, max_people=people, threads=threads, device=device
+    )
+    return load_detector(options, consecutive)
 
 
 def remove_abandoned(out: Path) -> None:

@@ -248,6 +248,10 @@ def without_slow_motion(detections: Detections, factor: float) -> Detections:
     return replace(detections, labels=labels, frames=(numbers, times / factor))
 
 
+#: Returns a detector for some options, for consecutive frames or single images.
+LoadDetector = Callable[[PredictOptions, bool], Any]
+
+
 def load_detector(options: PredictOptions, consecutive: bool) -> Any:
     """Load the 2D detector. The model "auto" of BlazePose is heavy for images, full for video."""
     arguments: dict[str, Any] = {

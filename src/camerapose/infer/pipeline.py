@@ -16,6 +16,7 @@ from camerapose.core.poses import Poses
 from camerapose.infer import live
 from camerapose.infer.detection import (
     Detections,
+    LoadDetector,
     Observer,
     collect,
     correct_swaps,
@@ -62,6 +63,7 @@ def predict(
     log: Log = silent,
     check: Check = go_on,
     predictor: Predictor | None = None,
+    load: LoadDetector = load_detector,
 ) -> Poses:
     """Predict 3D poses and cameras of the people in a source.
 
@@ -80,6 +82,7 @@ def predict(
         check: called between the stages after reading, and between files; an exception of it ends
             the prediction.
         predictor: with the weights of the options; None: it is loaded.
+        load: returns the detector; called if the source is not keypoints.
 
     Raises:
         FileNotFoundError, ValueError: the source or an option cannot be used.
@@ -92,9 +95,9 @@ def predict(
         predictor = Predictor(options.weights, device=options.device, threads=options.threads)
     check_temporal(predictor, options)
     if out is None:
-        return _run(source, info, None, options, predictor, progress, log, check)
+        return _run(source, info, None, options, predictor, progress, log, check, load)
     with lock_folder(files.make_folder(out)):
-        return _run(source, info, out, options, predictor, progress, log, check)
+        return _run(source, info, out, options, predictor, progress, log, check, load)
 
 
 def _run(
@@ -106,6 +109,7 @@ def _run(
     progress: bool,
     log: Log,
     check: Check,
+    load: LoadDetector,
 ) -> Poses:
     """Read, detect, track, lift, process and write."""
     began = time.monotonic()
@@ -120,7 +124,8 @@ def _run(
         with ExitStack() as stack:
             shown = live.start(live_path, predictor, options, stack)
             observers += [] if shown is None else [shown]
-            detections = _detect_all(source, info, options, observers, progress)
+            detector = load(options, source.is_video)
+            detections = _detect_all(source, info, options, detector, observers, progress)
     check()
     with delayed_interrupt(log):
         detections = select_people(
@@ -158,12 +163,12 @@ def _detect_all(
     source: Source,
     info: SourceInfo | None,
     options: PredictOptions,
+    detector: Any,
     observers: list[Observer],
     progress: bool,
 ) -> Detections:
     """Read all frames; detect and track their people."""
     video = source.is_video
-    detector = load_detector(options, consecutive=video)
     notes: list[str] = []
     rate = info.fps / options.stride if info and info.fps else None
     tracker = create_tracker(options.people_per_frame, rate) if video else None
