@@ -70,10 +70,7 @@ for name in people:
         empty()
         bpy.ops.import_scene.fbx(filepath=fbx)
     armature = next(o for o in bpy.data.objects if o.type == "ARMATURE")
-    # Blender's FBX turns some of the outermost bones, toes and heels.
-    inner = [not joint.endswith(("toe", "heel")) for joint in joints]
-    names = [joint for joint, kept in zip(joints, inner, strict=True) if kept]
-    result[f"{name}.fbx"] = {"deviation": deviation(armature, names, data[name][:, inner], 1)}
+    result[f"{name}.fbx"] = {"deviation": deviation(armature, joints, data[name], 1)}
 empty()
 bpy.context.scene.render.fps = round(fps)
 with contextlib.redirect_stdout(io.StringIO()):

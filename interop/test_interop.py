@@ -76,7 +76,7 @@ def test_blender(people, folder):
         if name.endswith(".bvh"):
             assert values["fps"] == pytest.approx(motion.fps, abs=0.01)
             assert values["frames"] == len(motion.points) and not values["zero_length"]
-            assert min(values["lowest"]) > -0.12, name  # toes when landing
+            assert min(values["lowest"]) > -0.01, name
         elif not name.endswith(".fbx"):
             assert values["meshes"] == 1
     assert min(found["person_0.bvh"]["lowest"]) > 1.5  # stands on a ledge
@@ -85,19 +85,18 @@ def test_blender(people, folder):
 def test_opensim(folder):
     """TRC with gaps is read; inverse kinematics agrees with the joint angles.
 
-    Person 1 walks. Person 0 raises the arms, where angles of the shoulder are not unique. The
-    bounds are those of the weights `open`; with `human36m` they are 5 and 2 degrees.
+    Person 1 walks. Person 0 raises the arms, where angles of the shoulder are not unique.
     """
     shutil.copy(INTEROP / MODEL, folder)
     python = INTEROP / "opensim" / "bin" / "python"
     found = result([str(python), str(HERE / "opensim_tools.py"), str(folder), "person_0"])
     assert found["solved"] and found["rows"] > 30
     legs = {k: v for k, v in found["differences"].items() if k.startswith(("knee", "hip"))}
-    assert len(legs) == 6 and max(legs.values()) < 6, legs
+    assert len(legs) == 6 and max(legs.values()) < 4, legs
     late = result([str(python), str(HERE / "opensim_tools.py"), str(folder), "person_1"])
     assert late["missing"] > 0 and late["rows"] == found["rows"] and late["solved"]
-    assert max(late["differences"].values()) < 8, late["differences"]
-    assert max(late["differences"][f"knee_angle_{side}"] for side in "lr") < 6
+    assert max(late["differences"].values()) < 4, late["differences"]
+    assert max(late["differences"][f"knee_angle_{side}"] for side in "lr") < 2
 
 
 def test_gltf_validator(folder):

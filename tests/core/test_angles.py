@@ -57,6 +57,15 @@ def test_standing_body_has_zero_angles():
     np.testing.assert_allclose(list(values.values()), 0, atol=1e-5)
 
 
+def test_a_raised_shoulder_does_not_tilt_the_thorax():
+    points = body()
+    arm = [H36M_16.index(f"right_{joint}") for joint in ("shoulder", "elbow", "wrist")]
+    points[:, arm, 1] += 0.05
+    values = found(points)
+    assert all(abs(values[f"thorax_{name}"]) < 1e-4 for name in ("tilt", "list", "rotation"))
+    assert abs(values["arm_add_r"]) < 1e-4 and abs(values["arm_add_l"]) < 1e-4
+
+
 angle = st.floats(-60, 60)
 
 

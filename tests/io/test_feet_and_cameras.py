@@ -61,7 +61,7 @@ def test_feet_in_marker_files(feet, tmp_path):
 def test_feet_in_opensim(feet, tmp_path):
     """Feet are markers, and scale the foot of the model."""
     write(feet[0], tmp_path / "a.ik.xml")
-    markers = ElementTree.parse(tmp_path / "camerapose_markers.xml")
+    markers = ElementTree.parse(tmp_path / "a.markers.xml")
     places = {m.get("name"): m.findtext("socket_parent_frame") for m in markers.iter("Marker")}
     assert places["left_heel"] == "/bodyset/calcn_l"
     assert places["right_big_toe"] == "/bodyset/toes_r"

@@ -268,10 +268,10 @@ def test_opensim_setup(track, tmp_path):
     """All files refer to each other and to the same markers."""
     opensim.write(tmp_path / "walk.ik.xml", track)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "walk.ik.xml", "walk.scale.xml", "walk.trc", "camerapose_markers.xml",
+        "walk.ik.xml", "walk.scale.xml", "walk.trc", "walk.markers.xml",
     }  # fmt: skip
     joints = set(track.skeleton.joints)
-    markers = ElementTree.parse(tmp_path / "camerapose_markers.xml")
+    markers = ElementTree.parse(tmp_path / "walk.markers.xml")
     places = {}
     for marker in markers.iter("Marker"):
         body = marker.findtext("socket_parent_frame")
@@ -281,6 +281,17 @@ def test_opensim_setup(track, tmp_path):
         (left, a), (right, b) = places[f"left_{joint}"], places[f"right_{joint}"]
         assert left.removesuffix("_l") == right.removesuffix("_r")
         np.testing.assert_allclose(a, b * [1, 1, -1])
+    # The shoulders of the neutral model are below the thorax by the person's share of the trunk.
+    points = track.points[track.present]
+    thorax, spine, left, right = (
+        points[:, track.skeleton.index(name)]
+        for name in ("thorax", "spine", "left_shoulder", "right_shoulder")
+    )
+    along = (thorax - spine) / np.linalg.norm(thorax - spine, axis=1, keepdims=True)
+    below = ((thorax - (left + right) / 2) * along).sum(1) / ((thorax - spine) * along).sum(1)
+    (_, top), (_, shoulder) = places["thorax"], places["left_shoulder"]
+    length = top[1] + 0.0815 - places["spine"][1][1]  # origin of the torso in the pelvis
+    assert (top[1] - shoulder[1]) / length == pytest.approx(np.median(below), abs=0.002)
     solver = ElementTree.parse(tmp_path / "walk.ik.xml")
     assert {task.get("name") for task in solver.iter("IKMarkerTask")} == joints
     assert next(solver.iter("marker_file")).text == "walk.trc"

@@ -120,14 +120,25 @@ class _Body:
         return joint(self._points, self._skeleton, name)
 
     def pelvis(self) -> Axes | None:
-        """Return the pelvis: z from left to right hip, y towards the spine."""
+        """Return the pelvis: z from left to right hip, y towards the spine as far as possible."""
         spine = self.joint("spine")
-        return self._trunk("hip", "pelvis", "thorax" if spine is None else "spine")
+        axes = self._trunk("hip", "pelvis", "thorax" if spine is None else "spine")
+        if axes is None:
+            return None
+        x, _, z = axes
+        return np.stack([x, np.cross(z, x), z], axis=-1)
 
     def thorax(self) -> Axes | None:
-        """Return the thorax: z from left to right shoulder, y from the spine to the thorax."""
+        """Return the thorax: y from spine to thorax, z to the right shoulder as far as possible.
+
+        Raised shoulders do not tilt the thorax (y is first in Wu et al., 2005, too).
+        """
         spine = self.joint("spine")
-        return self._trunk("shoulder", "pelvis" if spine is None else "spine", "thorax")
+        axes = self._trunk("shoulder", "pelvis" if spine is None else "spine", "thorax")
+        if axes is None:
+            return None
+        x, y, _ = axes
+        return np.stack([x, y, np.cross(x, y)], axis=-1)
 
     def limb(self, side: str, *names: str) -> tuple[Vectors, Vectors] | None:
         """Return the directions of upper and lower segment, away from the trunk."""
@@ -145,14 +156,14 @@ class _Body:
         foot, up = unit(toe - (ankle if heel is None else heel)), unit(knee - ankle)
         return {f"ankle_angle_{side[0]}": np.arcsin(np.clip((foot * up).sum(-1), -1, 1))}
 
-    def _trunk(self, pair: str, low: str, high: str) -> Axes | None:
+    def _trunk(self, pair: str, low: str, high: str) -> tuple[Vectors, Vectors, Vectors] | None:
+        """Return the normal of the trunk, its direction, and that from left to right."""
         left, right = self.joint(f"left_{pair}"), self.joint(f"right_{pair}")
         bottom, top = self.joint(low), self.joint(high)
         if left is None or right is None or bottom is None or top is None:
             return None
-        z = unit(right - left)
-        x = unit(np.cross(top - bottom, z))
-        return np.stack([x, np.cross(z, x), z], axis=-1)
+        y, z = unit(top - bottom), unit(right - left)
+        return unit(np.cross(y, z)), y, z
 
 
 def _leg(pelvis: Axes, thigh: Vectors, shank: Vectors, side: str) -> dict[str, np.ndarray]:

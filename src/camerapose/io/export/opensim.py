@@ -9,29 +9,32 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from camerapose.core.angles import joint as joint_points
+from camerapose.core.bones import unit
+from camerapose.core.skeleton import Skeleton
 from camerapose.io.export import Track, trc
 from camerapose.io.files import write_text
 
 EXTENSION = ".ik.xml"
 MODEL = "Model_Pose2Sim_simple.osim"
-MARKERS = "camerapose_markers.xml"
 #: Bodies of the model to which joints are attached, their positions in the frame of the body in
-#: metres, right side, and their weights in inverse kinematics. Joint centres are the origins of the
-#: model's joints; the spine divides the line between the midpoints of hips and shoulders as in
-#: `camerapose.core.conversion`. It belongs to the pelvis, whose tilt the hips do not determine.
+#: metres, right side, and their weights in inverse kinematics. Joint centres of limbs are the
+#: origins of the model's joints. `_places` moves spine and thorax; the spine belongs to the pelvis,
+#: whose tilt the hips do not determine.
 JOINTS: dict[str, tuple[str, tuple[float, float, float], float]] = {
     "pelvis": ("pelvis", (-0.0707, -0.0661, 0.0), 1.0),
     "hip": ("pelvis", (-0.0707, -0.0661, 0.0835), 2.0),
     "knee": ("femur", (0.0, -0.3974, -0.0013), 2.0),
     "ankle": ("tibia", (0.0, -0.43, 0.0), 2.0),
-    "spine": ("pelvis", (-0.0835, 0.181, 0.0), 1.0),
-    "thorax": ("torso", (0.0032, 0.3715, 0.0), 1.0),
-    "head": ("head", (0.02, 0.08, 0.0), 0.2),
+    "spine": ("pelvis", (-0.0707, 0.2147, 0.0), 1.0),
+    "thorax": ("torso", (0.03, 0.4426, 0.0), 1.0),
+    "head": ("head", (0.03, 0.12, 0.0), 0.2),
     "shoulder": ("torso", (0.0032, 0.3715, 0.17), 1.0),
     "elbow": ("humerus", (0.0098, -0.2928, 0.0034), 1.0),
     "wrist": ("radius", (-0.0088, -0.2358, 0.0136), 1.0),
-    # Surface points of Pose2Sim's marker set for Halpe_26.
-    "heel": ("calcn", (0.0136, 0.0233, -0.0019), 1.0),
+    # Surface points of Pose2Sim's marker set for Halpe_26; the heel at the level of the toe, since
+    # the line between them is that of a level foot.
+    "heel": ("calcn", (0.0136, 0.0079, -0.0019), 1.0),
     "big_toe": ("toes", (0.0647, 0.0099, -0.0146), 1.0),
     "small_toe": ("toes", (0.0271, 0.0096, 0.0288), 0.5),
 }
@@ -50,10 +53,12 @@ MEASUREMENTS: dict[str, tuple[tuple[str, ...], str, tuple[str, str]]] = {
     "forearm": (("ulna", "radius", "hand"), "X Y Z", ("elbow", "wrist")),
 }
 _CENTRAL = ("torso", "sacrum", "head", "pelvis")
+#: Height of the model's shoulders above its hips, metres.
+_HIPS_TO_SHOULDERS = 0.5191
 
 
 def write(path: Path, track: Track) -> None:
-    """Write NAME.ik.xml, and NAME.trc, NAME.scale.xml and `MARKERS` in the same folder.
+    """Write NAME.ik.xml, and NAME.trc, NAME.scale.xml and NAME.markers.xml in the same folder.
 
     Gaps of the TRC are interpolated.
 
@@ -72,17 +77,18 @@ def write(path: Path, track: Track) -> None:
     if "left_knee" not in markers:
         raise ValueError(f"cannot write {path}: {track.skeleton.name} has no left_knee")
     span = " ".join(f"{time:.6f}" for time in times)
-    write_text(path.with_name(MARKERS), marker_set(markers))
+    places = _places(points[present], track.skeleton)
+    write_text(path.with_name(f"{base}.markers.xml"), marker_set(markers, places))
     write_text(path.with_name(f"{base}.scale.xml"), _scaling(base, span, motion.name, markers))
     write_text(path, _inverse_kinematics(base, span, motion.name, markers))
 
 
-def marker_set(joints: list[str]) -> str:
-    """Return the marker set of the joints as XML."""
+def marker_set(joints: list[str], places: dict[str, tuple[float, float, float]]) -> str:
+    """Return the marker set of the joints as XML; `places` replace positions of `JOINTS`."""
     rows = []
     for joint in joints:
         body, place, _ = JOINTS[_part(joint)]
-        x, y, z = place
+        x, y, z = places.get(_part(joint), place)
         mirror = -1.0 if joint.startswith("left_") else 1.0
         rows.append(
             f'<Marker name="{joint}"><socket_parent_frame>/bodyset/{_sided(body, joint)}'
@@ -90,6 +96,29 @@ def marker_set(joints: list[str]) -> str:
             "</Marker>"
         )
     return _document(f'<MarkerSet name="camerapose"><objects>{_lines(rows)}</objects></MarkerSet>')
+
+
+def _places(points: np.ndarray, skeleton: Skeleton) -> dict[str, tuple[float, float, float]]:
+    """Return positions of spine and thorax on the model with the proportions of a person.
+
+    In the neutral model, pelvis, spine and thorax are on a vertical line, since their angles are
+    then zero. How far the shoulders are below the thorax depends on where a network places it.
+    """
+    middle = {name: joint_points(points, skeleton, name) for name in ("pelvis", "spine", "thorax")}
+    sides = [joint_points(points, skeleton, f"{side}_shoulder") for side in ("left", "right")]
+    pelvis, spine, thorax = middle.values()
+    if pelvis is None or spine is None or thorax is None or sides[0] is None or sides[1] is None:
+        return {}
+    upper, lower = np.linalg.norm(thorax - spine, axis=1), np.linalg.norm(spine - pelvis, axis=1)
+    down = ((thorax - (sides[0] + sides[1]) / 2) * unit(thorax - spine)).sum(1)
+    below = float(np.clip(np.median(down / upper), -0.2, 0.5))
+    ratio = float(np.clip(np.median(lower / upper), 0.5, 2.0))
+    length = _HIPS_TO_SHOULDERS / (ratio + 1 - below)
+    (_, (x, hips, _), _), (_, (_, shoulders, _), _) = JOINTS["pelvis"], JOINTS["shoulder"]
+    return {
+        "spine": (x, round(hips + ratio * length, 4), 0.0),
+        "thorax": (JOINTS["thorax"][1][0], round(shoulders + below * length, 4), 0.0),
+    }
 
 
 def _inverse_kinematics(base: str, span: str, motion: str, joints: list[str]) -> str:
@@ -130,7 +159,7 @@ def _scaling(base: str, span: str, motion: str, joints: list[str]) -> str:
     model = escape(base)
     return _document(
         f'<ScaleTool name="{model}"><mass>-1</mass><GenericModelMaker><model_file>{MODEL}'
-        f"</model_file><marker_set_file>{MARKERS}</marker_set_file></GenericModelMaker>\n"
+        f"</model_file><marker_set_file>{model}.markers.xml</marker_set_file></GenericModelMaker>\n"
         "<ModelScaler><apply>true</apply><scaling_order>measurements</scaling_order>\n"
         f"<MeasurementSet><objects>{_lines(rows)}</objects></MeasurementSet>\n"
         f"<marker_file>{escape(motion)}</marker_file><time_range>{span}</time_range>"
