@@ -49,9 +49,11 @@ def export(
         return 0
     assert out is not None
     check_suffix(out, (".onnx",))
+    from camerapose.io.files import make_folder
     from camerapose.models.body_checkpoint import find_body_checkpoint
     from camerapose.models.body_export import export_body_checkpoint
 
+    make_folder(out.parent)
     if (body := find_body_checkpoint(checkpoint)) is not None:
         if int8 or compact:
             raise ValueError(
