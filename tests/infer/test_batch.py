@@ -336,6 +336,19 @@ class TestCommand:
         assert "require --engine local or" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["", "head:6379"])
+def test_ray_that_does_not_start(address, monkeypatch):
+    """Ray gives up after 30 seconds on a busy computer, with a plain exception."""
+
+    def init(**settings):
+        raise Exception("The current node timed out during startup.\nDetails")
+
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(OSError, match=r"does not start .*timed out.*--engine local") as caught:
+        batch_engines.start_ray(SimpleNamespace(init=init), 1)
+    assert "\n" not in str(caught.value) and address in str(caught.value)
+
+
 # --- Ray, on this machine with two workers
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -67,16 +67,27 @@ def import_ray() -> Any:
 
 
 def start_ray(ray: Any, workers: int | None) -> None:
-    """Join the cluster at RAY_ADDRESS, or start Ray for this machine."""
-    quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(**quiet)
-        return
-    with _without_http():
-        ray.init(
-            address="local", num_cpus=workers or os.cpu_count(), include_dashboard=False,
-            object_store_memory=RAY_MEMORY, _node_ip_address="127.0.0.1", **quiet,
-        )  # fmt: skip
+    """Join the cluster at RAY_ADDRESS, or start Ray for this machine.
+
+    Raises:
+        OSError: it does not start, for example because the computer is too busy.
+    """
+    settings: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        settings |= {
+            "address": "local", "num_cpus": workers or os.cpu_count(), "include_dashboard": False,
+            "object_store_memory": RAY_MEMORY, "_node_ip_address": "127.0.0.1",
+        }  # fmt: skip
+    try:
+        with nullcontext() if address else _without_http():
+            ray.init(**settings)
+    except Exception as error:  # Ray raises plain exceptions, and of other libraries
+        place = f"at RAY_ADDRESS {address}" if address else "on this computer"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise OSError(
+            f"Ray does not start {place} ({reason}); try again, or use --engine local"
+        ) from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,8 +96,21 @@ def predict(
     check_temporal(predictor, options)
     if out is None:
         return _run(source, info, None, options, predictor, progress, log, check, load)
-    with lock_folder(files.make_folder(out)):
+    with _output_folder(out):
         return _run(source, info, out, options, predictor, progress, log, check, load)
+
+
+@contextmanager
+def _output_folder(out: Path) -> Iterator[None]:
+    """Create a folder and lock it during the context; remove a new one if nothing was written."""
+    new = not out.exists()
+    try:
+        with lock_folder(files.make_folder(out)):
+            yield
+    finally:
+        if new:
+            with suppress(OSError):
+                out.rmdir()
 
 
 def _run(
