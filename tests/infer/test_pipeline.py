@@ -262,6 +262,11 @@ class TestInvalidInput:
         (tmp_path / "a.npz").write_bytes(content[:150])
         with pytest.raises(ValueError, match="a.npz"):
             run(tmp_path / "a.npz", tmp_path / "out", graph)
+        assert not (tmp_path / "out").exists()
+        (tmp_path / "out").mkdir()
+        with pytest.raises(ValueError, match="a.npz"):
+            run(tmp_path / "a.npz", tmp_path / "out", graph)
+        assert (tmp_path / "out").exists()
 
     def test_unrelated_pickle(self, graph, tmp_path):
         for name in ("a.npz", "a.pkl"):

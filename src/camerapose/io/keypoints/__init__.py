@@ -144,10 +144,13 @@ def _read(path: Path) -> tuple[str, People | Poses]:
         return name, _parsed(name, content)
     if content.files is not None:
         return _read_folder(path, content.files)
-    found = content.describe()  # raises ValueError for a damaged file
-    raise ValueError(
-        f"{path} has no readable keypoints but {found}; expected one of: {_descriptions()}"
-    )
+    try:
+        problem = f"{path} has no readable keypoints but {content.describe()}"
+    except ValueError as error:
+        if content.kind == "npz":  # damaged or too large
+            raise
+        problem = str(error)
+    raise ValueError(f"{problem}; expected one of: {_descriptions()}")
 
 
 def _parsed(name: str, content: Content) -> Any:
