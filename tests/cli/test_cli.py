@@ -162,6 +162,16 @@ class TestBadInput:
 
 
 class TestTraining:
+    def test_reader_of_the_output_has_ended(self):
+        """As in `camerapose --help | head -1`: no message, but a status."""
+        code = "import sys; from camerapose.cli.main import main; sys.exit(main(['--help']))"
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 141
+
     def test_missing_torch_names_the_extra_to_install(self, monkeypatch, capsys, tmp_path):
         for name in (
             "torch",

@@ -14,7 +14,7 @@ from camerapose.cli.demo import demo
 from camerapose.cli.evaluate import evaluate
 from camerapose.cli.export import export
 from camerapose.cli.figure import figure
-from camerapose.cli.options import INTERRUPTED, WRONG_INPUT, fail
+from camerapose.cli.options import CLOSED, INTERRUPTED, WRONG_INPUT, fail
 from camerapose.cli.parsing import parse, suggestion
 from camerapose.cli.predict import predict
 from camerapose.cli.serve import serve
@@ -73,9 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     warnings.showwarning = _show_warning
     try:
-        return _run(arguments)
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
     except SystemExit as end:  # --help of a command
         return int(end.code or 0)
+    except BrokenPipeError:  # as in `camerapose --licences | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return CLOSED
     except KeyboardInterrupt:
         return fail("interrupted; completed results are kept", INTERRUPTED)
     except ModuleNotFoundError as error:

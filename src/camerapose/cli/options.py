@@ -15,8 +15,8 @@ MaybeInt = Annotated[int | None, arg(metavar="INT")]
 MaybeFloat = Annotated[float | None, arg(metavar="FLOAT")]
 
 #: Exit statuses: no person detected; problems in a data set; invalid input or option; interrupted
-#: by Ctrl-C.
-NO_PERSON, DIFFERENT, WRONG_INPUT, INTERRUPTED = 1, 1, 2, 130
+#: by Ctrl-C; the program that reads the output has ended (as by SIGPIPE).
+NO_PERSON, DIFFERENT, WRONG_INPUT, INTERRUPTED, CLOSED = 1, 1, 2, 130, 141
 
 
 #: Formats of figures.
