@@ -25,6 +25,8 @@ from camerapose.evaluate.models import OnnxModel, load_for_evaluation
 from camerapose.evaluate.run import evaluate
 from camerapose.evaluate.tables import COLUMNS, table
 from camerapose.infer import clip
+from camerapose.io.weights import find_weights
+from camerapose.models.body_model import AbsoluteBodyModel
 from camerapose.models.camerapose import CameraPose, Lifted, build
 from camerapose.models.checkpoint import load_model, save_model
 
@@ -365,7 +367,7 @@ class TestDevice:
         poses = synthetic.load(n=8, seed=2).to_torch()
         one, other = (lift(model, poses).pose3d for model in (named, graph))
         torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
-        assert isinstance(load_for_evaluation("open")[0], OnnxModel)
+        assert isinstance(load_for_evaluation("open")[0], AbsoluteBodyModel)
         result = evaluate(weights, "human36m", root, device="cpu")
         assert result["runtime"] == "PyTorch on cpu"
 
@@ -375,19 +377,19 @@ class TestDevice:
         [
             ("clean", "cuda", "PyTorch found no GPU"),
             ("clean", "tpu", "accepted: 'cpu', 'cuda'"),
-            ("open", "cuda", "onnxruntime-gpu"),
-            ("open", "tpu", "unknown device 'tpu'"),
+            (find_weights("open"), "cuda", "onnxruntime-gpu"),
+            (find_weights("open"), "tpu", "unknown device 'tpu'"),
         ],
     )
     def test_devices_that_cannot_be_used(self, name, device, message, root, capsys):
-        arguments = ["evaluate", name, "--root", str(root), "--device", device]
+        arguments = ["evaluate", str(name), "--root", str(root), "--device", device]
         assert main(arguments) == 2
         assert message in capsys.readouterr().err
 
     def test_graphs_report_that_they_run_on_the_cpu(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         with pytest.warns(UserWarning, match="ONNX Runtime runs on the CPU"):
-            load_for_evaluation("open", "auto")
+            load_for_evaluation(find_weights("open"), "auto")
 
 
 class TestInvalidInput:

@@ -14,10 +14,9 @@ from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses, mean
 from camerapose.core.skeleton import Skeleton
 from camerapose.evaluate import metrics
-from camerapose.evaluate.models import OnnxModel
+from camerapose.evaluate.models import Model
 from camerapose.infer import clip, rotated_views
 from camerapose.models.body_model import Absolute
-from camerapose.models.camerapose import CameraPose
 
 #: Metrics of `measure`, in the order of the tables.
 METRICS = (
@@ -29,7 +28,7 @@ STD_METRICS = ("within_1_std", "within_2_std")
 
 
 def lift(
-    model: CameraPose | OnnxModel,
+    model: Model,
     poses: Poses,
     *,
     flip_averaging: bool = False,
@@ -59,9 +58,7 @@ def lift(
     return Poses.cat(parts)
 
 
-def _lift_rotated(
-    model: CameraPose | OnnxModel, poses: Poses, flip_averaging: bool, batch: int
-) -> Poses:
+def _lift_rotated(model: Model, poses: Poses, flip_averaging: bool, batch: int) -> Poses:
     device = poses.pose2d.device
 
     def predict(view: Poses) -> Poses:
@@ -71,7 +68,7 @@ def _lift_rotated(
     return rotated_views.lift(predict, poses.to_numpy()).to_torch(device)
 
 
-def _lift(model: CameraPose | OnnxModel, poses: Poses) -> Poses:
+def _lift(model: Model, poses: Poses) -> Poses:
     lifted = model(poses.pose2d, poses.confidence)
     camera = Camera(lifted.focal, lifted.center, lifted.translation)
     return Poses(
@@ -82,7 +79,7 @@ def _lift(model: CameraPose | OnnxModel, poses: Poses) -> Poses:
 
 
 def measure(
-    model: CameraPose | OnnxModel,
+    model: Model,
     poses: Poses,
     *,
     target2d: Tensor | None = None,
@@ -176,9 +173,7 @@ def joint_errors(predicted: Poses, poses: Poses) -> Tensor:
     return torch.linalg.vector_norm(body - root_relative(poses.pose3d, joints), dim=-1)
 
 
-def check_joints(
-    model: CameraPose | OnnxModel, poses: Poses, scored: Sequence[str] | None = None
-) -> None:
+def check_joints(model: Model, poses: Poses, scored: Sequence[str] | None = None) -> None:
     """Raise ValueError if a scored joint (None: any) cannot be derived from the model's joints."""
     if poses.pose3d is not None:
         joints = poses.skeleton.joints if scored is None else scored

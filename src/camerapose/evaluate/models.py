@@ -43,9 +43,11 @@ class OnnxModel:
         return self
 
 
-def load_for_evaluation(
-    weights: str | os.PathLike, device: str = "cpu"
-) -> tuple[CameraPose | AbsoluteBodyModel | OnnxModel, Path]:
+#: A model that can be evaluated.
+Model = CameraPose | AbsoluteBodyModel | OnnxModel
+
+
+def load_for_evaluation(weights: str | os.PathLike, device: str = "cpu") -> tuple[Model, Path]:
     """Return the model of these weights, on a device, and their file.
 
     A name or folder stands for its checkpoint, also for one that a graph contains, and otherwise

@@ -13,7 +13,7 @@ import torch
 from camerapose.core.poses import Poses
 from camerapose.evaluate import protocols, statistics
 from camerapose.evaluate.measure import check_joints, joint_errors, lift, measure_lifted
-from camerapose.evaluate.models import OnnxModel, load_for_evaluation
+from camerapose.evaluate.models import Model, OnnxModel, load_for_evaluation
 from camerapose.evaluate.tables import (
     COLUMNS,
     comparison_text,
@@ -25,7 +25,6 @@ from camerapose.evaluate.tables import (
 from camerapose.evaluate.training_data import read_card, trained_subjects
 from camerapose.evaluate.worst import Report, draw_worst
 from camerapose.io.files import write_text
-from camerapose.models.camerapose import CameraPose
 from camerapose.models.device import torch_device
 
 #: Metrics with a confidence interval.
@@ -107,7 +106,7 @@ def evaluate(
 
 
 def _measured(
-    model: CameraPose | OnnxModel,
+    model: Model,
     poses: Poses,
     target2d: torch.Tensor | None,
     scored: Sequence[str] | None,
