@@ -1,7 +1,8 @@
 """Errors of knee and hip angles on Human3.6M (S9, S11), per action.
 
     python benchmarks/angles.py --data DIR             # Human3.6M in DIR/h36m; every 5th frame
-    python benchmarks/angles.py --data DIR --write     # also writes dev/results.md
+    python benchmarks/angles.py human36m --data DIR --write     # also writes dev/results.md
+    python benchmarks/angles.py open human36m --data DIR --recording-step 7 --frames 150
 
 Predicted poses of one camera at a time are compared with the angles of the ground-truth joints,
 with the definitions of exported files (`camerapose.core.angles`). Mean absolute error in degrees
@@ -11,6 +12,7 @@ over left and right, frames, recordings and cameras. Predictions are smoothed as
 
 import argparse
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,45 +39,42 @@ FPS = 50.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", default="open", help="name, folder or .onnx file")
+    parser.add_argument("weights", nargs="*", default=["open"], help="name, folder or .onnx file")
     parser.add_argument("--data", type=Path, required=True, help="folder that contains h36m")
     parser.add_argument("--frame-step", type=int, default=5, help="use every n-th frame")
+    parser.add_argument("--recording-step", type=int, default=1, help="use every n-th recording")
+    parser.add_argument("--frames", type=int, help="use the first n of these frames of each")
     parser.add_argument("--smooth", type=float, default=1.0, help="strength of smoothing")
     parser.add_argument("--write", action="store_true", help="write the table to dev/results.md")
     arguments = parser.parse_args()
-    predictor = Predictor(arguments.weights)
     columns = {
-        name: measure(
-            predictor, arguments.data / "h36m", detections, arguments.frame_step, arguments.smooth
-        )
+        f"{weights}, {name}": measure(Predictor(weights), detections, arguments)
+        for weights in arguments.weights
         for name, detections in INPUTS.items()
     }
-    text = table(columns)
+    text = " / ".join(columns) + "\n\n" + table(columns)
     print(text)
     if arguments.write:
         put_table(text, DOCUMENT, "angles")
 
 
 def measure(
-    predictor: Predictor, root: Path, detections: str | None, frame_step: int, strength: float
+    predictor: Predictor, detections: str | None, arguments: argparse.Namespace
 ) -> dict[str, np.ndarray]:
     """Return the mean error of each angle (degrees), by action and for "all"."""
-    given = protocols.load("human36m", root, detections=detections, frame_step=frame_step).poses
-    pixels = denormalize(given.pose2d, given.image_size)
-    poses = predictor(
-        pixels, given.confidence, image_size=given.image_size, skeleton=given.skeleton
-    )
+    root, step = arguments.data / "h36m", arguments.frame_step
+    given = protocols.load("human36m", root, detections=detections, frame_step=step).poses
     names = [given.labels[name] for name in ("subject", "action", "camera")]
     found: dict[str, list[np.ndarray]] = defaultdict(list)
-    for key in sorted(set(zip(*(n.tolist() for n in names), strict=True))):
+    keys = sorted(set(zip(*(n.tolist() for n in names), strict=True)))
+    for key in keys[:: arguments.recording_step]:
         rows = np.flatnonzero(np.all([n == k for n, k in zip(names, key, strict=True)], axis=0))
-        labels = {"frame": np.asarray(given.labels["frame"])[rows]}
-        one = Poses(
-            poses.skeleton, poses.pose2d[rows], poses.confidence[rows], poses.pose3d[rows],
-            poses.camera[rows], poses.image_size[rows], labels=labels,
-        )  # fmt: skip
-        smoothed = clip.optimize(one, fps=FPS, strength=strength)[0]
-        found[key[1].split()[0]].append(errors(smoothed, given[rows]))
+        one = given[rows[: arguments.frames]]
+        pixels = denormalize(one.pose2d, one.image_size)
+        poses = predictor(pixels, one.confidence, image_size=one.image_size, skeleton=one.skeleton)
+        poses = replace(poses, labels={"frame": np.asarray(one.labels["frame"])})
+        smoothed = clip.optimize(poses, fps=FPS, strength=arguments.smooth)[0]
+        found[key[1].split()[0]].append(errors(smoothed.to(one.skeleton), one))
     result = {action: np.concatenate(parts).mean(0) for action, parts in sorted(found.items())}
     every = np.concatenate([part for parts in found.values() for part in parts])
     return result | {"all": every.mean(0)}

@@ -7,7 +7,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers.fakes import SIZE, write_video
+from helpers.fakes import SIZE, person, write_video
+from helpers.prediction import ScriptedDetector
 from PIL import Image
 
 from camerapose.core.limits import Limits
@@ -162,6 +163,27 @@ def test_choice_of_people_and_floor(jobs, tmp_path):
         file = next(file for file in result.files if file.endswith("poses.json"))
         numbers.append(len({row["person"] for row in json.loads(Path(file).read_text())["poses"]}))
     assert numbers == [2, 1]
+
+
+def test_people_in_few_frames_are_left_out(jobs, tmp_path, monkeypatch):
+    """Two of 30 frames may be a false detection; videos of a few frames keep everyone."""
+    monkeypatch.setattr("helpers.fakes.Detector", ScriptedDetector)
+    for frames, brief, expected in ((30, 2, {0}), (6, 1, {0, 1})):
+        both = [person(200, number=0), person(420, number=1)]
+        people = [both if i < brief else both[:1] for i in range(frames)]
+        monkeypatch.setattr(ScriptedDetector, "people", people)
+        result = jobs().run(str(write_video(tmp_path / "walk.mkv", frames)), people=2)
+        file = next(file for file in result.files if file.endswith("poses.json"))
+        rows = json.loads(Path(file).read_text())["poses"]
+        assert {row["person"] for row in rows} == expected
+        assert ("selected 1 of 2 people" in result.summary) == (len(expected) == 1)
+
+
+def test_fewest_frames():
+    assert limits_module.fewest_frames(None, 1800) == 1  # unknown length, such as a GIF
+    assert limits_module.fewest_frames(5000, 1800) == 10
+    assert limits_module.fewest_frames(45, 1800) == 4
+    assert limits_module.fewest_frames(3, 1800) == 1
 
 
 def test_progress_covers_all_steps(jobs, tmp_path):

@@ -19,7 +19,7 @@ from camerapose.io.frames import IncompleteInput
 from camerapose.io.locks import PRIVATE_LOCK as LOCK
 from camerapose.io.source import Source
 from camerapose.server.clock import JobClock, TimeLimitReached
-from camerapose.server.limits import ServerLimits, check_upload, frame_limit
+from camerapose.server.limits import ServerLimits, check_upload, fewest_frames, frame_limit
 from camerapose.server.progress import JobProgress, Report
 from camerapose.server.results import PREFIX, Result, Results
 
@@ -122,6 +122,8 @@ class Jobs:
         end, cut = frame_limit(source, self.limits) if source.is_video else (None, "")
         options = replace(options, end=end, overlay=source.is_video)
         info, out = source.info(), self.results.new()
+        if end and info and options.min_frames == 1:
+            options = replace(options, min_frames=fewest_frames(info.n_frames, end))
         progress = JobProgress(report, min(end, info.n_frames or end) if end and info else 1)
         with self._lock:
             self._made.setdefault(visitor, set()).add(out.parent)

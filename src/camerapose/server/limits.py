@@ -11,6 +11,8 @@ MAX_PEOPLE, MAX_WAITING = 6, 10
 #: Frame rate above which the length limit counts frames instead of seconds (slow motion).
 MAX_FPS = 120
 DEFAULT_FPS = 30.0
+#: People who are detected in fewer frames of a video, or in a smaller part of it, are left out.
+MIN_FRAMES, MIN_PART = 10, 0.1
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,16 @@ def check_upload(path: Path, limits: ServerLimits) -> Source:
         raise ValueError(f"{path.name} is a text file, neither an image nor a video")
     source.info()  # checks the number of pixels before it reads the first frame
     return source
+
+
+def fewest_frames(n_frames: int | None, end: int) -> int:
+    """Return the number of frames in which a person must be detected.
+
+    Args:
+        n_frames: of the video; None: unknown.
+        end: number of frames that are processed.
+    """
+    return 1 if n_frames is None else max(1, min(MIN_FRAMES, int(MIN_PART * min(n_frames, end))))
 
 
 def frame_limit(source: Source, limits: ServerLimits) -> tuple[int, str]:

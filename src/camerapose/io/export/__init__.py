@@ -77,7 +77,7 @@ def write(
         end: time of the last row in seconds; None: that of the last pose.
 
     Returns:
-        The files, the most visible person first; none if there are no poses.
+        The files, in the order of the identities; none if there are no poses.
 
     Raises:
         ValueError: the suffix is unknown, poses have no 3D, or a package is not installed.

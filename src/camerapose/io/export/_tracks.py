@@ -107,11 +107,11 @@ def tracks(
     start: int | float | None = None,
     end: int | float | None = None,
 ) -> dict[int, Track]:
-    """Return the track of every person, by identity; the most visible person is the first.
+    """Return the track of every person by identity, in the order of the identities.
 
     All tracks have the same frames: those of the whole video if `start` and `end` are given. Motion
     files have one frame rate. Where the times of a video are uneven, the rate is the median one and
-    the poses are interpolated linearly. The visibility of a person is the sum of the confidences.
+    the poses are interpolated linearly.
 
     Args:
         poses: numpy, at least one; the labels frame, person and time are used if present. Without
@@ -131,9 +131,8 @@ def tracks(
     timeline = _timeline(numbers, times, step, fps, start, end)
     people = poses.labels.get("person", np.zeros(len(poses), int))
     identities = np.unique(people)
-    visibility = [poses.confidence[people == person].sum() for person in identities]
     result = {}
-    for person in identities[np.argsort(-np.array(visibility), kind="stable")]:
+    for person in identities:
         own = poses[np.flatnonzero(people == person)]
         own = own[np.argsort(own.labels["frame"], kind="stable")]
         own_times = times[np.searchsorted(numbers, own.labels["frame"])]
