@@ -13,6 +13,7 @@ import pytest
 
 from camerapose.cli.main import main
 from camerapose.core import joint_formats
+from camerapose.train import config_io
 from camerapose.train.config import LossWeights
 
 ROOT = Path(__file__).parents[1]
@@ -112,16 +113,14 @@ def test_documented_paths_of_functions_exist():
             body = body.body
 
 
-def test_documented_loss_weights_are_the_defaults():
+def test_documented_loss_weights_are_those_of_the_configurations():
     table = TEXTS["paper.md"].split("| setting | default | paper |")[1].split("\n\n")[0]
-    documented = {
-        name: float(default)
-        for names, default in re.findall(r"^\| (`.*?`) \| ([\d.]+) \|", table, re.M)
-        for name in re.findall(r"`(\w+)`", names)
-    }
-    weights = dataclasses.asdict(LossWeights())
-    assert documented == {name: weights[name] for name in documented}
-    assert {name for name, value in weights.items() if not isinstance(value, bool)} == {*documented}
+    rows = re.findall(r"^\| (`.*?`) \| ([\d.]+) \|.*\| ([\d.]+) \|$", table, re.M)
+    quick = config_io.read(ROOT / "configs" / "quick.toml").weights
+    for column, weights in enumerate((LossWeights(), quick), start=1):
+        documented = {n: float(row[column]) for row in rows for n in re.findall(r"`(\w+)`", row[0])}
+        expected = dataclasses.asdict(weights).items()
+        assert documented == {k: v for k, v in expected if not isinstance(v, bool)}
 
 
 def test_the_numbers_in_the_readme_are_measured(monkeypatch):
