@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -354,6 +355,7 @@ def main(
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(out)  # Gradio's client leaves a folder there
     record = out / "kills.jsonl"
     done = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
     rates = np.array([COMMANDS[name][0] for name in commands], float)

@@ -83,6 +83,7 @@ def main(visitors: int = 20, workers: int = 2, port: int = 7899) -> None:
     outcomes: dict[int, str] = {}
     options, limits = PredictOptions(model="full", threads=1), ServerLimits(workers=workers)
     with tempfile.TemporaryDirectory() as name:
+        tempfile.tempdir = name  # Gradio's client leaves folders there
         inputs = make_inputs(Path(name), visitors)
         with open_page("127.0.0.1", port, options, limits) as address:
             folder, began = Path(os.environ["GRADIO_TEMP_DIR"]), time.monotonic()

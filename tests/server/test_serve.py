@@ -133,7 +133,7 @@ sys.exit(main(["serve", "--port", port, "--weights", weights, "--threads", "1"])
 
 
 @pytest.mark.parametrize("checks", ["checks", "does not check"])
-def test_stops_while_a_prediction_is_running(graph, photo, tmp_path, checks):
+def test_stops_while_a_prediction_is_running(graph, photo, tmp_path, monkeypatch, checks):
     """SIGTERM ends it within seconds, also if the prediction does not notice."""
     pytest.importorskip("gradio", reason='no Gradio: pip install "camerapose[serve]"')
     from gradio_client import Client, handle_file
@@ -142,6 +142,7 @@ def test_stops_while_a_prediction_is_running(graph, photo, tmp_path, checks):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # Gradio's client leaves a folder
     environment = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}
     server = subprocess.Popen(
         [sys.executable, "-c", STUCK, str(port), str(graph), checks],
