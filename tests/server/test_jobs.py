@@ -1,5 +1,6 @@
 """Predictions of the web page: results, rejected uploads, limits and deletion of files."""
 
+import errno
 import json
 import os
 import time
@@ -37,6 +38,18 @@ def test_photo(jobs, photo):
     assert names[0] == "camerapose.zip"
     assert {"poses.json", "man.trc", "man.bvh", "man.glb", "man.c3d"} <= set(names)
     assert set(zipfile.ZipFile(result.files[0]).namelist()) >= set(names[1:])
+
+
+def test_full_disk_leaves_no_result(jobs, photo, tmp_path, monkeypatch):
+    """Nobody receives the address of a result whose archive is incomplete."""
+
+    def full(archive, file, name):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", full)
+    with pytest.raises(OSError, match=r"cannot write .*camerapose.zip: no space left"):
+        jobs().run(str(photo))
+    assert list(tmp_path.iterdir()) == [photo.parent]
 
 
 def test_video(jobs, tmp_path):

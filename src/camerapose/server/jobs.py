@@ -133,11 +133,13 @@ class Jobs:
         try:
             self._predict(source, out, options, clock, lines)
             self._check_required(visitor)  # otherwise nobody receives the address
+            lines = [line for line in lines if not line.startswith("wrote ")]
+            result = self.results.keep(out, lines)
             kept = True
+            return result
         finally:
             if not kept:
                 shutil.rmtree(out.parent, ignore_errors=True)
-        return self.results.keep(out, [line for line in lines if not line.startswith("wrote ")])
 
     def _predict(
         self, source: Source, out: Path, options: PredictOptions, clock: JobClock, lines: list[str]

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import uuid
+import zipfile
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from camerapose.io.files import make_folder, write_text
+from camerapose.io.files import atomic_write, make_folder, write_text
 
 #: Prefix of the folders of results, and file with the log of the prediction.
 PREFIX, LOG = "results-", "log.json"
@@ -121,7 +122,12 @@ def collect(out: Path, lines: list[str]) -> Result:
     figures = sorted(out.glob("*poses.png"))
     archive = Path(f"{out}.zip")
     if not archive.exists():
-        shutil.make_archive(str(out), "zip", out)
+        with (
+            atomic_write(archive) as stream,
+            zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as content,
+        ):
+            for file in sorted(out.iterdir()):
+                content.write(file, file.name)
     frame = (
         '<iframe title="3D" sandbox="allow-scripts allow-downloads" '
         f'srcdoc="{html.escape(report.read_text(encoding="utf-8"))}"></iframe>'
