@@ -11,6 +11,8 @@ from camerapose.infer.options import PredictOptions
 from camerapose.server.limits import ServerLimits
 from camerapose.train import config_io
 from camerapose.train.config import Config
+from camerapose.train.simulated.config import SimulatedConfig
+from camerapose.train.temporal.config import TemporalConfig
 
 #: Values of floating-point settings that none accepts, but for -1 in some.
 WRONG = (math.nan, math.inf, -math.inf, -1.0, 1e300)
@@ -27,12 +29,12 @@ def numbers(kind):
     ]
 
 
-def settings():
+def settings(config):
     """Yield section and name of every number in a training configuration."""
-    for name in numbers(Config):
+    for name in numbers(type(config)):
         yield None, name
-    for field in dataclasses.fields(Config):
-        section = getattr(Config(), field.name)
+    for field in dataclasses.fields(config):
+        section = getattr(config, field.name)
         if dataclasses.is_dataclass(section):
             for name in numbers(type(section)):
                 yield field.name, name
@@ -66,16 +68,19 @@ def test_options(kind):
         assert not accepted(lambda value, name=name: kind(**{name: value}), wrong), name
 
 
-@pytest.mark.parametrize(("section", "name"), list(settings()))
-def test_configuration(section, name):
+@pytest.mark.parametrize("config", [Config(), SimulatedConfig(), TemporalConfig()], ids=type)
+def test_configuration(config):
     """As in a TOML file; some settings may be negative, but not by this much."""
-    default = getattr(getattr(Config(), section) if section else Config(), name)
-    wrong = [value for value in values(default) if value != -1.0]
+    names = list(settings(config))
+    assert len(names) > 40
+    for section, name in names:
+        default = getattr(getattr(config, section) if section else config, name)
+        wrong = [value for value in values(default) if value != -1.0]
 
-    def make(value):
-        config_io.update(Config(), {section: {name: value}} if section else {name: value}, "x")
+        def make(value, section=section, name=name):
+            config_io.update(config, {section: {name: value}} if section else {name: value}, "x")
 
-    assert not accepted(make, wrong)
+        assert not accepted(make, wrong), (section, name)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300", "99999999999999999999"])
