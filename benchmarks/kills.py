@@ -310,7 +310,7 @@ def finish(name: str, folder: Path, seed: int) -> list[str]:
     """Run a command to its end after all kills; return what is wrong."""
     if name == "web":
         shutil.rmtree(folder / "got", ignore_errors=True)
-        _, output, found, _ = run(name, folder, seed, 600, signal.SIGINT)
+        _, output, found, _ = run(name, folder, seed, 600, signal.SIGTERM)
         if not (folder / "got").exists():
             found.append(f"no result: {output[-300:]}")
         return found + [f"{p.name} was left" for p in (folder / "tmp").glob(f"{PREFIX}*")]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import bodies
+from helpers.layouts import LAYOUTS
 
 from camerapose.core import joint_formats
 from camerapose.data import cache
@@ -198,3 +199,30 @@ def test_superset_keeps_surface_points_and_places_joints():
     np.testing.assert_allclose(wide, 1.15 * (hips[0] - hips[1]), atol=1e-5)
     moved = superset(coco + 2.0, bones + 2.0)
     np.testing.assert_allclose(moved, joints + 2, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("shape", lambda shape: shape[:, :5], r"shape has shape .*expected \(6, 6\)"),
+        ("visible", lambda visible: visible.astype(float), "visible is of type float64"),
+        ("visible", lambda visible: visible + 1, "visible has other values than 0, 1 and 2"),
+        ("source", lambda source: source.astype(float), "source is of type float64"),
+        ("clip", lambda clip: np.arange(len(clip)), "clip is of type int64"),
+    ],
+)
+def test_columns_of_other_types_are_refused(name, change, message, tmp_path):
+    files, load = LAYOUTS["rendered"]
+    for file, (arrays, write) in files.items():
+        changed = {k: change(np.asarray(v)) if k == name else v for k, v in arrays.items()}
+        write(tmp_path / file, changed)
+    with pytest.raises(ValueError, match=rf"images\.npz: {message}"):
+        load(tmp_path)
+
+
+def test_columns_of_integers_are_converted(tmp_path):
+    files, load = LAYOUTS["rendered"]
+    for file, (arrays, write) in files.items():
+        write(tmp_path / file, {k: np.int64(v) if k in ("focal", "size") else v
+                                for k, v in arrays.items()})  # fmt: skip
+    assert len(load(tmp_path)) == 6

@@ -38,7 +38,7 @@ COCO_23 = Skeleton(
 #: Arrays of a file of images: one row per image, or per person.
 LABELS = {
     "focal": ("images",), "size": ("images", 2), "image": ("people",), "coco": ("people", 23, 3),
-    "bones": ("people", 39, 3), "visible": ("people", 23), "shape": ("people", "shape"),
+    "bones": ("people", 39, 3), "visible": ("people", 23), "shape": ("people", 6),
     "source": ("people",), "clip": ("people",),
 }  # fmt: skip
 
@@ -88,9 +88,9 @@ class Rendered:
 
 def read_shard(images: Path, detections: Path) -> Rendered:
     """Return the content of one file of images and one of detections."""
-    label = read_arrays(images, LABELS)
+    label = _with_types(read_arrays(images, LABELS), images)
     found = read_arrays(detections, {"detected": ("images", "joints", 3), "skeleton": ()})
-    detected, skeleton = found["detected"], str(found["skeleton"])
+    detected, skeleton = _floating(found["detected"]), str(found["skeleton"])
     image, n = label["image"], len(label["focal"])
     if skeleton not in joint_formats.FORMATS or detected.shape[:2] != (
         n, joint_formats.get(skeleton).n_joints
@@ -112,6 +112,22 @@ def read_shard(images: Path, detections: Path) -> Rendered:
         skeleton=skeleton, detected=detected, matched=matched, focal=label["focal"],
         size=label["size"], people=people, **columns,
     )  # fmt: skip
+
+
+def _with_types(label: dict[str, np.ndarray], images: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file of images; raise ValueError if one has another type."""
+    kinds = {"image": "iu", "visible": "iu", "source": "iu", "clip": "U"}
+    for name, column in label.items():
+        if column.dtype.kind not in kinds.get(name, "fiu"):
+            raise ValueError(f"{images}: {name} is of type {column.dtype}")
+    if not ((label["visible"] >= 0) & (label["visible"] <= 2)).all():
+        raise ValueError(f"{images}: visible has other values than 0, 1 and 2")
+    floats = {name: _floating(column) for name, column in label.items() if name not in kinds}
+    return {**label, **floats, "visible": label["visible"].astype(np.uint8)}
+
+
+def _floating(column: np.ndarray) -> np.ndarray:
+    return column if column.dtype.kind == "f" else column.astype(np.float64)
 
 
 def _distance(detected, skeleton: Skeleton, pixels, visible) -> np.ndarray:
