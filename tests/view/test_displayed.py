@@ -8,10 +8,12 @@ import pytest
 from helpers.drawing import SIZE, grey_image, has_color, people, render
 
 from camerapose import Camera, Poses
+from camerapose.core.angles import joint_angles
 from camerapose.core.joint_formats import BODY_46, COCO_17, FORMATS, H36M_17, H36M_23, HALPE_26
 from camerapose.view.displayed import displayed, std_pixels
 from camerapose.view.frames import draw_frames
-from camerapose.view.report.curves import panels
+from camerapose.view.report import plots
+from camerapose.view.report.curves import angle_panels, panels
 from camerapose.view.report.payload import payload
 from camerapose.view.report.recording import Recording
 from camerapose.view.rows import Row
@@ -45,6 +47,29 @@ def test_each_joint_is_drawn_once_in_the_definition_of_the_input():
     laboratory = predicted([f"{joint}_h36m" for joint in H36M_17.joints])
     assert displayed(laboratory).skeleton == H36M_23
     assert len(displayed(poses[:0])) == 0
+
+
+def test_angles_are_those_of_exported_files():
+    """The trunk bends at the spine, which COCO's joints do not have."""
+    poses = predicted(n=3)
+    exported = poses.to(H36M_23)
+    expected = joint_angles(exported.pose3d * [1.0, -1.0, -1.0], H36M_23)
+    shown = {panel.title: panel.lines for panel in angle_panels(poses)}
+    np.testing.assert_allclose(shown["knee flexion, degrees"][0].values, expected["knee_angle_l"])
+    extension = shown["trunk, degrees"][0].values
+    np.testing.assert_allclose(extension, expected["lumbar_extension"])
+    assert np.ptp(extension) > 1
+
+
+def test_people_of_plots_are_in_the_order_of_their_numbers(monkeypatch, tmp_path):
+    """Also if another person is visible for longer."""
+    first, second = predicted(n=2), predicted(n=4)
+    second.labels["person"][:] = 1
+    order = []
+    monkeypatch.setattr(plots, "draw_angles", lambda people: order.extend(n for n, _ in people))
+    monkeypatch.setattr(plots, "draw_trajectories", lambda people: None)
+    plots.write_plots(Poses.cat([second, first]), tmp_path)
+    assert order == [0, 1]
 
 
 @pytest.mark.parametrize(

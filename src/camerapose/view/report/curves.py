@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from camerapose.core import angles
+from camerapose.core.conversion import has_definitions
+from camerapose.core.joint_formats import H36M_23
 from camerapose.core.poses import Poses
 from camerapose.view.displayed import displayed
 from camerapose.view.style import LEFT, RIGHT, TEXT
@@ -54,7 +56,12 @@ def time_axis(poses: Poses) -> tuple[np.ndarray, str]:
 
 
 def angle_panels(poses: Poses) -> list[Panel]:
-    """Return the joint angles in degrees; 0 is a straight limb or an upright trunk."""
+    """Return the joint angles in degrees; 0 is a straight limb or an upright trunk.
+
+    Formats with several definitions of a joint have the angles of exported files.
+    """
+    if has_definitions(poses.skeleton):
+        poses = poses.to(H36M_23)
     upright = np.asarray(poses.pose3d, float) * [1.0, -1.0, -1.0]
     known = angles.joint_angles(upright, poses.skeleton)
     std: dict[str, np.ndarray] = {}

@@ -32,6 +32,7 @@ def write_plots(poses: Poses, folder: Path) -> list[Path]:
         The files `angles` and `trajectories`, each as .png and .pdf.
     """
     people = [(n, own) for n, own in split_people(poses) if len(own) > 1][:MAX_PEOPLE]
+    people = sorted(people, key=lambda person: person[0])
     if not people:
         return []
     figures = {"angles": draw_angles(people), "trajectories": draw_trajectories(people)}
