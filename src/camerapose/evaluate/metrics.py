@@ -32,9 +32,11 @@ def mpjpe(predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]) -> 
     The root of root-relative poses has the distance 0 and counts: for 16 joints the value is 15/16
     of the mean over the other joints.
     """
-    return _distance(predicted, target).mean(dim=-1)
+    parts = zip(predicted.split(BATCH), target.split(BATCH), strict=True)
+    return torch.cat([_distance(x, y).mean(dim=-1) for x, y in parts])
 
 
+@torch.no_grad()
 def pa_mpjpe(
     predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
 ) -> Float[Tensor, " n"]:
@@ -47,11 +49,14 @@ def pa_mpjpe(
 
     The rotation is computed in closed form (`_aligned_distance`), ten times as fast as by singular
     values. Those are used where the closed form has not converged or is ill-conditioned: poses that
-    are mirrored, collinear, coincident or not finite.
+    are mirrored, collinear, coincident or not finite. There is no gradient.
     """
     values, reliable = [predicted.new_zeros(0)], [torch.ones(0, dtype=torch.bool)]
+    # New memory for each product would take longer than the products.
+    dtype = torch.promote_types(predicted.dtype, target.dtype)
+    memory = predicted.new_empty(3, predicted[:BATCH].numel(), dtype=dtype)
     for x, y in zip(predicted.split(BATCH), target.split(BATCH), strict=True):
-        value, is_reliable = _aligned_distance(x, y)
+        value, is_reliable = _aligned_distance(x, y, memory[:, : x.numel()])
         values.append(value)
         reliable.append(is_reliable.cpu())
     distance, rest = torch.cat(values), (~torch.cat(reliable)).nonzero()[:, 0].to(predicted.device)
@@ -62,7 +67,7 @@ def pa_mpjpe(
 
 
 def _aligned_distance(
-    predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]
+    predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"], memory: Float[Tensor, "3 v"]
 ) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
     """Return the mean joint distance after optimal alignment, in closed form, and its reliability.
 
@@ -72,12 +77,16 @@ def _aligned_distance(
     Sciences 41, 1993). Newton's method converges to L from an upper bound. The error of R is the
     rounding error divided by (zeta / L^3), which is near zero if two rotations are almost equally
     good.
+
+    Args:
+        memory: working memory for three arrays of the size of `predicted`.
     """
-    # (3, j, n): poses last, for long vectors; copies, which may be written to
-    x, y = (points.permute(2, 1, 0).clone(memory_format=torch.contiguous_format)
-            for points in (predicted, target))  # fmt: skip
-    (x, size, x_extended), (y, _, y_extended) = _centred(x), _centred(y)
-    b = torch.stack([(row * x).sum(dim=1) for row in y]).double()
+    # (3, j, n): poses last, for long vectors
+    x, y, product = (part.view(3, predicted.shape[1], len(predicted)) for part in memory)
+    x.copy_(predicted.permute(2, 1, 0))
+    y.copy_(target.permute(2, 1, 0))
+    (x, size, x_extended), (y, _, y_extended) = _centred(x, product), _centred(y, product)
+    b = torch.stack([torch.mul(row, x, out=product).sum(dim=1) for row in y]).double()
     (b00, b01, b02), (b10, b11, b12), (b20, b21, b22) = (row.unbind() for row in b.unbind())
     cofactors = torch.stack(
         [
@@ -107,21 +116,27 @@ def _aligned_distance(
     rotation = torch.addcmul(root * cofactors, b[:, 0, None], inner[0])
     rotation.addcmul_(b[:, 1, None], inner[1]).addcmul_(b[:, 2, None], inner[2])
     rotation = rotation.mul_(root / (zeta * size)).to(x.dtype)
-    offset = torch.addcmul(-y, rotation[:, 0, None], x[0])
+    offset = torch.addcmul(y.neg_(), rotation[:, 0, None], x[0], out=product)
     offset.addcmul_(rotation[:, 1, None], x[1]).addcmul_(rotation[:, 2, None], x[2])
-    distance = offset.square_().sum(dim=0).sqrt_().mean(dim=0)
+    first, second, third = offset.square_()
+    distance = first.add_(second).add_(third).sqrt_().mean(dim=0)
     converged = (root - before).abs() <= MAX_CHANGE * root
     reliable = converged & (zeta > MIN_CONDITION * root**3) & distance.isfinite()
     return distance, reliable & x_extended & y_extended
 
 
 def _centred(
-    points: Float[Tensor, "3 j n"],
+    points: Float[Tensor, "3 j n"], squares: Float[Tensor, "3 j n"]
 ) -> tuple[Float[Tensor, "3 j n"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
-    """Return centred points, the sum of their squares, and whether it exceeds rounding errors."""
+    """Return centred points, the sum of their squares, and whether it exceeds rounding errors.
+
+    Args:
+        points: overwritten.
+        squares: memory, overwritten.
+    """
     mean = points.mean(dim=1, keepdim=True)
     points = points.sub_(mean)
-    size = points.square().sum(dim=(0, 1))
+    size = torch.square(points, out=squares).sum(dim=(0, 1))
     rounding = (8 * torch.finfo(points.dtype).eps) ** 2 * points.shape[1]
     return points, size, size > rounding * mean.square().sum(dim=(0, 1))
 
