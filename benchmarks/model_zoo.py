@@ -17,6 +17,7 @@ import torch
 from rows import Row, nested, rows
 
 from camerapose.core import joint_formats
+from camerapose.io import weights
 from camerapose.io.files import write_text
 from camerapose.io.weights import find_weights
 from camerapose.models.body_model import AbsoluteBodyModel, BodyModel
@@ -27,9 +28,10 @@ from camerapose.train.simulated import trainer as simulated
 HERE = Path(__file__).parent
 RESULTS, CONFIGS = HERE / "results", HERE.parent / "configs"
 ZOO = HERE.parent / "src" / "camerapose" / "weights" / "zoo.json"
-#: Weights in the package: name, network, configuration, file of their results.
+#: Weights of full trainings: name, network, configuration, file of their results.
 SHIPPED = (
     ("open", "body_model on simulated detections", "open", "shipped-open-0"),
+    ("research", "body_model, also on Human3.6M", "research", "shipped-research-0"),
     ("human36m", "parts, CameraPose", "quick", "shipped-human36m-0"),
     ("clean", "parts, CameraPose", "clean", "shipped-clean-0"),
 )
@@ -49,12 +51,14 @@ def shipped(name: str, lifter: str, config: str, results: str) -> dict[str, Any]
     path = CONFIGS / f"{config}.toml"
     model = (
         AbsoluteBodyModel(BodyModel(**vars(simulated.read(path).network)))
-        if name == "open"
+        if name in ("open", "research")
         else network(config_io.read(path))
     )
     command = f"camerapose train configs/{config}.toml -o runs/{config}"
-    size = round(find_weights(name).stat().st_size / 1e6, 1)
-    return entry(name, lifter, model, errors([results]), command) | {"megabytes": size}
+    content = entry(name, lifter, model, errors([results]), command)
+    if name in weights.SHIPPED:
+        content["megabytes"] = round(find_weights(name).stat().st_size / 1e6, 1)
+    return content
 
 
 def built(row: Row) -> dict[str, Any]:

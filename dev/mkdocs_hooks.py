@@ -86,8 +86,8 @@ def keypoint_formats() -> str:
 #: Rows of the results table: label, weights, test.
 ROWS = (
     ("`open`", "shipped-open"),
+    ("`research`", "shipped-research"),
     ("`human36m`", "shipped-human36m"),
-    ("`clean`", "shipped-clean"),
 )
 #: Columns: label, test, measures.
 Column = tuple[str, str, tuple[str, ...]]

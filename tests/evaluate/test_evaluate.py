@@ -360,7 +360,7 @@ class TestDevice:
     """A name or folder stands for its checkpoint; a file is used as given."""
 
     def test_names_and_files(self, weights, root, tmp_path):
-        named, path = load_for_evaluation("clean")
+        named, path = load_for_evaluation("human36m")
         assert isinstance(named, CameraPose) and path.suffix == ".onnx"
         graph, _ = load_for_evaluation(path)
         assert isinstance(graph, OnnxModel)
@@ -375,8 +375,8 @@ class TestDevice:
     @pytest.mark.parametrize(
         ("name", "device", "message"),
         [
-            ("clean", "cuda", "PyTorch found no GPU"),
-            ("clean", "tpu", "accepted: 'cpu', 'cuda'"),
+            ("human36m", "cuda", "PyTorch found no GPU"),
+            ("human36m", "tpu", "accepted: 'cpu', 'cuda'"),
             (find_weights("open"), "cuda", "onnxruntime-gpu"),
             (find_weights("open"), "tpu", "unknown device 'tpu'"),
         ],

@@ -46,6 +46,8 @@ def test_training_writes_a_graph_and_metrics(config, tmp_path):
     )
     assert poses.skeleton == BODY_46 and poses.pose3d_std.shape == (2, 46)
     assert "products permitted" in Predictor(folder).metadata["license"]
+    card = json.loads(Predictor(folder).metadata["card"])["config"]["data"]
+    assert card["anny"] is True and card["human36m_subjects"][0] == "S1"  # no paths, but settings
     research = config_io.update(config, {"data": {"human36m": "data/h36m"}}, "test")
     assert "non-commercial" in licence(research)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()

@@ -29,7 +29,7 @@ def evaluate(
         camerapose evaluate runs/a --dataset my_lab --compare runs/b --gallery worst.png
 
     Args:
-        weights: open, human36m, clean, a run folder, a checkpoint folder, a .safetensors file or
+        weights: open, research, human36m, a run folder, a checkpoint folder, a .safetensors file or
             an exported .onnx file.
         root: folder of the data set's files; default: that of `camerapose data list`.
         dataset: test set: human36m; novel_landscape, novel_portrait (Human3.6M's poses seen by

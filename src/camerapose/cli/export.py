@@ -27,7 +27,7 @@ def export(
     training. With --compact there is one file for both.
 
     Args:
-        checkpoint: human36m, clean, a run folder, a checkpoint folder or .safetensors file.
+        checkpoint: open, research, human36m, a run folder, checkpoint folder or .safetensors file.
         out: .onnx file to write.
         hub: folder for a model card, configuration, weights and graph, instead of --out.
         half: store the weights in half precision.

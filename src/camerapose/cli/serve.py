@@ -36,7 +36,7 @@ def serve(
     Args:
         host: address to listen on: 127.0.0.1 for this computer only, 0.0.0.0 for the network.
         port: TCP port.
-        weights: open, human36m, clean, an .onnx file or a run folder.
+        weights: open, research, human36m, an .onnx file or a run folder.
         detector: 2D keypoint detector: blazepose, heatmap or rtmlib.
         model: model of the detector; auto: heavy for images, full for video.
         device: device of the networks: cpu, cuda, coreml, directml or openvino.

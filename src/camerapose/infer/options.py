@@ -53,8 +53,8 @@ class PredictOptions:
     # Long descriptions are one string each: tyro keeps the line breaks of a docstring.
     weights: Annotated[str | Path, arg(metavar="NAME|PATH")] = DEFAULT
     (
-        "weights of the lifter: open; human36m or clean (for complete 2D without noise), for "
-        "research only; a run folder; a checkpoint folder; or an .onnx file"
+        "weights of the lifter: open; research or human36m, for research only; a run folder; a "
+        "checkpoint folder; or an .onnx file"
     )
     detector: Annotated[str, arg(metavar="NAME")] = "blazepose"
     "2D detector for images and video: blazepose, heatmap or rtmlib"

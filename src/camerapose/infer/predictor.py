@@ -54,10 +54,9 @@ class Predictor:
     Refinement network, lifter and camera branch are one ONNX graph.
 
     Args:
-        weights: "open", which may be used in products; "human36m" or "clean", trained on
-            Human3.6M and for research only, of which "clean" is more accurate for complete 2D
-            without noise and less accurate otherwise; a run or checkpoint folder; or an .onnx file.
-            See `camerapose.io.weights.find_weights`.
+        weights: "open", which may be used in products; "research" or "human36m", trained
+            also or only on Human3.6M and for research only; a run or checkpoint folder; or an
+            .onnx file. See `camerapose.io.weights.find_weights`.
         device: "cpu", "cuda", "coreml", "directml" or "openvino"; all but the first require
             another package of ONNX Runtime (`camerapose.io.runtime.DEVICES`).
         threads: number of processor threads; None uses all cores.

@@ -9,7 +9,7 @@ from pathlib import Path
 #: Weights that are part of the package: name and file name without suffix. To add weights, copy
 #: the .onnx file to `weights/`, add a line here, and describe them in `weights/README.md`.
 SHIPPED = {
-    "open": "camerapose_open", "human36m": "camerapose_human36m", "clean": "camerapose_clean",
+    "open": "camerapose_open", "research": "camerapose_research", "human36m": "camerapose_human36m",
 }  # fmt: skip
 #: Weights of a prediction, and those that the three-part model of the paper is fine-tuned from.
 DEFAULT, DEFAULT_CAMERAPOSE = "open", "human36m"
@@ -25,7 +25,7 @@ def find_weights(weights: str | os.PathLike, suffixes: Sequence[str] = (".onnx",
     """Return the file that a name or path of weights stands for.
 
     Args:
-        weights: "open", "human36m" or "clean" for the weights in this package; a run folder; a
+        weights: "open", "research" or "human36m" for the weights in this package; a run folder; a
             checkpoint folder; an .onnx or .safetensors file. A folder called `open` is given as
             `./open`.
         suffixes: accepted file types, the preferred one first: ".onnx" for prediction,

@@ -233,7 +233,8 @@ def _finish(model: BodyModel, sample: Sample, config: SimulatedConfig, out: Path
     values = validation.validate(model, sample) | {"calibration": float(model.calibration)}
     folder = make_folder(out / "checkpoint")
     settings = config_io.as_dict(config)
-    settings["data"] = {k: v if k == "held_out" else bool(v) for k, v in settings["data"].items()}
+    paths = {name.removeprefix("data.") for name in FOLDERS} | {"rendered_images"}
+    settings["data"] = {k: bool(v) if k in paths else v for k, v in settings["data"].items()}
     settings["init"] = bool(settings["init"])  # not a path of this machine
     card = {"config": settings, "validation": values}
     write_state(weights_content(model, config) | {"card": card}, folder / "model.pt")
