@@ -84,7 +84,7 @@ def panels(poses: Poses) -> list[Panel]:
     others = [
         Panel("distance from the camera, m", [Line("distance", _distance(poses))], 2),
         *_heights(poses),
-        Panel("mean confidence", [Line("confidence", poses.confidence.mean(1))], 2),
+        Panel("mean confidence", [Line("confidence", displayed(poses).confidence.mean(1))], 2),
     ]
     if poses.camera is not None:
         error = Line("error", poses.reprojection_error)
