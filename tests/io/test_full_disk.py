@@ -193,7 +193,7 @@ def test_command_reports_a_full_disk(count, tmp_path, graph):
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: cannot write")
-    left = list((tmp_path / "out").iterdir())
+    left = list((tmp_path / "out").glob("*"))
     assert not [path for path in left if path.name.startswith(".") or not path.stat().st_size]
 
 
