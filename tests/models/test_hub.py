@@ -1,12 +1,14 @@
 """Repositories in the layout of the Hugging Face Hub, and the list of weights."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from helpers.fakes import PERSON, SIZE
 from helpers.models import SIZES
+from helpers.temporal import write_temporal_model
 
 from camerapose import Predictor
 from camerapose import weights as listed
@@ -62,6 +64,21 @@ def test_repository_of_the_open_weights(tmp_path):
     poses = Predictor.from_pretrained(tmp_path)(PERSON[None], image_size=SIZE)
     np.testing.assert_allclose(poses.pose3d, expected.pose3d, atol=5e-3)  # rounded twice
     assert poses.pose3d_std.shape == (1, 46)
+
+
+def test_a_temporal_model_belongs_to_the_exported_graph(tmp_path, repository, capsys):
+    """`export` and `export --hub` write it next to the graph, where the predictor accepts it."""
+    source = shutil.copytree(repository, tmp_path / "run")
+    write_temporal_model(source / "model.onnx", H36M_16)
+    assert main(["export", str(source), "--hub", str(tmp_path / "hub"), "--half"]) == 0
+    assert main(["export", str(source), "-o", str(tmp_path / "other.onnx")]) == 0
+    assert "other_temporal.onnx" in capsys.readouterr().out
+    for weights in (tmp_path / "hub", tmp_path / "other.onnx"):
+        model = Predictor(weights).temporal
+        assert model is not None and model.skeleton == H36M_16
+    (source / "model_temporal.onnx").write_bytes(b"damaged")
+    assert main(["export", str(source), "-o", str(tmp_path / "third.onnx")]) == 2
+    assert "model_temporal.onnx is not an .onnx file" in capsys.readouterr().err
 
 
 def test_weights_that_do_not_exist():

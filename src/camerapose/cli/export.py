@@ -24,7 +24,7 @@ def export(
         camerapose export runs/quick --hub repository        layout of the Hugging Face Hub
 
     The graph is for `camerapose predict`; the .safetensors next to it is for evaluation and further
-    training. With --compact there is one file for both.
+    training. With --compact there is one file for both. A temporal model of the weights is copied.
 
     Args:
         checkpoint: open, research, human36m, a run folder, checkpoint folder or .safetensors file.
@@ -70,6 +70,8 @@ def export(
         from camerapose.models.onnx_export import export_checkpoint
 
         files = export_checkpoint(checkpoint, out, half=half, license=license, int8=int8)
-    for file in files:
+    from camerapose.models.temporal_export import copy_temporal
+
+    for file in (*files, *copy_temporal(checkpoint, out)):
         print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0

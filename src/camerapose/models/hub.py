@@ -4,6 +4,7 @@ DIR/README.md            model card with the metadata that the Hub reads
 DIR/config.json          sizes of the networks, joint format and training configuration
 DIR/model.safetensors    weights (evaluation, training)
 DIR/model.onnx           graph (prediction): `Predictor.from_pretrained(DIR)`
+DIR/model_temporal.onnx  its temporal model, if the weights have one
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from camerapose.models.body_model import BodyModel
 from camerapose.models.camerapose import CameraPose
 from camerapose.models.checkpoint import load_model, read_header
 from camerapose.models.onnx_export import export_checkpoint
+from camerapose.models.temporal_export import copy_temporal
 
 #: Licence in the metadata of the Hub if that of the weights is not one of its identifiers.
 OTHER = "other"
@@ -57,7 +59,8 @@ def export_hub(
     }  # fmt: skip
     write_text(folder / "config.json", json.dumps(description, indent=1) + "\n")
     write_text(folder / "README.md", model_card(description))
-    return [folder / "README.md", folder / "config.json", *reversed(files)]
+    temporal = copy_temporal(checkpoint, folder / "model.onnx")
+    return [folder / "README.md", folder / "config.json", *reversed(files), *temporal]
 
 
 def _export_camerapose(

@@ -1,6 +1,7 @@
 """Export a temporal model as the ONNX graph that `camerapose.Predictor` runs on sequences."""
 
 import copy
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -14,6 +15,7 @@ from camerapose.core import joint_formats, temporal
 from camerapose.core.geometry import root_relative
 from camerapose.core.skeleton import Skeleton
 from camerapose.io.files import write_bytes
+from camerapose.io.weights import find_weights, temporal_file
 from camerapose.models.onnx_export import _halve, _quiet, _strip
 
 INPUTS, OUTPUTS = ["window", "estimated", "pose"], ["corrected"]
@@ -92,3 +94,41 @@ def export_temporal(
         entry.key, entry.value = key, value
     onnx.checker.check_model(graph)
     write_bytes(path, graph.SerializeToString())
+
+
+def copy_temporal(checkpoint: Path | str, graph: Path) -> tuple[Path, ...]:
+    """Write the temporal model of weights next to a graph exported from them, for this graph.
+
+    Args:
+        checkpoint: name or path of the weights, see `camerapose.io.weights.find_weights`.
+        graph: the exported graph of the lifter.
+
+    Returns:
+        The file; none if the weights have no temporal model.
+
+    Raises:
+        ValueError: the file is damaged, or of another lifter than the one next to it.
+    """
+    import onnx
+
+    try:
+        lifter = find_weights(checkpoint, (".onnx",))
+    except (FileNotFoundError, ValueError):  # no graph, therefore no temporal model
+        return ()
+    source, path = temporal_file(lifter), temporal_file(graph)
+    if not source.is_file() or source.resolve() == path.resolve():
+        return ()
+    try:
+        model = onnx.load_from_string(source.read_bytes())
+    except Exception as error:  # protobuf's, which is not a dependency of ours
+        raise ValueError(f"{source} is not an .onnx file; train it again, or remove it") from error
+    metadata = {entry.key: entry for entry in model.metadata_props}
+    digest = hashlib.sha256(lifter.read_bytes()).hexdigest()
+    if "lifter" not in metadata or metadata["lifter"].value != digest:
+        raise ValueError(
+            f"{source} was trained on another lifter than {lifter.name}; train it on this one, or "
+            "remove it"
+        )
+    metadata["lifter"].value = hashlib.sha256(graph.read_bytes()).hexdigest()
+    write_bytes(path, model.SerializeToString())
+    return (path,)
