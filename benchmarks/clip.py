@@ -14,7 +14,6 @@ time, with the focal length given.
 """
 
 import argparse
-import importlib
 import time
 import warnings
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from walked_distance import height, hips, line, way
 
 from camerapose import Predictor
 from camerapose.core.anatomy import ANKLE_HEIGHT, body_height
+from camerapose.core.bones import bone_lengths
 from camerapose.core.joint_formats import BODY_46, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.augment import detector_errors
@@ -35,10 +35,9 @@ from camerapose.data.augment.clips import ClipCamera, ClipCameraOptions, draw_ca
 from camerapose.data.datasets.human36m.layouts import Layout
 from camerapose.data.datasets.human36m.sequences import read_sequences
 from camerapose.infer import clip
-from camerapose.infer.clip.terms import Weights
+from camerapose.infer.clip import measurements, shot
+from camerapose.infer.clip.term_weights import Weights
 
-#: The module behind the function `clip.optimize`.
-optimize_module = importlib.import_module("camerapose.infer.clip.optimize")
 JOINTS = [BODY_46.index(f"{joint}_h36m") for joint in H36M_16.joints]
 ANKLES = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
 #: Frames of a clip; time constant of the detector's errors, seconds.
@@ -58,7 +57,7 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="+", default=["S9", "S11"])
     parser.add_argument("--walking", action="store_true", help="people who walk more than 1 m")
     parser.add_argument("--ablation", action="store_true", help="print the ablation instead")
-    parser.add_argument("--constants", action="store_true", help="print `LIFTER_DEVIATION` instead")
+    parser.add_argument("--constants", action="store_true", help="print errors of bones instead")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     predictor = Predictor(arguments.weights)
@@ -76,11 +75,16 @@ def main() -> None:
 
 
 def lifter_deviation(predictor: Predictor, root: Path, n: int) -> None:
-    """Print the root mean square error per coordinate of lifted bone vectors, metres."""
+    """Print the root mean square error per coordinate of lifted bone vectors, metres.
+
+    Next to it the standard deviation that the optimiser uses: predicted by the weights, or
+    `LIFTER_DEVIATION`.
+    """
     layout, rng = Layout(root), np.random.default_rng(1)
     subjects = ["S1", "S5", "S6", "S7", "S8"]
     sequences = read_sequences(layout, subjects, layout.actions(None), H36M_16)
     errors: dict[str, list[np.ndarray]] = {}
+    predicted: dict[str, list[np.ndarray]] = {}
     for i, row in enumerate(rng.permutation(len(sequences))[:n]):
         world = sequences[row].pose3d[:FRAMES].astype(float)
         times = np.arange(len(world)) / 50
@@ -88,12 +92,17 @@ def lifter_deviation(predictor: Predictor, root: Path, n: int) -> None:
         truth = camera.to_camera(world)
         poses = _lifted(predictor, truth, times, camera, i)
         poses = clip.set_height(poses, float(np.median(body_height(truth, H36M_16)))).to(H36M_16)
-        for child, parent in H36M_16.bones:
+        lengths = np.median(bone_lengths(poses.pose3d, H36M_16), axis=0)
+        assumed = measurements.lifter_deviation(poses, lengths, lengths) * lengths
+        for bone, (child, parent) in enumerate(H36M_16.bones):
             bones = [p[:, child] - p[:, parent] for p in (poses.pose3d, truth)]
             name = H36M_16.joints[child].removeprefix("left_").removeprefix("right_")
             errors.setdefault(name, []).append(bones[0] - bones[1])
-    for name, parts in errors.items():
-        print(f"{name:10}{np.sqrt(np.square(np.concatenate(parts)).mean()):8.3f}")
+            predicted.setdefault(name, []).append(assumed[:, bone])
+    print("| bone | error | assumed or predicted |\n| --- | --- | --- |")
+    for name in errors:
+        rms = [np.sqrt(np.square(np.concatenate(e[name])).mean()) for e in (errors, predicted)]
+        print(f"| {name} | {rms[0]:.3f} | {rms[1]:.3f} |")
 
 
 def moves(layout: Layout, subjects: list[str], n: int, walking: bool) -> list[np.ndarray]:
@@ -124,7 +133,7 @@ def seen(
 
 def ablation(predictor: Predictor, motions: list[np.ndarray]) -> None:
     """Print means over clips with one component switched off, with the focal length given."""
-    off, module = np.inf, optimize_module
+    off, module = np.inf, shot
     shared = module.SHARED_WEIGHTS
     variants: dict[str, dict[str, object]] = {
         "all": {},

@@ -12,7 +12,6 @@ from camerapose.core.joint_formats import BODY_46, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
 from camerapose.infer.clip.floor import lowest_level
-from camerapose.infer.clip.terms import Body
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.postprocess import process
 from camerapose.io.source import Source
@@ -74,19 +73,6 @@ def test_sample_clip():
     lowest = [ankles[poses.labels["person"] == person].min() for person in range(3)]
     assert lowest[0] > 1.5 and min(lowest) > 0
     assert heights.min() > -0.01  # heels and toes
-
-
-def test_body_of_several_definitions():
-    """Ankles, thorax and soles are found; other definitions of a joint move with it."""
-    body, names = Body.of(BODY_46), BODY_46.joints
-    assert [names[i] for i in body.ankles] == ["left_ankle_h36m", "right_ankle_h36m"]
-    assert body.thorax == names.index("thorax_h36m") and len(body.soles) == 6
-    parents = dict(zip(names, body.skeleton.parents, strict=True))
-    assert parents["left_ankle"] == parents["left_heel"] == "left_ankle_h36m"
-    assert parents["left_ankle_h36m"] == "left_knee_h36m"
-    assert parents["right_hip_centre"] == parents["right_hip"] == "right_hip_h36m"
-    single = Body.of(H36M_16)
-    assert single.skeleton == H36M_16 and single.soles == () and len(single.ankles) == 2
 
 
 def test_all_definitions_follow_the_floor_and_the_vertical():

@@ -11,8 +11,12 @@ from camerapose.core.camera import denormalize
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
-from camerapose.infer.clip import solver, terms
+from camerapose.infer.clip import shot, solver
+from camerapose.infer.clip.body import Body
 from camerapose.infer.clip.measurements import PersonRows, initial_motion, window_of
+from camerapose.infer.clip.subset import Subset
+from camerapose.infer.clip.term_weights import Weights
+from camerapose.infer.clip.variables import Shared
 from camerapose.infer.live_smoothing import LiveSmoother
 from camerapose.infer.predictor import Predictor
 
@@ -62,13 +66,10 @@ class TestTrajectories:
         assert off.mean() < 0.01  # a 200th of the image width
 
     def test_windows_of_long_clips_join_smoothly(self, monkeypatch):
-        import camerapose.infer.clip.optimize  # noqa: F401
-
         _, noisy = walk(frames=150, noise=0.01)
         whole = optimized(noisy, focal_known=True)
-        module = __import__("sys").modules["camerapose.infer.clip.optimize"]
-        monkeypatch.setattr(module, "WINDOW", 60)
-        monkeypatch.setattr(module, "OVERLAP", 20)
+        monkeypatch.setattr(shot, "WINDOW", 60)
+        monkeypatch.setattr(shot, "OVERLAP", 20)
         parts = optimized(noisy, focal_known=True)
         assert error(parts, whole) < 0.01
         assert acceleration(parts) < 1.2 * acceleration(whole)
@@ -169,20 +170,23 @@ class TestDerivatives:
         _, noisy = walk(frames=8, noise=0.02)
         if request.param == "body_46":
             noisy = with_definitions(noisy)
-        body, rows = terms.Body.of(noisy.skeleton), np.arange(8)
+            soles = np.array([j.endswith(("heel", "toe")) for j in noisy.skeleton.joints])
+            noisy = replace(noisy, confidence=np.maximum(noisy.confidence, np.float32(soles)))
+        noisy = Subset.of(noisy.skeleton, noisy.confidence[0] > 0).select(noisy)
+        body, rows = Body.of(noisy.skeleton), np.arange(8)
         lengths = np.full(body.path.shape[1], 0.3)
         movement = PersonRows(0, rows, noisy.labels["time"])
-        window = window_of(noisy, movement, lengths, 1.7, True, body)
+        window = window_of(noisy, movement, lengths, lengths, 1.7, True)
         window = window.with_contact(np.random.default_rng(0).uniform(0.3, 1, (8, 2)))
         lengths = np.log(np.full(body.group.max() + 1, 0.3))
         up = np.array([0.1, -0.9, -0.42]) / np.linalg.norm([0.1, 0.9, 0.42])
-        shared = terms.Shared(0.8, up, 1.3, [lengths])
+        shared = Shared(0.8, up, 1.3, [lengths])
         prior = solver.Prior(
             log_focal=0.7, log_focal_deviation=0.3, log_length=[lengths + 0.1],
             log_length_deviation=0.05, size_share=[np.full(len(lengths), 1 / len(lengths))],
             log_size_deviation=[0.05], up=np.array([0.0, -1.0, 0.0]), up_deviation=np.ones(3),
         )  # fmt: skip
-        problem = solver.Problem(body, terms.Weights(), prior, [window])
+        problem = solver.Problem(body, Weights(), prior, [window])
         return problem, [initial_motion(noisy, window, shared, body)], shared
 
     def test_frames(self, problem):

@@ -13,7 +13,7 @@ from camerapose.infer.clip.camera import (
 )
 from camerapose.infer.clip.gaps import fill_gaps
 from camerapose.infer.clip.ground import LEVEL, align, estimate_ground
-from camerapose.infer.clip.optimize import ClipCamera, optimize
+from camerapose.infer.clip.optimize import optimize
 from camerapose.infer.clip.scale import (
     MAX_HEIGHT,
     MIN_HEIGHT,
@@ -22,6 +22,7 @@ from camerapose.infer.clip.scale import (
     set_height,
     set_median_height,
 )
+from camerapose.infer.clip.shot import ClipCamera
 
 __all__ = [
     "LEVEL",

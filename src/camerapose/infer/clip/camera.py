@@ -112,6 +112,13 @@ def replace_camera(
         center: new principal points, normalised units.
     """
     check_poses(poses, "pose3d", "camera")
+    return reposition(poses, aimed(poses, focal, center), focal, center)
+
+
+def aimed(
+    poses: Poses, focal: Float[np.ndarray, "n 2"], center: Float[np.ndarray, "n 2"]
+) -> Float[np.ndarray, "n joints 3"]:
+    """Return root-relative poses, rotated with the ray to the person of another camera, metres."""
     assert poses.camera is not None
     visible = poses.confidence > 0
     count = np.maximum(visible.sum(1), 1)[:, None]
@@ -119,7 +126,7 @@ def replace_camera(
     before = view_rotation(place, poses.camera.focal, poses.camera.center)
     after = view_rotation(place, focal, center)
     relative = poses.pose3d - poses.root_position[:, None]
-    return reposition(poses, relative @ before @ np.swapaxes(after, 1, 2), focal, center)
+    return relative @ before @ np.swapaxes(after, 1, 2)
 
 
 def reposition(

@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-from camerapose.infer.clip.terms import Body, Motion, Shared, Window, geometry
+from camerapose.infer.clip.body import Body
+from camerapose.infer.clip.variables import Motion, Shared, Window, geometry
 
 #: Speed of a foot across the line of sight (m/s) at which contact has the probability 0.5; the
 #: width of the transition is `WIDTH` of it.

@@ -8,24 +8,22 @@ from jaxtyping import Float
 from camerapose.core.anatomy import ANKLE_HEIGHT, LIMB_LENGTHS, body_height, has_limbs
 from camerapose.core.bones import bone_lengths, bone_vectors, pose_from_bones, unit
 from camerapose.core.poses import Poses
-from camerapose.core.skeleton import Skeleton
 from camerapose.core.translation import solve_translation
 from camerapose.core.viewing import view_rotation
+from camerapose.infer.clip.body import Body
 from camerapose.infer.clip.camera import joint_weight
-from camerapose.infer.clip.terms import Body, Motion, Shared, Window
-from camerapose.infer.clip.tree import find, same_joint
+from camerapose.infer.clip.variables import Motion, Shared, Window
 
-#: Standard deviation per coordinate of a bone vector of the default lifter, metres, by the outer
-#: joint: measured on training subjects of Human3.6M, seen by random static cameras with simulated
-#: detector errors (`benchmarks/clip.py --constants`; its clips give up to 35% more).
+#: Standard deviation per coordinate of a bone vector, metres, by the outer joint, for weights that
+#: do not predict it: that of `human36m` on training subjects of Human3.6M, seen by random static
+#: cameras with simulated detector errors (`benchmarks/clip.py --constants`; its clips give up to
+#: 35% more).
 LIFTER_DEVIATION = {
     "hip": 0.017, "knee": 0.051, "ankle": 0.058, "spine": 0.029, "thorax": 0.025, "head": 0.035,
     "shoulder": 0.021, "elbow": 0.044, "wrist": 0.061,
 }  # fmt: skip
 #: The same for other joints.
 OTHER_DEVIATION = 0.05
-#: The same for the vector between two definitions of a joint.
-DEFINITIONS = 0.01
 #: Factor of the lifter's deviation in frames in which a person was not detected.
 FILLED_FACTOR = 10.0
 #: Bounds of the standard deviation of a detection relative to the person's spread.
@@ -61,33 +59,35 @@ def detection_deviation(poses: Poses) -> Float[np.ndarray, "n joints"]:
     return np.where(visible, deviation, MISSING)
 
 
-def lifter_deviation(poses: Poses, skeleton: Skeleton) -> Float[np.ndarray, "n bones"]:
-    """Return standard deviations per coordinate of the lifted bone vectors, metres.
+def lifter_deviation(
+    poses: Poses, lengths: Float[np.ndarray, " bones"], own: Float[np.ndarray, " bones"]
+) -> Float[np.ndarray, "n bones"]:
+    """Return standard deviations per coordinate of the lifted bone vectors, in bone lengths.
 
-    From `pose3d_std` where the model predicts it, otherwise `LIFTER_DEVIATION`; `DEFINITIONS`
-    between definitions of a joint.
+    From `pose3d_std` where the model predicts it, otherwise `LIFTER_DEVIATION`.
 
     Args:
-        skeleton: its bones; the joints are those of the poses.
+        lengths: bone lengths of the person, metres.
+        own: bone lengths in the size that the model predicts, metres.
     """
+    skeleton = poses.skeleton
     if poses.pose3d_std is not None:
         std = np.where(np.isfinite(poses.pose3d_std), poses.pose3d_std, 1.0).astype(float)
         outer, inner = (std[:, [bone[i] for bone in skeleton.bones]] for i in (0, 1))
         deviation = np.sqrt(np.maximum(outer**2 - inner**2, (outer / 2) ** 2))
-        deviation = np.maximum(deviation, 0.005)
-        deviation[:, [same_joint(skeleton, *bone) for bone in skeleton.bones]] = DEFINITIONS
+        deviation, lengths = np.maximum(deviation, 0.005), own
     else:
         names = [skeleton.joints[child] for child, _ in skeleton.bones]
         names = [name.removeprefix("left_").removeprefix("right_") for name in names]
         constants = np.array([LIFTER_DEVIATION.get(name, OTHER_DEVIATION) for name in names])
         deviation = np.tile(constants, (len(poses), 1))
     detected = np.asarray(poses.confidence).max(axis=1, keepdims=True) > 0
-    return np.where(~detected, deviation * FILLED_FACTOR, deviation)
+    return np.where(~detected, deviation * FILLED_FACTOR, deviation) / np.maximum(lengths, 1e-3)
 
 
 def body_lengths(poses: Poses, body: Body) -> Float[np.ndarray, " groups"]:
     """Return the median length of each pair of bones over the poses, metres."""
-    lengths = np.median(bone_lengths(np.asarray(poses.pose3d), body.skeleton), axis=0)
+    lengths = np.median(bone_lengths(np.asarray(poses.pose3d), poses.skeleton), axis=0)
     count = np.bincount(body.group)
     return np.maximum(np.bincount(body.group, lengths) / count, 1e-3)
 
@@ -99,9 +99,8 @@ def size_shares(lengths: Float[np.ndarray, " groups"], body: Body) -> Float[np.n
     without limbs have equal shares.
     """
     limb = np.zeros(len(lengths))
-    outer = {find(body.skeleton, f"left_{joint}") for joint in LIMB_LENGTHS}
     for bone, (child, _) in enumerate(body.skeleton.bones):
-        if child in outer:
+        if body.skeleton.joints[child].removeprefix("left_") in LIMB_LENGTHS:
             limb[body.group[bone]] = 1.0
     weighted = lengths * (limb if limb.any() else 1.0)
     return weighted / weighted.sum()
@@ -118,14 +117,15 @@ def window_of(
     poses: Poses,
     movement: PersonRows,
     lengths: Float[np.ndarray, " bones"],
+    own: Float[np.ndarray, " bones"],
     height: float,
     static: bool,
-    body: Body,
 ) -> Window:
     """Return the measurements of a movement.
 
     Args:
         lengths: bone lengths of the person, metres.
+        own: bone lengths in the size that the model predicts, metres.
         height: body height of the person, metres.
         static: the camera does not move.
     """
@@ -137,7 +137,7 @@ def window_of(
     hidden = ~visible.any(1)
     position[hidden] = np.asarray(part.pose2d, float)[hidden].mean(1)
     rotation = view_rotation(position, part.camera.focal, part.camera.center)
-    directions = unit(bone_vectors(np.asarray(part.pose3d, float), body.skeleton))
+    directions = unit(bone_vectors(np.asarray(part.pose3d, float), part.skeleton))
     return Window(
         person=movement.person,
         times=movement.times,
@@ -147,7 +147,7 @@ def window_of(
         position=position,
         facing=directions @ rotation,
         lifted=directions,
-        lifted_deviation=lifter_deviation(part, body.skeleton) / lengths,
+        lifted_deviation=lifter_deviation(part, lengths, own),
         log_focal=float(np.log(part.camera.focal).mean()),
         contact=np.zeros((len(part), 2)),
         ankle=ANKLE_HEIGHT * height,
@@ -159,7 +159,7 @@ def initial_motion(poses: Poses, window: Window, shared: Shared, body: Body) -> 
     """Return the lifter's directions with the shared bone lengths, at the depth of the 2D."""
     directions = window.aimed(shared.log_focal).lifted
     length = np.exp(shared.log_length[window.person])[body.group]
-    relative = pose_from_bones(directions * length[:, None], body.skeleton)
+    relative = pose_from_bones(directions * length[:, None], poses.skeleton)
     n = len(window.times)
     focal = np.full((n, 2), np.exp(shared.log_focal))
     center = np.broadcast_to(window.center, (n, 2))

@@ -6,20 +6,18 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
-from camerapose.infer.clip.terms import (
-    DEPTH,
+from camerapose.infer.clip.body import ROOT, Body
+from camerapose.infer.clip.normal import Normal
+from camerapose.infer.clip.term_weights import Weights
+from camerapose.infer.clip.terms import normal_equations
+from camerapose.infer.clip.variables import (
     FLOOR,
     FOCAL,
     LENGTHS,
-    ROOT,
     UP,
-    Body,
     Motion,
-    Normal,
     Shared,
-    Weights,
     Window,
-    normal_equations,
     tangents,
 )
 
@@ -92,7 +90,6 @@ def solve(
     *,
     iterations: int,
     free: Bool[np.ndarray, " shared"],
-    depth_fixed: bool = False,
 ) -> tuple[list[Motion], Shared, Float[np.ndarray, "shared shared"]]:
     """Minimise the cost (Levenberg-Marquardt).
 
@@ -101,21 +98,20 @@ def solve(
         shared: initial values.
         iterations: largest number of steps.
         free: which shared variables are estimated.
-        depth_fixed: the distances of the people do not change.
 
     Returns:
         Motions, shared variables, and the covariance of the shared variables; zero where they are
         not free.
     """
     damping = 1e-4
-    systems, cost = _linearise(problem, motions, shared, depth_fixed)
+    systems, cost = _linearise(problem, motions, shared)
     covariance = np.zeros((problem.n_shared, problem.n_shared))
     for _ in range(iterations):
         for _ in range(6):
             step, steps, covariance = _step(problem, systems, shared, free, damping)
             candidates = [_moved(m, s) for m, s in zip(motions, steps, strict=True)]
             candidate = _moved_shared(problem, shared, step)
-            tried, new_cost = _linearise(problem, candidates, candidate, depth_fixed)
+            tried, new_cost = _linearise(problem, candidates, candidate)
             if new_cost <= cost:
                 break
             damping *= 10
@@ -131,7 +127,7 @@ def solve(
 
 
 def _linearise(
-    problem: Problem, motions: list[Motion], shared: Shared, depth_fixed: bool = False
+    problem: Problem, motions: list[Motion], shared: Shared
 ) -> tuple[list[Normal], float]:
     systems = [
         normal_equations(
@@ -140,9 +136,6 @@ def _linearise(
         )
         for window, motion in zip(problem.windows, motions, strict=True)
     ]  # fmt: skip
-    if depth_fixed:
-        for system in systems:
-            system.fix(DEPTH)
     residual, _ = _prior_residuals(problem, shared)
     return systems, sum(s.cost for s in systems) + float(residual @ residual) / 2
 

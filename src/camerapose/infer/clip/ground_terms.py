@@ -1,0 +1,176 @@
+"""Terms of a static camera: feet in contact, the floor, upright bodies."""
+
+import numpy as np
+from jaxtyping import Float
+
+from camerapose.infer.clip.body import ROOT, Body
+from camerapose.infer.clip.normal import Normal
+from camerapose.infer.clip.term_weights import Weights
+from camerapose.infer.clip.timing import share, stance_share
+from camerapose.infer.clip.variables import (
+    FLOOR,
+    FOCAL,
+    UP,
+    Geometry,
+    Shared,
+    Window,
+    tangents,
+)
+
+
+def add_ground(
+    system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights
+) -> None:
+    """Add the terms of contacts, floor and vertical for a skeleton with ankles."""
+    joints = _joint_jacobians(shape, body, body.ankles)
+    _add_contacts(system, window, shape, body, weights, joints)
+    _add_floor(system, window, shape, shared, body, weights)
+    _add_upright(system, window, shape, shared, body, weights, joints)
+
+
+def straightness(joints: np.ndarray, body: Body) -> Float[np.ndarray, " t"]:
+    """Return the distance from ankles to thorax relative to the length of the chain between."""
+    if not body.ankles or body.thorax is None or not body.knees:
+        return np.zeros(len(joints))
+    chain = np.stack(
+        [joints[:, list(body.ankles)].mean(1), joints[:, list(body.knees)].mean(1),
+         joints[:, body.skeleton.root_index], joints[:, body.thorax]]
+    )  # fmt: skip
+    total = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
+    return np.linalg.norm(chain[-1] - chain[0], axis=-1) / np.maximum(total, 1e-9)
+
+
+def _joint_jacobians(
+    shape: Geometry, body: Body, joints: tuple[int, ...]
+) -> Float[np.ndarray, "joints t 3 n"]:
+    """Return the derivatives of joint positions by the variables of their frame."""
+    t, bones = shape.bones.shape[:2]
+    result = np.empty((len(joints), t, 3, ROOT + 2 * bones))
+    result[..., :ROOT] = shape.root_jacobian
+    flat = np.moveaxis(shape.scaled, 1, 2).reshape(t, 3, -1)
+    for row, joint in enumerate(joints):
+        result[row, ..., ROOT:] = flat * np.repeat(body.path[joint], 2)
+    return result
+
+
+def _by_shared(
+    shape: Geometry, body: Body, joint: int, n_shared: int
+) -> Float[np.ndarray, "t 3 shared"]:
+    """Return the derivatives of a joint's position by the shared variables."""
+    result = np.zeros((len(shape.root), 3, n_shared))
+    result[..., FOCAL] = shape.root_by_focal
+    groups = np.eye(body.group.max() + 1)[body.group] * body.path[joint][:, None]
+    result[..., shape.first : shape.first + groups.shape[1]] = (
+        np.swapaxes(shape.bones, 1, 2) @ groups
+    )
+    return result
+
+
+def _add_contacts(
+    system: Normal, window: Window, shape: Geometry, body: Body, weights: Weights,
+    jacobians: np.ndarray,
+) -> None:  # fmt: skip
+    """Feet in contact in two consecutive frames do not move."""
+    if len(window.times) < 2:
+        return
+    step = np.diff(window.times)
+    part = np.minimum(step / weights.contact_time, 1.0)
+    for foot, joint in enumerate(body.ankles):
+        both = window.contact[1:, foot] * window.contact[:-1, foot]
+        weight = (np.sqrt(part * both) / weights.contact_speed / step)[:, None]
+        place, jacobian = shape.joints[:, joint], jacobians[foot]
+        residual = (place[1:] - place[:-1]) * weight
+        system.cost += float((residual**2).sum()) / 2
+        later, earlier = jacobian[1:] * weight[..., None], jacobian[:-1] * weight[..., None]
+        by_shared = _by_shared(shape, body, joint, system.cross.shape[-1])
+        by_shared = (by_shared[1:] - by_shared[:-1]) * weight[..., None]
+        for rows, own, sign in ((slice(1, None), later, 1.0), (slice(None, -1), earlier, -1.0)):
+            transposed = np.swapaxes(own, 1, 2)
+            system.near[rows] += transposed @ own
+            system.gradient[rows] += sign * (transposed @ residual[..., None])[..., 0]
+            system.cross[rows] += sign * (transposed @ by_shared)
+        system.next -= np.swapaxes(later, 1, 2) @ earlier
+        lines = by_shared.reshape(-1, by_shared.shape[-1])
+        system.shared += lines.T @ lines
+        system.shared_gradient += lines.T @ residual.reshape(-1)
+
+
+def _add_floor(
+    system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights
+) -> None:
+    """Feet in contact are on the floor, and no foot is below it.
+
+    The former is robust, since people also stand on steps and objects, the latter less so.
+    """
+    joints = [*body.ankles, *(body.soles if np.isfinite(weights.sole) else ())]
+    place = shape.joints[:, joints]
+    height = place @ shared.up + shared.floor
+    height[:, :2] -= window.ankle
+    # In contact.
+    amount, robust = np.zeros_like(height), weights.robust
+    for foot in (0, 1):
+        contact = window.contact[:, foot]
+        amount[:, foot] = stance_share(window.times, contact, weights.floor_time)
+    residual = height / weights.floor
+    system.cost += float((amount * robust * np.log1p(residual**2 / robust)).sum()) / 2
+    scale = np.sqrt(amount / (1 + residual**2 / robust)) / weights.floor
+    # Below the floor: Huber's loss.
+    deviation = np.array([weights.below_floor] * 2 + [weights.sole] * (len(joints) - 2))
+    parts = [share(window.times, time) for time in (weights.floor_time, weights.sole_time)]
+    amount = np.stack(parts, axis=1)[:, [0, 0] + [1] * (len(joints) - 2)]
+    depth, limit = np.maximum(-height, 0) / deviation, np.sqrt(robust)
+    loss = np.where(depth < limit, depth**2, limit * (2 * depth - limit))
+    system.cost += float((amount * loss).sum()) / 2
+    below = np.sqrt(amount * np.minimum(1, limit / np.maximum(depth, limit))) * (depth > 0)
+    scale = np.hypot(scale, below / deviation)
+    by_pose, by_shared = _height_jacobians(shape, shared.up, body, joints, system)
+    by_shared[..., UP] = place @ tangents(shared.up)
+    by_shared[..., FLOOR] = 1.0
+    scaled = scale[..., None]
+    system.add(height * scale, by_pose * scaled, by_shared * scaled)
+
+
+def _height_jacobians(
+    shape: Geometry, up: np.ndarray, body: Body, joints: list[int], system: Normal
+) -> tuple[Float[np.ndarray, "t joints n"], Float[np.ndarray, "t joints shared"]]:
+    """Return the derivatives of the heights of joints, for a constant vertical."""
+    t, path = len(shape.root), body.path[joints]
+    flat = (up @ np.moveaxis(shape.scaled, 1, 2).reshape(t, 3, -1))[:, None]
+    root = np.repeat((up @ shape.root_jacobian)[:, None], len(joints), axis=1)
+    by_pose = np.concatenate([root, flat * np.repeat(path, 2, axis=1)], axis=2)
+    by_shared = np.zeros((t, len(joints), system.cross.shape[-1]))
+    by_shared[..., FOCAL] = (shape.root_by_focal @ up)[:, None]
+    groups = np.eye(body.group.max() + 1)[body.group]
+    lengths = ((shape.bones @ up)[:, None] * path) @ groups
+    by_shared[..., shape.first : shape.first + groups.shape[1]] = lengths
+    return by_pose, by_shared
+
+
+def _add_upright(
+    system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights,
+    jacobians: np.ndarray,
+) -> None:  # fmt: skip
+    """Straight bodies are upright."""
+    if body.thorax is None:
+        return
+    top = _joint_jacobians(shape, body, (body.thorax,))[0]
+    vector = shape.joints[:, body.thorax] - shape.joints[:, list(body.ankles)].mean(1)
+    by_pose = top - jacobians.mean(0)
+    length = np.maximum(np.linalg.norm(vector, axis=1), 1e-3)
+    direction = vector / length[:, None]
+    residual = (direction - shared.up) / weights.upright
+    squared, robust = (residual**2).sum(1), weights.robust
+    straight = straightness(shape.joints, body) ** 20
+    part = share(window.times, weights.upright_time) * straight
+    system.cost += float((part * robust * np.log1p(squared / robust)).sum()) / 2
+    weight = np.sqrt(part / (1 + squared / robust))
+    scale = (weight / weights.upright)[:, None]
+    along = np.einsum("ti,tin->tn", direction, by_pose)
+    local = (by_pose - direction[..., None] * along[:, None]) / length[:, None, None]
+    n = system.cross.shape[-1]
+    feet = [_by_shared(shape, body, joint, n) for joint in body.ankles]
+    by_shared = _by_shared(shape, body, body.thorax, n) - (feet[0] + feet[1]) / 2
+    along = np.einsum("ti,tis->ts", direction, by_shared)
+    by_shared = (by_shared - direction[..., None] * along[:, None]) / length[:, None, None]
+    by_shared[..., UP] = -tangents(shared.up)
+    system.add(residual * weight[:, None], local * scale[..., None], by_shared * scale[..., None])
