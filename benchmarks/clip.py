@@ -4,6 +4,7 @@
     python benchmarks/clip.py --data DIR --clips 24    # also Human3.6M in DIR/h36m
     python benchmarks/clip.py --data DIR --constants   # errors of the lifter on training subjects
     python benchmarks/clip.py --data DIR --subjects S8 --walking --clips 8 --ablation
+    python benchmarks/clip.py --data DIR --memory 12000    # peak memory of so many frames
 
 Human3.6M: clips of S9 and S11, seen by random static cameras, with the simulated detector errors
 of `data.augment`; the body height is given. The real video is that of `real_detections.py`, with
@@ -14,6 +15,7 @@ time, with the focal length given.
 """
 
 import argparse
+import resource
 import time
 import warnings
 from collections.abc import Iterator
@@ -57,6 +59,7 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="+", default=["S9", "S11"])
     parser.add_argument("--walking", action="store_true", help="people who walk more than 1 m")
     parser.add_argument("--ablation", action="store_true", help="print the ablation instead")
+    parser.add_argument("--memory", type=int, help="print the memory of a clip of this length")
     parser.add_argument("--constants", action="store_true", help="print errors of bones instead")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -67,6 +70,9 @@ def main() -> None:
     if arguments.data:
         layout = Layout(arguments.data / "h36m")
         motions = moves(layout, arguments.subjects, arguments.clips, arguments.walking)
+        if arguments.memory:
+            memory(predictor, motions[:1], arguments.memory)
+            return
         if arguments.ablation:
             ablation(predictor, motions)
             return
@@ -165,6 +171,23 @@ def ablation(predictor: Predictor, motions: list[np.ndarray]) -> None:
             module.LENGTH_DEVIATION = length
             rows[label].append(_errors(result, truth, world, times, camera, cameras[0]))
     _print("ablation", rows)
+
+
+def memory(predictor: Predictor, motions: list[np.ndarray], frames: int) -> None:
+    """Print by how much the peak memory exceeds that before, for a clip repeated over and over."""
+    poses = next(seen(predictor, motions))[0]
+    parts = []
+    for i in range(-(-frames // len(poses))):
+        labels = poses.labels | {"frame": poses.labels["frame"] + i * len(poses)}
+        labels["time"] = labels["time"] + i * len(poses) / 50
+        parts.append(replace(poses, labels=labels))
+    repeated = Poses.cat(parts)[:frames]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    clip.optimize(repeated, static=True)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        f"{len(repeated)} frames: {before / 1000:.0f} MB before, {after / 1000:.0f} MB at the peak"
+    )
 
 
 def human36m(predictor: Predictor, motions: list[np.ndarray]) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from helpers.fakes import PERSON, SIZE
@@ -17,6 +18,7 @@ from camerapose.core.joint_formats import H36M_16
 from camerapose.models.body_checkpoint import find_body_checkpoint
 from camerapose.models.camerapose import build
 from camerapose.models.checkpoint import load_model, save_model
+from camerapose.models.temporal_export import copy_temporal
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +68,33 @@ def test_repository_of_the_open_weights(tmp_path):
     assert poses.pose3d_std.shape == (1, 46)
 
 
-def test_a_temporal_model_belongs_to_the_exported_graph(tmp_path, repository, capsys):
+def test_a_temporal_model_belongs_to_the_exported_graph(tmp_path, repository, monkeypatch, capsys):
     """`export` and `export --hub` write it next to the graph, where the predictor accepts it."""
     source = shutil.copytree(repository, tmp_path / "run")
     write_temporal_model(source / "model.onnx", H36M_16)
-    assert main(["export", str(source), "--hub", str(tmp_path / "hub"), "--half"]) == 0
+
+    def exported(checkpoint, out, *arguments, **options):  # the export itself takes long
+        graph = onnx.load(repository / "model.onnx")
+        graph.producer_name = "exported again"
+        onnx.save(graph, out)
+        weights = shutil.copyfile(repository / "model.safetensors", out.with_suffix(".safetensors"))
+        return out, weights
+
+    for module in ("hub", "onnx_export"):
+        monkeypatch.setattr(f"camerapose.models.{module}.export_checkpoint", exported)
+    assert main(["export", str(source), "--hub", str(tmp_path / "hub")]) == 0
     assert main(["export", str(source), "-o", str(tmp_path / "other.onnx")]) == 0
     assert "other_temporal.onnx" in capsys.readouterr().out
     for weights in (tmp_path / "hub", tmp_path / "other.onnx"):
         model = Predictor(weights).temporal
         assert model is not None and model.skeleton == H36M_16
+    assert copy_temporal(tmp_path / "nothing", tmp_path / "other.onnx") == ()
+    shutil.copyfile(tmp_path / "other_temporal.onnx", source / "model_temporal.onnx")
+    with pytest.raises(ValueError, match="trained on another lifter than model.onnx"):
+        copy_temporal(source, tmp_path / "other.onnx")
     (source / "model_temporal.onnx").write_bytes(b"damaged")
-    assert main(["export", str(source), "-o", str(tmp_path / "third.onnx")]) == 2
-    assert "model_temporal.onnx is not an .onnx file" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="model_temporal.onnx is not an .onnx file"):
+        copy_temporal(source, tmp_path / "other.onnx")
 
 
 def test_weights_that_do_not_exist():
