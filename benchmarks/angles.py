@@ -33,8 +33,6 @@ ANGLES = {
 }  # fmt: skip
 #: Detections, by the name in the table; None: ground-truth 2D.
 INPUTS = {"ground-truth 2D": None, "Stacked Hourglass": "sh_pt_mpii"}
-#: Confidence of detections in `clip.optimize`: the published ones have none, which means certain.
-CONFIDENCE = 0.9
 #: Frames per second of Human3.6M.
 FPS = 50.0
 
@@ -75,8 +73,6 @@ def measure(
         pixels = denormalize(one.pose2d, one.image_size)
         poses = predictor(pixels, one.confidence, image_size=one.image_size, skeleton=one.skeleton)
         poses = replace(poses, labels={"frame": np.asarray(one.labels["frame"])})
-        if detections is not None:
-            poses = replace(poses, confidence=np.minimum(poses.confidence, np.float32(CONFIDENCE)))
         smoothed = clip.optimize(poses, fps=FPS, strength=arguments.smooth)[0]
         found[key[1].split()[0]].append(errors(smoothed.to(one.skeleton), one))
     result = {action: np.concatenate(parts).mean(0) for action, parts in sorted(found.items())}

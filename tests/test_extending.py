@@ -223,7 +223,7 @@ def test_the_data_set_is_damaged(put, tmp_path):
             _check(load(root))
         path = root / list(files)[i % len(files)]
         path.write_bytes(mutate_bytes(rng, path.read_bytes()))
-        refused += _is_refused("my_lab", i, load, root)
+        refused += _is_refused(f"my_lab, {i}", load, root)
     assert refused > 8
 
 

@@ -203,9 +203,13 @@ def test_a_graph_is_its_checkpoint(model, tmp_path, half):
         load_model(found)
 
 
-def test_the_default_weights_are_a_checkpoint():
-    assert find_body_checkpoint("open") is not None
-    assert load_body_model(find_body_checkpoint("open")).license.startswith("CC")
+@pytest.mark.parametrize(
+    ("name", "license"), [("open", "CC-BY-4.0"), ("research", "non-commercial")]
+)
+def test_weights_in_the_package_are_checkpoints(name, license):
+    content = load_body_model(find_body_checkpoint(name))
+    assert license in content.license and license in Predictor(name).metadata["license"]
+    assert content.card["config"]["recipe"] == "simulated"
 
 
 def test_other_files_are_not_exported(tmp_path):
