@@ -17,6 +17,9 @@ BENT = (0.17, 0.5)
 #: Joints at the tip of the foot, the first available is used.
 TOES = ("foot_index", "big_toe", "toe", "foot")
 
+#: Number of poses that are evaluated at once.
+_ROWS = 8192
+
 Points = Float[np.ndarray, "t joints 3"]
 Vectors = Float[np.ndarray, "t 3"]
 Axes = Float[np.ndarray, "t 3 3"]
@@ -82,18 +85,20 @@ def joint_angle_std(
         points, pelvis_order: as for `joint_angles`.
         std: of each coordinate of a joint, metres.
     """
+    points = np.asarray(points, float)
     center = joint_angles(points, skeleton, pelvis_order=pelvis_order)
     variance = {name: np.zeros(len(points)) for name in center}
-    for joint in range(skeleton.n_joints):
-        for axis in range(3):
-            for sign in (-1.0, 1.0):
-                moved = np.array(points, float)
-                moved[:, joint, axis] += sign * std[:, joint]
-                for name, values in joint_angles(
-                    moved, skeleton, pelvis_order=pelvis_order
-                ).items():
-                    change = (values - center[name] + 180) % 360 - 180
-                    variance[name] += change**2 / 2
+    one = np.eye(3 * skeleton.n_joints).reshape(-1, skeleton.n_joints, 3)
+    moves = np.concatenate([one, -one])
+    size = max(1, _ROWS // len(moves))
+    for start in range(0, len(points), size):
+        rows = slice(start, start + size)
+        shift = np.where(moves != 0, moves * std[rows, None, :, None], 0.0)
+        moved = (points[rows, None] + shift).reshape(-1, *points.shape[1:])
+        for name, values in joint_angles(moved, skeleton, pelvis_order=pelvis_order).items():
+            change = values.reshape(-1, len(moves)) - center[name][rows, None]
+            change = (change + 180) % 360 - 180
+            variance[name][rows] = (change**2).sum(1) / 2
     return {name: np.sqrt(values) for name, values in variance.items()}
 
 
