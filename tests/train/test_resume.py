@@ -8,7 +8,7 @@ import torch
 from helpers.golden import settings, start
 from torch import nn
 
-from camerapose.core.joint_formats import H36M_16
+from camerapose.core.joint_formats import H36M_16, H36M_17
 from camerapose.data.datasets import synthetic
 from camerapose.models.camerapose import build
 from camerapose.models.checkpoint import load_model, save_model
@@ -26,10 +26,10 @@ from camerapose.train.summary import duration_text
 SIZES = ModelConfig("mlp", {"width": 16, "dropout": 0.0}, 16, 16)
 
 
-def model(seed, **changes):
+def model(seed, skeleton=H36M_16, **changes):
     torch.manual_seed(seed)
     sizes = {**vars(SIZES), **changes}
-    result = build(H36M_16, **sizes)
+    result = build(skeleton, **sizes)
     with torch.no_grad():
         for parameter in result.parameters():
             parameter += 0.1
@@ -63,6 +63,20 @@ class TestInitialise:
     def test_other_sizes_are_named(self, weights):
         with pytest.raises(ValueError, match=r"lifter of .* has the shape \(16,.*has \(24,"):
             initialise(model(2, lifter_arguments={"width": 24}), weights)
+
+    def test_another_joint_format(self, weights):
+        target = model(2, skeleton=H36M_17)
+        names = initialise(target, weights, ["lifter"])
+        old, new = load_model(weights).lifter.state_dict(), target.lifter.state_dict()
+        same = [name for name in old if old[name].shape == new[name].shape]
+        assert 0 < len(same) < len(old)
+        assert all(torch.equal(old[name], new[name]) for name in same)
+        assert names == [f"lifter ({len(same)} of {len(old)} tensors, from h36m_16)"]
+
+    def test_another_joint_format_and_other_sizes(self, weights):
+        target = model(2, skeleton=H36M_17, lifter_arguments={"width": 24})
+        with pytest.raises(ValueError, match="no layer has the size of one"):
+            initialise(target, weights, ["lifter"])
 
     def test_components_that_do_not_exist(self, weights):
         with pytest.raises(ValueError, match="'head'; accepted: refiner, lifter"):

@@ -227,7 +227,8 @@ class Config:
     unlabelled_batch: int = field(default=256, metadata=NOT_NEGATIVE)
     """2D-only poses per iteration of the joint stage."""
     init: str | None = None
-    """Weights to begin with: name, run folder or file (`--init`). false: random weights."""
+    """Weights to begin with: name, run folder or file (`--init`). false: random weights. From
+    another joint format, all but the layers whose size depends on it."""
     init_components: tuple[str, ...] = ()
     """Components that `init` provides: refiner, lifter, camera_branch; empty: all of them."""
     teachers: tuple[str, ...] = ()
