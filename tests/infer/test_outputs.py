@@ -46,8 +46,18 @@ class TestFiles:
             for name in "ba"
         )
         assert np.abs(level["left_ankle_y_m"] - camera["left_ankle_y_m"]).max() > 0.1
-        first = json.loads((tmp_path / "b" / "poses.json").read_text())["poses"][0]
+        content = json.loads((tmp_path / "b" / "poses.json").read_text())
+        first, ground = content["poses"][0], content["ground"]
         assert {"contact_left", "contact_right"} <= set(first)
+        height = (
+            np.array(ground["axes"][1]) @ first["pose3d"][content["joints"].index("left_ankle")]
+        )
+        assert height + ground["camera_height"] == pytest.approx(
+            level["left_ankle_y_m"][0], abs=2e-3
+        )
+        with np.load(tmp_path / "b" / "poses.npz") as arrays:
+            np.testing.assert_allclose(arrays["ground_axes"], ground["axes"], atol=1e-6)
+        assert json.loads((tmp_path / "a" / "poses.json").read_text())["ground"] is None
 
     def test_overlay(self, detector, graph, tmp_path):
         """The overlay has every selected frame, drawn on where a person is detected."""

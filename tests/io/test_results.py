@@ -5,7 +5,10 @@ import pytest
 from helpers.fakes import PERSON, SIZE
 
 from camerapose import Predictor
+from camerapose.core.bones import unit
+from camerapose.core.ground import Ground
 from camerapose.io import results
+from camerapose.io.export import tracks
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +38,13 @@ def test_camera_and_3d_give_the_reprojection(predictor):
     points, camera = np.array(row["pose3d"]), row["camera"]
     pixels = points[:, :2] / points[:, 2:] * camera["focal"] + camera["center"]
     np.testing.assert_allclose(pixels, row["reprojection"], atol=0.1)
+
+
+def test_ground_leads_to_the_coordinates_of_exported_files(predictor):
+    poses = predictor(PERSON[None], image_size=SIZE)
+    ground = Ground.of(unit(np.array([0.1, -0.9, -0.3])), 1.6)
+    content = results.to_dict(poses, ground)
+    axes, height = content["ground"]["axes"], content["ground"]["camera_height"]
+    points = np.array(content["poses"][0]["pose3d"]) @ np.array(axes).T + [0, height, 0]
+    np.testing.assert_allclose(points, tracks(poses, ground=ground)[0].points[0], atol=2e-3)
+    assert results.to_dict(poses)["ground"] is None

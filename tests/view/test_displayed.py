@@ -67,7 +67,7 @@ def test_people_of_plots_are_in_the_order_of_their_numbers(monkeypatch, tmp_path
     second.labels["person"][:] = 1
     order = []
     monkeypatch.setattr(plots, "draw_angles", lambda people: order.extend(n for n, _ in people))
-    monkeypatch.setattr(plots, "draw_trajectories", lambda people: None)
+    monkeypatch.setattr(plots, "draw_trajectories", lambda people, ground: None)
     plots.write_plots(Poses.cat([second, first]), tmp_path)
     assert order == [0, 1]
 

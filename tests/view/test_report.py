@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from helpers.reports import grey_video, one_person, two_people
 
+from camerapose.core.bones import unit
+from camerapose.core.ground import Ground
+from camerapose.io.export import tracks
 from camerapose.view.report import Recording, write_report
 from camerapose.view.report.curves import angle_panels, panels, time_axis
-from camerapose.view.report.plots import write_plots
+from camerapose.view.report.plots import draw_trajectories, write_plots
 from camerapose.view.report.preview import MAX_SECONDS, Preview
 
 
@@ -134,6 +137,23 @@ def test_no_poses_and_missing_columns(poses, tmp_path):
         write_report(poses[:0], tmp_path / "a.html")
     with pytest.raises(ValueError, match="no camera"):
         write_report(replace(poses, camera=None), tmp_path / "a.html")
+
+
+def test_trajectories_and_heights_are_those_of_exported_files(poses):
+    """Above the floor if there is a ground."""
+    for ground in (None, Ground.of(unit(np.array([0.1, -0.9, -0.3])), 1.6)):
+        track = tracks(poses, ground=ground)[0].points[:, poses.skeleton.root_index]
+        above, *over_time = draw_trajectories([(0, poses)], ground).axes
+        x, y, z = (np.asarray(ax.lines[0].get_ydata()) for ax in over_time)
+        np.testing.assert_allclose(np.stack([x, y, -z], axis=1), track, atol=1e-5)
+        path = above.lines[0].get_xydata()
+        np.testing.assert_allclose(path, track[:, [0, 2]] * [1, -1], atol=1e-5)
+        level = "camera" if ground is None else "floor"
+        assert over_time[1].get_ylabel() == f"above {level} (y), m"
+        lines = {panel.title: panel.lines for panel in panels(poses, ground)}
+        head, root = lines[f"height of head and pelvis above the {level}, m"]
+        assert (head.name, root.name) == ("head", "pelvis")
+        np.testing.assert_allclose(root.values, track[:, 1], atol=1e-5)
 
 
 def test_plots(people, tmp_path):

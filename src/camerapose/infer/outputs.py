@@ -17,11 +17,17 @@ from camerapose.io.source import Source
 from camerapose.view.report.preview import Preview
 
 
-def write_poses(poses: Poses, lifted: Lifted, out: Path) -> list[Path]:
-    """Write the poses after per-clip processing into an existing folder; return the files."""
+def write_poses(poses: Poses, lifted: Lifted, out: Path, plane: Ground | None) -> list[Path]:
+    """Write the poses after per-clip processing into an existing folder; return the files.
+
+    They are in the frame of the camera; the ground is written beside them.
+    """
     # The JSON first, since it refuses values that are not finite.
-    results.write_json(poses, out / "poses.json")
-    poses.save(out / results.ARRAYS, **detected_columns(lifted.detections, poses))
+    results.write_json(poses, out / "poses.json", plane)
+    extra = detected_columns(lifted.detections, poses)
+    if plane is not None:
+        extra |= {"ground_axes": plane.axes, "ground_camera_height": np.array(plane.camera_height)}
+    poses.save(out / results.ARRAYS, **extra)
     return [out / results.ARRAYS, out / "poses.json"]
 
 

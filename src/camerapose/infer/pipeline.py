@@ -160,7 +160,7 @@ def _run(
             log(line)
         written = [] if live_path is None else [live_path]
         if out is not None:
-            written += write_poses(poses, lifted, out)
+            written += write_poses(poses, lifted, out, plane)
     if out is not None:
         written += write_outputs(
             poses, lifted, source, out, options,

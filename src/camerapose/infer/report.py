@@ -56,7 +56,7 @@ def write(
         poses: at least one, after per-clip processing.
         out: existing folder.
         span: time of the first and the last frame, seconds.
-        plane: ground with which the scene is aligned; None: it is estimated and offered.
+        plane: ground with which scene and plots are aligned; None: it is estimated and offered.
         preview: of the video.
 
     Returns:
@@ -78,7 +78,7 @@ def write(
         note=note,
     )
     page = write_report(poses, out / "report.html", source.title, recording)
-    return [page, *write_plots(poses, out)]
+    return [page, *write_plots(poses, out, plane)]
 
 
 def _images(poses: Poses, source: Source) -> dict[int, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from camerapose.core.camera import denormalize
+from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.io.files import atomic_write
 
@@ -21,11 +22,11 @@ UNITS = {
     "keypoints": "pixel", "refined": "pixel", "reprojection": "pixel",
     "reprojection_error": "pixel", "refinement": "pixel", "focal": "pixel",
     "center": "pixel", "pose3d": "metre", "pose3d_std": "metre",
-    "translation": "metre", "time": "second",
+    "translation": "metre", "camera_height": "metre", "time": "second",
 }  # fmt: skip
 
 
-def to_dict(poses: Poses) -> dict[str, Any]:
+def to_dict(poses: Poses, ground: Ground | None = None) -> dict[str, Any]:
     """Return poses as the content of `poses.json`: plain lists, numbers and strings.
 
     Coordinates are pixels and metres (`UNITS`). Unknown values are None.
@@ -33,7 +34,7 @@ def to_dict(poses: Poses) -> dict[str, Any]:
     ::
 
         {"format": "camerapose", "version": 1, "skeleton", "joints": [names],
-         "units": {...}, "poses": [{
+         "units": {...}, "ground": {"axes": [[x, y, z]], "camera_height"} or None, "poses": [{
             "frame", "time", "person", "image", "image_size": [width, height],
             "keypoints": [[x, y] or None], "refined": [[x, y]], "confidence": [...],
             "pose3d": [[x, y, z]], "pose3d_std": [...] or None,
@@ -45,11 +46,14 @@ def to_dict(poses: Poses) -> dict[str, Any]:
     turns into the camera frame. `translation` is the position of the root joint in the camera
     frame, and `refinement` is the mean over the visible joints. `pose3d_std` is the predicted
     standard deviation per coordinate of the root-relative position.
+
+    `ground` is the estimated floor: `pose3d @ axes.T + [0, camera_height, 0]` is in its level frame
+    (x right, y up, z towards the viewer), that of exported files.
     """
-    return _header(poses) | {"poses": list(rows(poses))}
+    return _header(poses, ground) | {"poses": list(rows(poses))}
 
 
-def write_json(poses: Poses, path: str | os.PathLike) -> None:
+def write_json(poses: Poses, path: str | os.PathLike, ground: Ground | None = None) -> None:
     """Write `to_dict` as JSON with one pose per line.
 
     Raises:
@@ -57,7 +61,7 @@ def write_json(poses: Poses, path: str | os.PathLike) -> None:
         OSError: the file cannot be written.
     """
     with atomic_write(path, "w") as file:
-        file.writelines(_lines(poses))
+        file.writelines(_lines(poses, ground))
 
 
 def rows(poses: Poses) -> Iterator[dict[str, Any]]:
@@ -103,18 +107,24 @@ def read(path: str | os.PathLike) -> Poses:
     return poses
 
 
-def _header(poses: Poses) -> dict[str, Any]:
+def _header(poses: Poses, ground: Ground | None) -> dict[str, Any]:
     return {
         "format": "camerapose",
         "version": 1,
         "skeleton": poses.skeleton.name,
         "joints": list(poses.skeleton.joints),
         "units": UNITS,
+        "ground": None
+        if ground is None
+        else {
+            "axes": _rounded(ground.axes, 6),
+            "camera_height": round(float(ground.camera_height), 4),
+        },
     }
 
 
-def _lines(poses: Poses) -> Iterator[str]:
-    yield json.dumps(_header(poses))[:-1] + ', "poses": ['
+def _lines(poses: Poses, ground: Ground | None) -> Iterator[str]:
+    yield json.dumps(_header(poses, ground))[:-1] + ', "poses": ['
     for i, row in enumerate(rows(poses)):
         try:
             yield (",\n" if i else "\n") + json.dumps(row, allow_nan=False)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from camerapose.core import angles
 from camerapose.core.conversion import has_definitions
+from camerapose.core.ground import Ground
 from camerapose.core.joint_formats import H36M_23
 from camerapose.core.poses import Poses
 from camerapose.view.displayed import displayed
@@ -79,11 +80,11 @@ def angle_panels(poses: Poses) -> list[Panel]:
     ]
 
 
-def panels(poses: Poses) -> list[Panel]:
-    """Return all panels of one person."""
+def panels(poses: Poses, ground: Ground | None = None) -> list[Panel]:
+    """Return all panels of one person; heights are above the floor, or without it the camera."""
     others = [
         Panel("distance from the camera, m", [Line("distance", _distance(poses))], 2),
-        *_heights(poses),
+        *_heights(poses, ground),
         Panel("mean confidence", [Line("confidence", displayed(poses).confidence.mean(1))], 2),
     ]
     if poses.camera is not None:
@@ -96,10 +97,13 @@ def panels(poses: Poses) -> list[Panel]:
     return angle_panels(poses) + others
 
 
-def _heights(poses: Poses) -> list[Panel]:
+def _heights(poses: Poses, ground: Ground | None) -> list[Panel]:
     """Return the heights of head and root and, in formats with feet, of the heels."""
     drawn = displayed(poses)
     joints = drawn.skeleton.joints
+    points = np.asarray(drawn.pose3d, float)
+    height = -points[..., 1] if ground is None else ground.points(points)[..., 1]
+    level = "camera" if ground is None else "floor"
     top = [name for name in ("head", "head_top") if name in joints][:1]
     groups = [
         (f"height of {' and '.join([*top, drawn.skeleton.root])}", (*top, drawn.skeleton.root)),
@@ -107,8 +111,8 @@ def _heights(poses: Poses) -> list[Panel]:
     ]
     return [
         Panel(
-            f"{title} above the camera, m".replace("_", " "),
-            [Line(n.replace("_", " "), -drawn.pose3d[:, joints.index(n), 1]) for n in names],
+            f"{title} above the {level}, m".replace("_", " "),
+            [Line(n.replace("_", " "), height[:, joints.index(n)]) for n in names],
             2,
         )
         for title, names in groups

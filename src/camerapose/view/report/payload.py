@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.visibility import hidden_joints
@@ -47,7 +48,8 @@ def payload(poses: Poses, people: list[tuple[int, Poses]], recording: Recording)
         "rate": 1.0 if unit == "seconds" else IMAGE_RATE if recording.images else FRAME_RATE,
         "start": start, "end": end, "interval": interval,
         "skeleton": _skeleton(skeleton),
-        "people": [_person(number, own, skeleton, len(people) > 1) for number, own in people],
+        "people": [_person(number, own, skeleton, len(people) > 1, ground if recording.aligned
+                           else None) for number, own in people],
         "plane_depth": float(np.clip(PLANE_SHARE * distance, *PLANE_LIMITS)),
         "floor": _floor(poses),
         "ground": None if ground is None else {
@@ -81,7 +83,9 @@ def _skeleton(skeleton: Skeleton) -> dict[str, Any]:
     }
 
 
-def _person(number: int, poses: Poses, skeleton: Skeleton, several: bool) -> dict[str, Any]:
+def _person(
+    number: int, poses: Poses, skeleton: Skeleton, several: bool, ground: Ground | None
+) -> dict[str, Any]:
     color = PEOPLE[number % len(PEOPLE)]
     drawn = poses if skeleton == poses.skeleton else poses.to(skeleton)
     points = np.asarray(drawn.pose3d, float)
@@ -92,7 +96,7 @@ def _person(number: int, poses: Poses, skeleton: Skeleton, several: bool) -> dic
     camera = poses.camera
     size = np.asarray(poses.image_size, float)
     view = np.column_stack([camera.focal, camera.center, size[:, 1] / size[:, 0]])
-    shown = panels(poses) if len(poses) > 1 else []
+    shown = panels(poses, ground) if len(poses) > 1 else []
     return {
         "number": number,
         "colors": [color, _hex(lighter(color, 0.42)), color] if several else [LEFT, RIGHT, TRUNK],

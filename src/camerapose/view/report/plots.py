@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.view.layout import save_figure
 from camerapose.view.report.curves import Panel, angle_panels, time_axis
@@ -21,12 +22,13 @@ WIDTH, HEIGHT = 3.6, 1.9
 GAP = 1.5
 
 
-def write_plots(poses: Poses, folder: Path) -> list[Path]:
+def write_plots(poses: Poses, folder: Path, ground: Ground | None = None) -> list[Path]:
     """Write angles and trajectories of poses over time as PNG and PDF; nothing for single poses.
 
     Args:
-        poses: numpy, with 3D and the label `frame`.
+        poses: numpy, with 3D and the label `frame`, camera frame.
         folder: existing.
+        ground: frame of the trajectories, with the axes of exported files; None: the camera frame.
 
     Returns:
         The files `angles` and `trajectories`, each as .png and .pdf.
@@ -35,7 +37,7 @@ def write_plots(poses: Poses, folder: Path) -> list[Path]:
     people = sorted(people, key=lambda person: person[0])
     if not people:
         return []
-    figures = {"angles": draw_angles(people), "trajectories": draw_trajectories(people)}
+    figures = {"angles": draw_angles(people), "trajectories": draw_trajectories(people, ground)}
     return [
         save_figure(figure, folder / (name + suffix))
         for name, figure in figures.items()
@@ -72,8 +74,13 @@ def draw_angles(people: list[tuple[int, Poses]]) -> Figure | None:
     return figure
 
 
-def draw_trajectories(people: list[tuple[int, Poses]]) -> Figure:
-    """Draw the paths of the root joints from above, and their coordinates over time."""
+def draw_trajectories(people: list[tuple[int, Poses]], ground: Ground | None = None) -> Figure:
+    """Draw the paths of the root joints from above, and their coordinates over time.
+
+    Args:
+        people: number and poses of each person, camera frame.
+        ground: level frame with its origin on the floor; None: the frame of the camera.
+    """
     figure = Figure(figsize=(10, 5.4))
     grid = figure.add_gridspec(3, 2, width_ratios=(1.1, 1), left=0.07, right=0.98, bottom=0.15,
                                top=0.94, wspace=0.18, hspace=0.2)  # fmt: skip
@@ -82,18 +89,24 @@ def draw_trajectories(people: list[tuple[int, Poses]]) -> Figure:
     for number, own in people:
         color = PEOPLE[number % len(PEOPLE)]
         times, unit = time_axis(own)
-        x, y, z = _with_gaps(times, np.asarray(own.root_position, float).T)
+        places = np.asarray(own.root_position, float)
+        places = places * [1.0, -1.0, -1.0] if ground is None else ground.points(places)
+        places = places * [1.0, 1.0, -1.0]
+        x, y, z = _with_gaps(times, places.T)
         above.plot(x, z, color=color, lw=1.6, label=f"person {number}")
-        above.plot(*own.root_position[0, [0, 2]], "o", color=color, ms=5)
+        above.plot(*places[0, [0, 2]], "o", color=color, ms=5)
         moments = _with_gaps(times, times[None])[0]
-        for ax, values in zip(over_time, (x, -y, z), strict=True):
+        for ax, values in zip(over_time, (x, y, z), strict=True):
             ax.plot(moments, values, color=color, lw=1.4)
     above.plot(0, 0, marker=(3, 0, 0), color=CAPTION, ms=10, ls="", label="camera")
-    above.set(title="from above; dots: start", xlabel="right, m", ylabel="forward, m")
+    above.set(title="from above; dots: start", xlabel="right (x), m", ylabel="forward (−z), m")
     above.set_aspect("equal", adjustable="datalim")
     above.legend(frameon=False, fontsize=8, ncols=4, loc="upper center",
                  bbox_to_anchor=(0.5, -0.09))  # fmt: skip
-    for ax, name in zip(over_time, ("right", "up", "forward"), strict=True):
+    level = "camera" if ground is None else "floor"
+    for ax, name in zip(
+        over_time, ("right (x)", f"above {level} (y)", "forward (−z)"), strict=True
+    ):
         ax.set_ylabel(f"{name}, m")
     over_time[-1].set_xlabel(f"time, {unit}" if unit == "seconds" else unit)
     for ax in (above, *over_time):

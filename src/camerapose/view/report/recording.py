@@ -17,7 +17,8 @@ class Recording:
         video: MP4 file, and the time of its first frame in seconds; None without video.
         images: uint8 (height, width, 3) RGB images by their frame numbers.
         ground: estimate of the floor; None if it is unknown.
-        aligned: whether the scene is first shown with the vertical of `ground`.
+        aligned: whether the scene is first shown with the vertical of `ground`, and heights are
+            above the floor.
         note: about the recording, for the reader of the report.
     """
 
