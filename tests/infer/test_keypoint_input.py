@@ -81,3 +81,10 @@ def test_slow_motion_divides_times(tmp_path):
         read(path, slowmo=8.0)
     with pytest.raises(ValueError, match="slowmo is -1"):
         PredictOptions(slowmo=-1.0)
+
+
+def test_frames_of_a_video_without_a_rate_are_logged(clip, tmp_path):
+    path = writers.openpose(clip, tmp_path)
+    assert any("frame rate unknown" in line for line in read(path)[1])
+    for options in ({"fps": 25.0}, {"smooth": 0.0}, {"end": 1}):
+        assert not any("frame rate unknown" in line for line in read(path, **options)[1])

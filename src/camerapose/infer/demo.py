@@ -8,6 +8,9 @@ from camerapose.infer.options import Log, PredictOptions
 from camerapose.infer.pipeline import predict, silent
 from camerapose.io.assets import asset
 
+#: Frames per second of the sample video.
+SAMPLE_FPS = 30.0
+
 
 def demo(out: Path, log: Log = silent) -> Poses:
     """Predict the two people in a sample video.
@@ -26,5 +29,5 @@ def demo(out: Path, log: Log = silent) -> Poses:
     except OSError as error:
         log(f"{error}\nusing the keypoints in this package instead")
         with as_file(files("camerapose") / "samples" / "demo_keypoints.npz") as keypoints:
-            return predict(keypoints, out, log=log)
+            return predict(keypoints, out, PredictOptions(fps=SAMPLE_FPS), log=log)
     return predict(video, out, PredictOptions(max_people=2), log=log)

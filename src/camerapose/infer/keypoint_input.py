@@ -56,6 +56,12 @@ def read_keypoints(source: Source, options: PredictOptions, log: Log) -> Detecti
         labels["person"] = identities(
             points, poses.confidence > 0, labels["frame"], labels["person"], options.fps
         )
+    is_clip = (related or recording.identified) and len(np.unique(labels["frame"])) > 1
+    if is_clip and "time" not in labels and options.smooth is None:
+        log(
+            "frame rate unknown: each frame is processed on its own; pass fps or --fps to process "
+            "the frames of a video as a clip"
+        )
     detections = Detections(
         skeleton=poses.skeleton,
         keypoints=points,
