@@ -205,6 +205,14 @@ def test_parquet(written):
     assert table["frame"].dtype.kind == "i" and table["filled"].dtype.kind == "b"
 
 
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_long_tables_are_written_in_parts(written, poses, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("camerapose.io.export._table.PART", 7)
+    (path,) = write(poses, tmp_path / f"a.{name}", start=2.0)
+    read = pandas.read_csv if name == "csv" else pandas.read_parquet
+    pandas.testing.assert_frame_equal(read(path), read(written[name]))
+
+
 def test_standard_deviations(poses, tmp_path):
     """A column of the tables; unknown values are empty. Angles have them, too."""
     std = np.full((len(poses), 16), 0.02, np.float32) + np.arange(16, dtype=np.float32) / 1000

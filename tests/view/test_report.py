@@ -178,3 +178,16 @@ def test_video_keeps_the_times_of_its_frames():
     preview.add(np.zeros((90, 160, 3), np.uint8), 9, 0.9)
     preview.add(np.zeros((90, 160, 3), np.uint8), 10, 1.0 + MAX_SECONDS)
     assert preview.finish() is None and Preview(None).finish() is None
+
+
+def test_long_recordings_show_every_nth_frame(people, tmp_path, monkeypatch):
+    """The table still counts all poses."""
+    monkeypatch.setattr("camerapose.view.report.MAX_POSES", 60)
+    page = write_report(people, tmp_path / "report.html").read_text()
+    content = data(page)
+    assert "one of 3 frames" in page and "<td>120</td>" in page
+    for person, own in zip(content["people"], (people[:120], people[120:]), strict=True):
+        times = array(person["time"], "<f4")
+        assert len(times) == len(own) / 3
+        assert len(array(person["panels"][0]["lines"][0]["values"], "<f4")) == len(times)
+    assert content["end"] == pytest.approx(people.labels["time"].max(), abs=0.1)

@@ -156,6 +156,7 @@ def _run(
         poses, plane = process(
             lifted.poses, source, detections.frames, options, log, focal=lifted.focal
         )  # fmt: skip
+        lifted = lifted._replace(poses=poses)  # frees those before processing
         for line in summarize(lifted, poses, seconds):
             log(line)
         written = [] if live_path is None else [live_path]

@@ -55,7 +55,15 @@ def split_people(poses: Poses) -> list[tuple[int, Poses]]:
     people, counts = np.unique(numbers, return_counts=True)
     parts = []
     for person in people[np.argsort(-counts, kind="stable")]:
-        own = poses[np.flatnonzero(numbers == person)]
-        order = np.argsort(own.labels["frame"], kind="stable")
-        parts.append((int(person), own[order]))
+        rows = np.flatnonzero(numbers == person)
+        rows = rows[np.argsort(poses.labels["frame"][rows], kind="stable")]
+        parts.append((int(person), poses[rows]))
     return parts
+
+
+def thinned(poses: Poses, limit: int) -> tuple[Poses, int]:
+    """Return the poses of every n-th frame, at most about `limit`, and n."""
+    step = max(1, -(-len(poses) // limit))
+    frames = poses.labels["frame"]
+    chosen = np.isin(frames, np.unique(frames)[::step])
+    return (poses, 1) if step == 1 else (poses[np.flatnonzero(chosen)], step)

@@ -47,7 +47,7 @@ class Body(NamedTuple):
 
 def build(rig: Rig, frame: int = 0) -> Body:
     """Return the body in the pose of a frame."""
-    positions, orientations = (values[frame] for values in rig.world())
+    positions, orientations = (values[0] for values in rig.frame(frame).world())
     corners: list[np.ndarray] = []
     normals: list[np.ndarray] = []
     joints: list[np.ndarray] = []

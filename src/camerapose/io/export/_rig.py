@@ -83,6 +83,11 @@ class Rig(NamedTuple):
         far = np.linalg.norm(self.offsets - [n.offset for n in self.nodes], axis=-1).max(0)
         return [n.parent is None or bool(d > RIGID) for n, d in zip(self.nodes, far, strict=True)]
 
+    def frame(self, index: int) -> "Rig":
+        """Return the rig in a single frame."""
+        rows = slice(index, index + 1)
+        return self._replace(rotations=self.rotations[rows], offsets=self.offsets[rows])
+
     def world(self) -> tuple[Float[np.ndarray, "t nodes 3"], Float[np.ndarray, "t nodes 3 3"]]:
         """Return the positions and orientations of all nodes by forward kinematics, metres."""
         positions: list[np.ndarray] = []
@@ -123,13 +128,13 @@ class _Fit:
         root = self._skeleton.root_index
         identity = np.broadcast_to(np.eye(3), (len(self._points), 3, 3))
         self._grow(root, None, np.zeros(3), self._points[:, root], identity)
-        world = self._orientations
-        rotations = [
-            w if node.parent is None else np.swapaxes(world[node.parent], 1, 2) @ w
-            for node, w in zip(self._nodes, world, strict=True)
-        ]
-        offsets = np.stack(self._offsets, axis=1)
-        return Rig(self._nodes, np.stack(rotations, axis=1), offsets, self._height)
+        rotations = np.empty((len(self._points), len(self._nodes), 3, 3))
+        for i in range(len(self._nodes) - 1, -1, -1):  # frees the orientations of children first
+            parent, world = self._nodes[i].parent, self._orientations.pop()
+            if parent is not None:
+                world = np.swapaxes(self._orientations[parent], 1, 2) @ world
+            rotations[:, i] = world
+        return Rig(self._nodes, rotations, np.stack(self._offsets, axis=1), self._height)
 
     def _add(self, node: Node, offsets: np.ndarray, world: np.ndarray) -> int:
         self._nodes.append(node)

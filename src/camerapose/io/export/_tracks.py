@@ -133,29 +133,44 @@ def tracks(
     identities = np.unique(people)
     result = {}
     for person in identities:
-        own = poses[np.flatnonzero(people == person)]
-        own = own[np.argsort(own.labels["frame"], kind="stable")]
-        own_times = times[np.searchsorted(numbers, own.labels["frame"])]
-        points = np.asarray(own.pose3d, float)
-        points = points * [1.0, -1.0, -1.0] if ground is None else ground.points(points)
-        if own.pose3d_std is not None:
-            std = np.asarray(own.pose3d_std, float)
-            points = np.concatenate([points, np.where(std < np.inf, std, np.nan)[..., None]], -1)
-        if all(name in own.labels for name in CONTACTS):
-            contact = np.stack([own.labels[name] for name in CONTACTS], axis=1)
-            row = np.concatenate([contact, np.zeros((len(own), points.shape[2] - 2))], axis=1)
-            points = np.concatenate([points, row[:, None]], axis=1)
-        filled = np.asarray(own.labels.get("filled", np.zeros(len(own), bool)))
+        rows = np.flatnonzero(people == person)
+        rows = rows[np.argsort(poses.labels["frame"][rows], kind="stable")]
+        own_frames = poses.labels["frame"][rows]
+        own_times = times[np.searchsorted(numbers, own_frames)]
+        filled = poses.labels.get("filled", np.zeros(len(poses), bool))[rows]
         place = _resampled if timeline.uneven else _spread
-        values, filled = place(points, filled, own.labels["frame"] // step, own_times, timeline)
-        n = own.skeleton.n_joints
+        values, filled = place(
+            _values(poses, rows, ground), filled, own_frames // step, own_times, timeline
+        )
+        n = poses.skeleton.n_joints
         result[int(person)] = Track(
-            own.skeleton, values[:, :n, :3], 1 / timeline.period, timeline.start,
+            poses.skeleton, values[:, :n, :3], 1 / timeline.period, timeline.start,
             filled if filled.any() else None, timeline.first_frame, timeline.frame_step,
-            ground is not None, values[:, :n, 3] if own.pose3d_std is not None else None,
+            ground is not None, values[:, :n, 3] if poses.pose3d_std is not None else None,
             values[:, n, :2] if values.shape[1] > n else None,
         )  # fmt: skip
     return result
+
+
+def _values(
+    poses: Poses, rows: Int[np.ndarray, " n"], ground: Ground | None
+) -> Float[np.ndarray, "n rows columns"]:
+    """Return one row per joint, and one of the contacts if they are known, of some poses.
+
+    The columns are x, y, z, and the standard deviation if the model predicts it.
+    """
+    has_contact = all(name in poses.labels for name in CONTACTS)
+    n, joints = len(rows), poses.skeleton.n_joints
+    has_std = poses.pose3d_std is not None
+    values = np.zeros((n, joints + has_contact, 3 + has_std))
+    points = np.asarray(poses.pose3d)[rows].astype(float)
+    values[:, :joints, :3] = points * [1.0, -1.0, -1.0] if ground is None else ground.points(points)
+    if poses.pose3d_std is not None:
+        std = poses.pose3d_std[rows]
+        values[:, :joints, 3] = np.where(std < np.inf, std, np.nan)
+    if has_contact:
+        values[:, joints, :2] = np.stack([poses.labels[name][rows] for name in CONTACTS], axis=1)
+    return values
 
 
 def _clock(poses: Poses, fps: int | float | None) -> tuple[np.ndarray, np.ndarray, int]:

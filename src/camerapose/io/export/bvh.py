@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from camerapose.io.export import Track, _rig
-from camerapose.io.files import write_text
+from camerapose.io.files import atomic_write
 
 EXTENSION = ".bvh"
 
@@ -35,9 +35,10 @@ def write(path: Path, track: Track) -> None:
         "MOTION",
         f"Frames: {len(values)}",
         f"Frame Time: {1 / track.fps:.8f}",
-        *(" ".join(f"{v:.5f}" for v in row) for row in values),
     ]
-    write_text(path, "\n".join(lines) + "\n")
+    with atomic_write(path, "w") as file:
+        file.writelines(line + "\n" for line in lines)
+        file.writelines(" ".join(f"{v:.5f}" for v in row) + "\n" for row in values)
 
 
 def _depth_first(node: int, children: dict[int | None, list[int]]) -> list[int]:

@@ -16,11 +16,12 @@ ALL_JOINTS = True
 
 def write_people(path: Path, people: Mapping[int, Track]) -> None:
     """Write the columns of `_table.tidy`; `filled` is 0 or 1, unknown values are empty."""
-    columns = _table.tidy(people)
-    columns["filled"] = columns["filled"].astype(int)
-    if "std_m" in columns:
-        columns["std_m"] = np.where(np.isnan(columns["std_m"]), "", columns["std_m"].astype(str))
     with atomic_write(path, "w") as file:
         out = csv.writer(file)
-        out.writerow(columns)
-        out.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+        for part, columns in enumerate(_table.tidy(people)):
+            columns["filled"] = columns["filled"].astype(int)
+            if (std := columns.get("std_m")) is not None:
+                columns["std_m"] = np.where(np.isnan(std), "", std.astype(str))
+            if part == 0:
+                out.writerow(columns)
+            out.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))

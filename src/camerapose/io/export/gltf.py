@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from camerapose.io.export import Track, _body, _rig
 from camerapose.io.files import write_bytes
@@ -188,7 +189,7 @@ class _Scene:
 
 def _inverse_matrices(rig: _rig.Rig) -> Float[np.ndarray, "nodes 16"]:
     """Return the matrices from the scene to each joint in the first frame, column by column."""
-    positions, orientations = (values[0] for values in rig.world())
+    positions, orientations = (values[0] for values in rig.frame(0).world())
     matrices = np.zeros((len(positions), 4, 4))
     inverse = np.swapaxes(orientations, 1, 2)
     matrices[:, :3, :3], matrices[:, 3, 3] = inverse, 1.0
@@ -198,21 +199,7 @@ def _inverse_matrices(rig: _rig.Rig) -> Float[np.ndarray, "nodes 16"]:
 
 def quaternions(rotations: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 4"]:
     """Return unit quaternions x, y, z, w; neighbours are in the same hemisphere."""
-    result = np.empty((len(rotations), 4))
-    for i, r in enumerate(rotations):
-        # The component of largest magnitude is computed first (Shepperd, 1978).
-        trace = np.trace(r)
-        choices = np.array([*np.diag(r), trace])
-        k = int(choices.argmax())
-        q = np.empty(4)
-        if k == 3:
-            q[:] = [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], 1 + trace]
-        else:
-            a, b, c = k, (k + 1) % 3, (k + 2) % 3
-            q[a] = 1 - trace + 2 * r[a, a]
-            q[b], q[c] = r[b, a] + r[a, b], r[c, a] + r[a, c]
-            q[3] = r[c, b] - r[b, c]
-        result[i] = q / np.linalg.norm(q)
-        if i and result[i] @ result[i - 1] < 0:
-            result[i] *= -1
+    result = Rotation.from_matrix(rotations).as_quat()
+    product = (result[1:] * result[:-1]).sum(-1)
+    result[1:] *= np.cumprod(np.where(product < 0, -1.0, 1.0))[:, None]
     return result

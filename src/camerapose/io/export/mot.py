@@ -11,7 +11,7 @@ import numpy as np
 
 from camerapose.core.angles import joint_angles
 from camerapose.io.export import Track
-from camerapose.io.files import write_text
+from camerapose.io.files import atomic_write
 
 EXTENSION = ".mot"
 
@@ -38,6 +38,7 @@ def write(path: Path, track: Track) -> None:
         "inDegrees=yes",
         "endheader",
         "\t".join(columns),
-        *("\t".join(f"{value:.6f}" for value in row) for row in table),
     ]
-    write_text(path, "\n".join(lines) + "\n")
+    with atomic_write(path, "w") as file:
+        file.writelines(line + "\n" for line in lines)
+        file.writelines("\t".join(f"{value:.6f}" for value in row) + "\n" for row in table)

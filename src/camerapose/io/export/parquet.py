@@ -1,6 +1,7 @@
 """Parquet for data frames: the tidy table of CSV with types. Written by pyarrow."""
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 from camerapose.io.export import Track, _table
@@ -21,6 +22,11 @@ def write_people(path: Path, people: Mapping[int, Track]) -> None:
         raise ValueError(
             'Parquet requires pyarrow: pip install "camerapose[parquet]", or export .csv instead'
         ) from None
-    table = pyarrow.table(_table.tidy(people))
-    with AtomicFile(path) as temporary:
-        parquet.write_table(table, temporary)
+    tables = map(pyarrow.table, _table.tidy(people))
+    first = next(tables)
+    with (
+        AtomicFile(path) as temporary,
+        parquet.ParquetWriter(temporary, first.schema) as writer,
+    ):
+        for table in chain([first], tables):
+            writer.write_table(table)

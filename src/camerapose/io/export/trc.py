@@ -6,7 +6,7 @@ Layout: OpenSim documentation, "Marker (.trc) files". OpenSim ignores NaN; it re
 from pathlib import Path
 
 from camerapose.io.export import Track
-from camerapose.io.files import write_text
+from camerapose.io.files import atomic_write
 
 EXTENSION = ".trc"
 
@@ -26,7 +26,8 @@ def write(path: Path, track: Track) -> None:
         "",
     ]
     rows = zip(track.times, track.points, track.present, strict=True)
-    for i, (time, pose, present) in enumerate(rows):
-        values = [f"{v:.5f}" if present else "NaN" for v in pose.ravel()]
-        lines.append("\t".join([str(i + 1), f"{time:.6f}", *values]))
-    write_text(path, "\n".join(lines) + "\n")
+    with atomic_write(path, "w") as file:
+        file.writelines(line + "\n" for line in lines)
+        for i, (time, pose, present) in enumerate(rows):
+            values = [f"{v:.5f}" if present else "NaN" for v in pose.ravel()]
+            file.write("\t".join([str(i + 1), f"{time:.6f}", *values]) + "\n")

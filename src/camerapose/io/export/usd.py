@@ -57,7 +57,7 @@ def _add(stage: Any, path: str, track: Track, color: tuple[float, float, float])
         visible.Set(UsdGeom.Tokens.inherited if shown else UsdGeom.Tokens.invisible, frame)
     skeleton = UsdSkel.Skeleton.Define(stage, f"{path}/skeleton")
     joints = Vt.TokenArray(_joint_paths(rig.nodes))
-    positions, orientations = (values[0] for values in rig.world())
+    positions, orientations = (values[0] for values in rig.frame(0).world())
     skeleton.CreateJointsAttr(joints)
     skeleton.CreateBindTransformsAttr(_matrices(orientations, positions))
     skeleton.CreateRestTransformsAttr(_matrices(rig.rotations[0], rig.offsets[0]))
@@ -84,8 +84,8 @@ def _animation(stage: Any, path: str, rig: _rig.Rig, joints: Any) -> Any:
     animation.CreateScalesAttr(Vt.Vec3hArray(len(rig.nodes), Gf.Vec3h(1, 1, 1)))
     rotations, translations = animation.CreateRotationsAttr(), animation.CreateTranslationsAttr()
     turns = np.stack([quaternions(rig.rotations[:, i]) for i in range(len(rig.nodes))], axis=1)
-    for frame, (turn, offset) in enumerate(zip(turns.tolist(), rig.offsets, strict=True)):
-        rotations.Set(Vt.QuatfArray([Gf.Quatf(w, x, y, z) for x, y, z, w in turn]), frame)
+    for frame, (turn, offset) in enumerate(zip(turns, rig.offsets, strict=True)):
+        rotations.Set(Vt.QuatfArray([Gf.Quatf(w, x, y, z) for x, y, z, w in turn.tolist()]), frame)
         translations.Set(Vt.Vec3fArray.FromNumpy(np.float32(offset)), frame)
     return animation
 

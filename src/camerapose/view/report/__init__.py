@@ -10,10 +10,13 @@ from camerapose.view.displayed import displayed
 from camerapose.view.report import tables, template
 from camerapose.view.report.payload import payload
 from camerapose.view.report.recording import Recording as Recording
-from camerapose.view.rows import split_people
+from camerapose.view.rows import split_people, thinned
 
 #: Number of people in the report, those visible longest first.
 MAX_PEOPLE = 20
+#: Number of poses in the page: 11 minutes of a person at 30 frames per second. Every n-th frame of
+#: longer recordings is shown.
+MAX_POSES = 20_000
 
 
 def write_report(
@@ -42,13 +45,23 @@ def write_report(
     people = split_people(poses)
     shown = sorted(people[:MAX_PEOPLE], key=lambda person: person[0])
     top = [tables.summary(poses, shown)]
+    drawn, step = thinned(poses, MAX_POSES)
+    if step > 1:
+        numbers = {number for number, _ in shown}
+        shown = sorted((p for p in split_people(drawn) if p[0] in numbers), key=lambda p: p[0])
+        top.append(
+            template.paragraph(
+                f"3D and curves show one of {step} frames of this long recording; poses.json and "
+                "exported files contain all."
+            )
+        )
     if recording.note:
         top.append(template.paragraph(recording.note))
     if note := hidden_note(displayed(poses)):
         top.append(template.paragraph(f"{note[0].upper()}{note[1:]}."))
     if len(people) > MAX_PEOPLE:
         top.append(template.paragraph(f"{len(people) - MAX_PEOPLE} more people: see poses.json."))
-    page = template.page(title, payload(poses, shown, recording), top, [tables.refinement(poses)])
+    page = template.page(title, payload(drawn, shown, recording), top, [tables.refinement(poses)])
     path = Path(path)
     write_text(path, page)
     return path

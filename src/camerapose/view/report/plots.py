@@ -10,12 +10,14 @@ from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.view.layout import save_figure
 from camerapose.view.report.curves import Panel, angle_panels, time_axis
-from camerapose.view.rows import split_people
+from camerapose.view.rows import split_people, thinned
 from camerapose.view.style import CAPTION, GRID, PEOPLE, TEXT
 
 #: Maximum number of people in a plot.
 MAX_PEOPLE = 6
 SUFFIXES = (".png", ".pdf")
+#: Number of poses in a plot; of longer recordings, every n-th frame is drawn.
+MAX_POSES = 20_000
 #: Size of a panel, inches.
 WIDTH, HEIGHT = 3.6, 1.9
 #: A curve is interrupted where poses are missing for more than this multiple of the usual interval.
@@ -33,7 +35,8 @@ def write_plots(poses: Poses, folder: Path, ground: Ground | None = None) -> lis
     Returns:
         The files `angles` and `trajectories`, each as .png and .pdf.
     """
-    people = [(n, own) for n, own in split_people(poses) if len(own) > 1][:MAX_PEOPLE]
+    people = split_people(thinned(poses, MAX_POSES)[0])
+    people = [(n, own) for n, own in people if len(own) > 1][:MAX_PEOPLE]
     people = sorted(people, key=lambda person: person[0])
     if not people:
         return []
