@@ -12,6 +12,7 @@ from camerapose.core.translation import solve_translation
 from camerapose.core.viewing import view_rotation
 from camerapose.infer.clip.body import Body
 from camerapose.infer.clip.camera import joint_weight
+from camerapose.infer.clip.noise import noise_level
 from camerapose.infer.clip.variables import Motion, Shared, Window
 
 #: Standard deviation per coordinate of a bone vector, metres, by the outer joint, for weights that
@@ -40,11 +41,18 @@ class PersonRows(NamedTuple):
     times: np.ndarray
 
 
-def detection_deviation(poses: Poses) -> Float[np.ndarray, "n joints"]:
-    """Return standard deviations of the 2D in normalised units, from the confidences.
+def detection_deviation(
+    poses: Poses, times: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n joints"]:
+    """Return standard deviations of the 2D in normalised units.
 
-    The inverse of the confidence that detectors report for an error
-    (`camerapose.data.augment.detector_errors.confidence`), times the person's spread.
+    The larger of two estimates, times the person's spread: from the confidences, by the inverse of
+    those that detectors report for an error (`camerapose.data.augment.detector_errors.confidence`),
+    and from the rapid changes of the 2D, since keypoints without confidences are not certain.
+
+    Args:
+        poses: of one person in order of time.
+        times: seconds.
     """
     visible: np.ndarray = np.asarray(poses.confidence) > 0
     score = np.clip(np.asarray(poses.confidence, float), 0.05, 0.99)
@@ -55,7 +63,12 @@ def detection_deviation(poses: Poses) -> Float[np.ndarray, "n joints"]:
     spread = ((points - mean[:, None]) ** 2).sum(-1) * visible
     spread = np.sqrt(spread.sum(1) / count[:, 0])
     spread = np.where(np.any(visible, axis=1), spread, 1.0)  # interpolated rows have no detections
-    deviation = np.clip(level, MIN_LEVEL, MAX_LEVEL) * np.maximum(spread, 1e-4)[:, None]
+    spread = np.maximum(spread, 1e-4)[:, None]
+    projected = np.asarray(poses.reprojection, float) / spread[..., None]
+    score = np.asarray(poses.confidence, float)
+    noise = noise_level(points / spread[..., None], projected, score, times)
+    level = np.maximum(level, noise)
+    deviation = np.clip(level, MIN_LEVEL, MAX_LEVEL) * spread
     return np.where(visible, deviation, MISSING)
 
 
@@ -142,7 +155,7 @@ def window_of(
         person=movement.person,
         times=movement.times,
         points=np.asarray(part.pose2d, float),
-        deviation=detection_deviation(part),
+        deviation=detection_deviation(part, movement.times),
         center=np.zeros(2),
         position=position,
         facing=directions @ rotation,
