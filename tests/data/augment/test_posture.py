@@ -7,7 +7,7 @@ from camerapose.core.attachment import ATTACHED
 from camerapose.core.geometry import bone_lengths
 from camerapose.core.joint_formats import BODY_46
 from camerapose.data.augment.engine import tumble
-from camerapose.data.augment.posture import exchange_limbs, rotate_segments
+from camerapose.data.augment.posture import exchange_limbs, extend_legs, rotate_segments
 
 LEGS = [i for i, joint in enumerate(BODY_46.joints) if "knee" in joint or "ankle" in joint]
 ARMS = [i for i, joint in enumerate(BODY_46.joints) if "elbow" in joint or "wrist" in joint]
@@ -24,7 +24,37 @@ def seeded():
     return torch.Generator().manual_seed(1)
 
 
+def legs(pose, side="left"):
+    """Thigh, shank and foot of one side."""
+    hip, knee, ankle, toe = (
+        pose[:, BODY_46.index(f"{side}_{joint}")]
+        for joint in ("hip_centre", "knee_h36m", "ankle_h36m", "big_toe")
+    )
+    return knee - hip, ankle - knee, toe - ankle
+
+
+def flexion(pose, side="left"):
+    """Flexion of the knee in degrees."""
+    thigh, shank, _ = legs(pose, side)
+    cosine = torch.nn.functional.cosine_similarity(thigh, shank)
+    return torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
+
+
+def standing(degrees, n=400):
+    """People on bent knees, hips above the ankles."""
+    pose = people(n)
+    half = torch.deg2rad(torch.tensor(degrees / 2))
+    knee = 0.45 * torch.stack([torch.tensor(0.0), half.sin(), -half.cos()])
+    ankle = torch.tensor([0.0, 0.0, 2 * knee[2]])
+    for side in ("left", "right"):
+        hip = pose[:, BODY_46.index(f"{side}_hip_centre")]
+        for joint, offset in (("knee_h36m", knee), ("ankle_h36m", ankle)):
+            pose[:, BODY_46.index(f"{side}_{joint}")] = hip + offset
+    return pose
+
+
 VARIATIONS = {
+    "extend": lambda pose: extend_legs(pose, (0.7, 0.9), seeded()),
     "exchange": lambda pose: exchange_limbs(pose, 1.0, seeded()),
     "rotate": lambda pose: rotate_segments(pose, 0.2, seeded()),
     "tumble": lambda pose: tumble(pose, 1.0, seeded()),
@@ -79,3 +109,31 @@ def test_rotation_of_a_segment_moves_what_follows_it():
     # Pelvis, thigh and shank: three rotations, two components of each tilt the direction.
     expected = 0.1 * (3 * 2) ** 0.5
     assert abs(angle.square().mean().sqrt() / expected - 1) < 0.05
+
+
+def test_legs_of_standing_people_become_straight():
+    pose = standing(30.0)
+    straight = extend_legs(pose, (0.9, 0.9), seeded())
+    for side in ("left", "right"):
+        assert flexion(pose, side).median() == pytest.approx(30.0, abs=0.1)
+        assert flexion(straight, side).median() < 5
+        assert flexion(straight, side).max() < 20
+        before, after = legs(pose, side), legs(straight, side)
+        torch.testing.assert_close(after[2], before[2])  # the feet keep their orientation
+        lines = [limb[0] + limb[1] for limb in (before, after)]
+        cosine = torch.nn.functional.cosine_similarity(*lines)
+        assert cosine.min() > 0.9999
+
+
+def test_the_distance_from_hip_to_ankle_is_divided():
+    pose = standing(90.0)
+    extended = extend_legs(pose, (0.95, 0.95), seeded())
+    before, after = (sum(legs(p)[:2]).norm(dim=-1) for p in (pose, extended))
+    torch.testing.assert_close(after, before / 0.95, atol=1e-4, rtol=1e-4)
+    forward = [legs(p)[0][:, 1] for p in (pose, extended)]
+    assert (forward[1] > 0).all() and (forward[1] < forward[0]).all()
+
+
+def test_no_shortening_changes_nothing():
+    pose = people()
+    torch.testing.assert_close(extend_legs(pose, (1.0, 1.0), seeded()), pose, atol=1e-4, rtol=1e-4)

@@ -29,6 +29,9 @@ _ROOT, _HEAD = BODY_46.root_index, BODY_46.index("head_h36m")
 class EngineOptions:
     """Settings of the data engine."""
 
+    shortening: tuple[float, float] = (0.92, 1.0)
+    """Range of the factor by which the legs of the recorded people are shorter than those of the
+    motion (`posture.extend_legs`)."""
     exchange: float = 0.5
     """Probability that a pose has the legs, the arms, or the head of another one."""
     posture: float = 0.08
@@ -77,7 +80,8 @@ def simulate(
         generator: random generator.
     """
     device = world.device
-    body = posture.exchange_limbs(mirrored(world, generator), options.exchange, generator)
+    body = posture.extend_legs(mirrored(world, generator), options.shortening, generator)
+    body = posture.exchange_limbs(body, options.exchange, generator)
     body = posture.rotate_segments(body, options.posture, generator)
     body = tumble(body, options.tumbled, generator)
     body = body_shape.vary_bone_lengths(

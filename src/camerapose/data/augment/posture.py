@@ -1,4 +1,4 @@
-"""Random postures: limbs exchanged between poses of a batch, and small rotations of segments."""
+"""Random postures: extended legs, exchanged limbs, and small rotations of segments."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from camerapose.core.attachment import ATTACHED
 from camerapose.core.geometry import bone_vectors, constant, pose_from_bones, rotvec_to_rotmat
 from camerapose.core.joint_formats import BODY_46
+from camerapose.data.augment.bone_directions import smallest_rotation
 from camerapose.data.retarget import GROUPS
 
 #: Segments in an order in which each follows the one that it continues; None: the pelvis.
@@ -29,6 +30,66 @@ _PARTS = {
 }  # fmt: skip
 #: Share of exchanges of legs, and of arms, that exchange one side only.
 _ONE_SIDE = 0.3
+#: Standard deviation of the flexion of knees that `extend_legs` straightens, radians.
+_STRAIGHT = 0.08
+
+
+def extend_legs(
+    pose3d: Float[Tensor, "n joints 3"],
+    shortening: tuple[float, float],
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "n joints 3"]:
+    """Return poses with straighter knees, as if the recorded person had shorter legs.
+
+    Motion that was transferred to a skeleton with longer legs than the recorded person's, with the
+    feet where they were, has bent knees in all postures: those of CMU's motion capture in BVH
+    files are hardly ever flexed by less than 10 to 20 degrees. Here, the distance from hip to
+    ankle is divided by a random factor, up to a straight leg. Its direction, the plane of the
+    knee, the orientation of the feet and all bone lengths are kept.
+
+    Args:
+        pose3d: joints of `BODY_46`.
+        shortening: range of the factor, the same for both legs; (1, 1): no change.
+        generator: random generator.
+
+    Returns:
+        Poses with the root joint where it was.
+    """
+    n, device = len(pose3d), pose3d.device
+    low, high = shortening
+    factor = low + (high - low) * torch.rand(n, 1, generator=generator, device=device)
+    flexion = _STRAIGHT * torch.randn(n, 2, generator=generator, device=device)
+    identity = torch.eye(3, dtype=pose3d.dtype, device=device).expand(n, 3, 3)
+    turns = [identity] * (len(_SEGMENTS) + 1)
+    for side, bend in (("left", flexion[:, :1]), ("right", flexion[:, 1:])):
+        hip, knee, ankle = (
+            pose3d[:, BODY_46.index(f"{side}_{joint}")]
+            for joint in ("hip_centre", "knee_h36m", "ankle_h36m")
+        )
+        new_knee, new_ankle = _extended(hip, knee, ankle, factor, bend)
+        thigh = smallest_rotation(knee - hip, new_knee - hip)
+        shank = smallest_rotation(ankle - knee, new_ankle - new_knee)
+        turns[_SEGMENTS.index(f"{side}_thigh")] = thigh
+        turns[_SEGMENTS.index(f"{side}_shank")] = shank
+    segment = constant(_segment_or_foot, None, device, torch.long)
+    turn = torch.stack(turns, dim=1).index_select(1, segment)
+    bones = (turn @ bone_vectors(pose3d, ATTACHED)[..., None])[..., 0]
+    return pose_from_bones(bones, ATTACHED, pose3d[:, ATTACHED.root_index])
+
+
+def _extended(
+    hip: Tensor, knee: Tensor, ankle: Tensor, factor: Tensor, flexion: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return positions of knee and ankle; `flexion` is the smallest of an extended leg."""
+    along, distance = _unit(ankle - hip), torch.linalg.vector_norm(ankle - hip, dim=-1)[:, None]
+    a = torch.linalg.vector_norm(knee - hip, dim=-1)[:, None]
+    b = torch.linalg.vector_norm(ankle - knee, dim=-1)[:, None]
+    longest = (a.square() + b.square() + 2 * a * b * flexion.cos()).sqrt()
+    new = torch.minimum(distance / factor, longest).maximum(distance)
+    forward = (knee - hip) - ((knee - hip) * along).sum(-1, keepdim=True) * along
+    cosine = ((a.square() + new.square() - b.square()) / (2 * a * new).clamp(min=1e-6)).clamp(-1, 1)
+    sine = (1 - cosine.square()).clamp(min=0).sqrt()
+    return hip + a * (cosine * along + sine * _unit(forward)), hip + new * along
 
 
 def exchange_limbs(
@@ -125,6 +186,13 @@ def _segment_of_bone(_: Any) -> list[int]:
     """Return for each bone of `ATTACHED` the index of the segment that it moves with."""
     segment = {joint: name for name, joints in GROUPS.items() for joint in joints}
     return [_SEGMENTS.index(segment[joint]) for joint in ATTACHED.bone_names]
+
+
+def _segment_or_foot(_: Any) -> list[int]:
+    """Return the same, with an index of their own for bones of the feet."""
+    feet = {"heel", "big_toe", "small_toe"}
+    segments = zip(ATTACHED.bone_names, _segment_of_bone(None), strict=True)
+    return [len(_SEGMENTS) if name.partition("_")[2] in feet else i for name, i in segments]
 
 
 def _part_of_bone(_: Any) -> list[int]:

@@ -196,7 +196,7 @@ def draw(
                 )
             )
         count = total - own
-        formats = replace(options, formats=own_views.FORMATS)
+        formats = replace(options, formats=own_views.FORMATS, shortening=(1.0, 1.0))
         part = simulate(sources.human36m.draw(count, generator), formats, generator)
         pose3d = torch.full_like(part.pose3d, torch.nan)
         pose3d[:, own_views.JOINTS] = part.pose3d[:, own_views.JOINTS]
