@@ -161,3 +161,55 @@ def test_variable_frame_rate():
     ground_truth, noisy = (p[rows] for p in scene(points, times))
     result = optimized(noisy, static=True)
     assert error(result, ground_truth) < error(noisy, ground_truth)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_gaps(static):
+    """Of one frame, half a second, and longer than `MAX_GAP`."""
+    points, times = walker(seconds=5.0)
+    kept = np.ones(len(times), bool)
+    kept[10] = kept[30:45] = kept[70:110] = False
+    ground_truth, noisy = (p[kept] for p in scene(points, times))
+    result = optimized(noisy, static=static)
+    assert error(result, ground_truth) < error(noisy, ground_truth)
+    filled = clip.fill_gaps(noisy, 1.0)
+    expected = scene(points, times)[0][filled.labels["frame"]]
+    assert len(filled) == kept.sum() + 16
+    result, added = optimized(filled, static=static), filled.labels["filled"]
+    assert error(result[added], expected[added]) < 0.12
+    assert np.linalg.norm(result.root_position - expected.root_position, axis=1).max() < 0.3
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_out_of_the_image_and_back(static):
+    """Joints outside are not detected, and the person is absent while all are outside."""
+    there, times = walker(seconds=3.0, start=(0.3, 4.5))
+    back, _ = walker(np.pi, seconds=3.0, start=(there[-1, 0, 0], 4.5))
+    points, times = np.concatenate([there, back]), np.arange(2 * len(times)) / WALK_FPS
+    ground_truth, noisy = scene(points, times)
+    inside = np.abs(noisy.pose2d[..., 0]) < 1
+    middle = np.nanmean(np.where(inside[..., None], noisy.pose2d, np.nan), axis=1, keepdims=True)
+    noisy = replace(
+        noisy,
+        pose2d=np.where(inside[..., None], noisy.pose2d, np.float32(middle)),
+        confidence=np.float32(inside),
+    )
+    rows = np.flatnonzero(inside.sum(1) >= 6)
+    partial = ~inside[rows].all(1)
+    assert len(rows) < len(times) - 10 and 4 < partial.sum() < len(rows) / 2
+    ground_truth, noisy = ground_truth[rows], noisy[rows]
+    result = optimized(noisy, static=static)
+    for part in (partial, ~partial):
+        assert error(result[part], ground_truth[part]) < error(noisy[part], ground_truth[part])
+    off = np.linalg.norm(result.root_position - ground_truth.root_position, axis=1)
+    assert off.max() < 0.3
+
+
+def test_without_contacts_the_height_of_the_camera_is_unknown():
+    """A person who is visible for three frames, or jumps all the time."""
+    points, times = walker()
+    _, noisy = scene(points, times)
+    jumping = replace(noisy, pose3d=noisy.pose3d, labels=noisy.labels)
+    for poses in (noisy[:2], jumping):
+        _, cameras = clip.optimize(poses, height=0.0, focal_known=True, static=True)
+        assert cameras[0].height_deviation > 0.01

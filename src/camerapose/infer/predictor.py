@@ -45,7 +45,7 @@ LIMBS = ("thigh", "shank", "upper_arm", "forearm")
 #: Accepted limb lengths, metres.
 MIN_LIMB, MAX_LIMB = 0.05, 1.0
 #: Number of poses in one call of the graph.
-CHUNK = 4096
+CHUNK = 1024
 
 
 class Predictor:

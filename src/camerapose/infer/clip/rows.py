@@ -86,6 +86,11 @@ def row_times(poses: Poses, fps: float | None = None, times: Any = None) -> Floa
     return times
 
 
+def spread(n: int, count: int) -> Int[np.ndarray, " rows"]:
+    """Return evenly spaced rows of n, at most `count`."""
+    return np.linspace(0, n - 1, min(n, count)).round().astype(int)
+
+
 def increasing(times: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
     """Return times that strictly increase, even where the timestamps of a video repeat."""
     steps = np.diff(times)

@@ -11,6 +11,8 @@ from camerapose.infer.clip.rows import check_poses, rows_by_person
 
 #: Accepted body heights, metres.
 MIN_HEIGHT, MAX_HEIGHT = 0.3, 2.8
+#: Poses whose heights are computed at once.
+ROWS = 4096
 
 
 def set_height(poses: Poses, height: float) -> Poses:
@@ -74,7 +76,9 @@ def check_height(height: float) -> None:
 
 
 def _heights(poses: Poses) -> Float[np.ndarray, " n"]:
-    return body_height(np.asarray(poses.pose3d, float), poses.skeleton)
+    points = np.asarray(poses.pose3d)
+    parts = np.split(points, range(ROWS, len(points), ROWS))  # in float64 only part by part
+    return np.concatenate([body_height(part.astype(float), poses.skeleton) for part in parts])
 
 
 def _scaled(poses: Poses, scale: Float[np.ndarray, " n"]) -> Poses:

@@ -22,7 +22,7 @@ from camerapose.infer.clip.measurements import (
     size_shares,
     window_of,
 )
-from camerapose.infer.clip.rows import MAX_GAP, frame_numbers, increasing, rows_by_person
+from camerapose.infer.clip.rows import MAX_GAP, frame_numbers, increasing, rows_by_person, spread
 from camerapose.infer.clip.solver import Prior, Problem, free_variables, solve
 from camerapose.infer.clip.term_weights import Weights
 from camerapose.infer.clip.variables import FLOOR, FOCAL, UP, Motion, Shared, Window
@@ -124,9 +124,10 @@ class Shot:
             for person, own in enumerate(self.people)
             for movement in _movements(poses, person, own, seconds)
         ]
+        some = [own[spread(len(own), SHARED_FRAMES)] for own in self.people]
         self.own = [np.median(bone_lengths(np.asarray(poses[own].pose3d), poses.skeleton), axis=0)
-                    for own in self.people]  # fmt: skip
-        lengths, sizes = _bodies(poses, self.people, height, self.body)
+                    for own in some]  # fmt: skip
+        lengths, sizes = _bodies(poses, some, height, self.body)
         assert poses.camera is not None
         focal = np.log(np.asarray(poses.camera.focal, float)[rows]).mean(1)
         prior = Prior(

@@ -19,6 +19,7 @@ from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.infer.clip.body import SOLES
 from camerapose.infer.clip.camera import aimed
+from camerapose.infer.clip.rows import spread
 
 #: Joints that are estimated even if none of their definitions is detected.
 NEEDED = ("thorax", "left_ankle", "right_ankle")
@@ -126,8 +127,7 @@ class Subset:
             return optimized
         pose3d = np.array(poses.pose3d)
         for movement in movements:
-            some = np.linspace(0, len(movement.rows) - 1, min(len(movement.rows), SAMPLE))
-            rows = movement.rows[some.round().astype(int)]
+            rows = movement.rows[spread(len(movement.rows), SAMPLE)]
             lifted, result = self._aimed(poses, optimized, rows)
             before, after = (bone_lengths(p, self.skeleton).sum(1) for p in
                              (lifted[:, list(self.joints)], result))  # fmt: skip
