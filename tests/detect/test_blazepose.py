@@ -141,6 +141,31 @@ class TestFallback:
             assert networks.landmark_file("full", fallback=True)[0] == "full"
 
 
+@pytest.mark.skipif(not cached("pose_landmark_full.tflite"), reason="the model is not in the cache")
+def test_network_with_some_outputs_computes_the_same():
+    path = networks.landmark_file("full", fallback=False)[1]
+    image = RNG.random((1, 256, 256, 3), np.float32)
+    every = networks.load_network(path, 1)(image)
+    for outputs in [(0, 1, 3), (3, 0)]:
+        some = networks.load_network(path, 1, outputs)(image)
+        assert len(some) == len(outputs)
+        for number, values in zip(outputs, some, strict=True):
+            np.testing.assert_array_equal(values, every[number])
+
+
+@pytest.mark.skipif(not cached("pose_landmark_full.tflite"), reason="the model is not in the cache")
+def test_operators_of_other_outputs_are_left_out():
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = networks.landmark_file("full", fallback=False)[1].read_bytes()
+    some = networks.with_outputs(content, (0, 1, 3))
+    before, after = (
+        schema.Model.GetRootAsModel(data, 0).Subgraphs(0).OperatorsLength()
+        for data in (content, some)
+    )
+    assert (before, after) == (332, 282) and len(some) == len(content)
+
+
 @pytest.fixture(scope="module")
 def detector():
     return blazepose.Detector("full", threads=2)

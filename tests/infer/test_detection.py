@@ -56,3 +56,12 @@ def test_sampled_images_are_those_of_the_last_frames():
         assert len(sampler.images) <= 12
         assert i < 100 or sampler.images, i
     assert min(sampler.images) >= 4900 and len(sampler.images) > 3
+
+
+def test_sampled_frames_are_only_shrunk_if_they_are_large():
+    _, people = list(tracked(2))[1]
+    part = detection.one_frame(Frame(0, 0.0, IMAGE, ""), people, COCO_17, True)
+    for width, kept in ((2000, 2000), (2001, 1600)):
+        sampler = FrameSampler()
+        sampler(Frame(0, 0.0, np.zeros((9, width, 3), np.uint8), ""), people, part)
+        assert sampler.images[0].shape[1] == kept

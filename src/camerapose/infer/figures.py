@@ -13,6 +13,8 @@ from camerapose.view.rows import IMAGE_PIXELS, Row, frame_title, spread
 
 #: Rows in the figure of a video, and maximum number of images of a folder that get a figure.
 MAX_ROWS, MAX_FIGURES = 5, 20
+#: Longer side in pixels up to which sampled frames are kept in full, since few of them are drawn.
+FULL_PIXELS = 2000
 
 
 class FrameSampler:
@@ -33,7 +35,9 @@ class FrameSampler:
         if not people:
             return
         if self._count % self._step == 0:
-            self.images[frame.index] = shrink(frame.image, IMAGE_PIXELS)
+            size = max(frame.image.shape)
+            kept = frame.image if size <= FULL_PIXELS else shrink(frame.image, IMAGE_PIXELS)
+            self.images[frame.index] = kept
         self._count += 1
         if self._latest is not None:
             oldest = frame.index - self._latest
@@ -72,8 +76,9 @@ def _sampled_rows(poses: Poses, source: Source, images: dict[int, np.ndarray]) -
         shown = [index for index in images if index in set(shown)]
     rows = []
     for index in spread(shown, MAX_ROWS):
-        people = poses[frames == index]
-        rows.append(Row(people, images.get(index), frame_title(people)))
+        people, image = poses[frames == index], images.get(index)
+        image = None if image is None else shrink(image, IMAGE_PIXELS)
+        rows.append(Row(people, image, frame_title(people)))
     return rows
 
 

@@ -132,7 +132,7 @@ def _run(
     if source.kind == "keypoints":
         detections = read_keypoints(source, options, log)
     else:
-        observers: list[Observer] = [sampler]
+        observers: list[Observer] = [sampler] if out is not None and options.figure else []
         observers += [] if preview is None else [observer(preview)]
         with ExitStack() as stack:
             shown = live.start(live_path, predictor, options, stack)

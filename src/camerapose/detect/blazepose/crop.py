@@ -60,17 +60,17 @@ def crop(image: UInt8[np.ndarray, "h w 3"], roi: Roi) -> Float[np.ndarray, "1 s 
     if x1 <= x0 or y1 <= y0:
         return None
     factor = max(1, int(roi.size / CROP_SIZE))
-    patch = np.asarray(Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1])).reduce(factor))
+    patch = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1])).reduce(factor)
     before = -(-(np.array([x0, y0]) - bounds[0]) // factor)
     after = -(-(bounds[1] - (x1, y1)) // factor)
     if before.any() or after.any():
         border = ((before[1], after[1]), (before[0], after[0]), (0, 0))
-        patch = np.pad(patch, border, mode="edge")
+        patch = Image.fromarray(np.pad(np.asarray(patch), border, mode="edge"))
     matrix = roi.to_image()
     matrix[:, 2] -= (x0, y0)
     matrix /= factor
     matrix[:, 2] += before
-    upright = Image.fromarray(patch).transform(
+    upright = patch.transform(
         (CROP_SIZE, CROP_SIZE), Image.Transform.AFFINE, matrix.ravel(), Image.Resampling.BILINEAR
     )
     return np.asarray(upright, np.float32)[None] / 255

@@ -24,6 +24,8 @@ SAME_TRACK = 0.3
 MIN_TILE = 112
 #: Number of frames between searches for more people and for small people.
 SEARCH_INTERVAL = 10
+#: By default; one core is left for decoding. LiteRT's threads wait busily for each other: as many
+#: as cores take several times the processor time if the cores have other work.
 MAX_THREADS = 8
 
 
@@ -34,7 +36,7 @@ class Detector:
         model: "full" (fast, for video) or "heavy" (the most accurate).
         max_people: number of people to return, the most prominent (area of the crop times score)
             first.
-        threads: of LiteRT; None uses the processor cores, at most `MAX_THREADS`.
+        threads: of LiteRT; None: one fewer than processor cores, 1 to `MAX_THREADS`.
         fallback: use "full", with a warning, if "heavy" cannot be downloaded.
 
     Raises:
@@ -55,7 +57,7 @@ class Detector:
         if model not in MODELS:
             raise ValueError(f"unknown BlazePose model {model!r}; choose from {', '.join(MODELS)}")
         check_max_people(max_people)
-        threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
+        threads = threads or max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1))
         self.model, path = landmark_file(model, fallback)
         self.max_people = max_people
         self._find_people = PersonDetector(threads)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from camerapose.core.poses import Poses
 from camerapose.infer.clip.body import Body
@@ -87,7 +88,9 @@ def optimize(
         shot = Shot(poses, rows, seconds, focal_known, height, static, weights, shared_weights)
         if not shot.movements:
             continue
-        shot.estimate(solution)
+        # Matrices are small: threads would wait for each other most of the time.
+        with threadpool_limits(1, user_api="blas"):
+            shot.estimate(solution)
         cameras.append(shot.camera())
         movements += [Movement(m.rows, m.times, cameras[-1].ground) for m in shot.movements]
     result = subset.complete(whole, solution.poses(poses), movements, strength * FOLLOWING_TIME)
