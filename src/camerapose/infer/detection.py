@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from camerapose.core import plugins
 from camerapose.core.skeleton import Skeleton
@@ -72,7 +72,9 @@ class Detections:
     def __len__(self) -> int:
         return len(self.keypoints)
 
-    def __getitem__(self, rows: slice | Bool[np.ndarray, " n"]) -> "Detections":
+    def __getitem__(
+        self, rows: slice | Bool[np.ndarray, " n"] | Int[np.ndarray, " rows"]
+    ) -> "Detections":
         return replace(
             self,
             keypoints=self.keypoints[rows],

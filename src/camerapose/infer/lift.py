@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from camerapose.core.camera import denormalize
 from camerapose.core.poses import Poses
@@ -14,6 +14,9 @@ from camerapose.infer.keypoint_checks import PoseWarning, outside
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
 from camerapose.infer.temporal import TemporalModel
+
+#: Detections that are lifted at once.
+PART = 8192
 
 
 class Lifted(NamedTuple):
@@ -54,7 +57,12 @@ def lift(
     skeleton, frames_with_people = detections.skeleton, detections.frames_with_people
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PoseWarning)  # reported once for all frames
-        usable = predictor.usable(detections.keypoints, detections.confidence, skeleton)
+        usable = np.concatenate(
+            [
+                predictor.usable(detections.keypoints[rows], detections.confidence[rows], skeleton)
+                for rows in _parts(np.arange(len(detections)))
+            ]
+        )
         detections = detections[usable]
         focal = None if focal is None else focal[usable]
         inputs = (focal, height or None) if predictor.accepts_known else (None, None)
@@ -108,16 +116,26 @@ def _predict(
 ) -> Poses:
     """Lift detections, those of known and of unknown focal length separately."""
 
-    def some(rows: np.ndarray, focal: np.ndarray | None) -> Poses:
-        chosen = detections[rows]
-        return predictor(
-            chosen.keypoints, chosen.confidence, image_size=chosen.image_size,
-            skeleton=chosen.skeleton, height=height,
-            focal=None if focal is None else focal[rows, None],
-        )  # fmt: skip
+    def some(mask: np.ndarray, focal: np.ndarray | None) -> Poses:
+        parts = []
+        for rows in _parts(np.flatnonzero(mask)):
+            chosen = detections[rows]
+            parts.append(
+                predictor(
+                    chosen.keypoints, chosen.confidence, image_size=chosen.image_size,
+                    skeleton=chosen.skeleton, height=height,
+                    focal=None if focal is None else focal[rows, None],
+                )
+            )  # fmt: skip
+        return Poses.cat(parts)
 
     known = np.zeros(len(detections), bool) if focal is None else np.isfinite(focal)
     if known.all() or not known.any():
         return some(np.ones(len(known), bool), focal if known.any() else None)
     poses = Poses.cat([some(known, focal), some(~known, None)])
     return poses[np.argsort(np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)]))]
+
+
+def _parts(rows: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " rows"]]:
+    """Return rows in parts of bounded size, at least one."""
+    return np.split(rows, range(PART, len(rows), PART))
