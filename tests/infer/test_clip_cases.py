@@ -11,6 +11,7 @@ from camerapose.core.camera import Camera
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
+from camerapose.infer.clip.rows import shots
 
 ANKLES = [H36M_16.index("left_ankle"), H36M_16.index("right_ankle")]
 
@@ -133,18 +134,34 @@ def test_few_frames(frames, static):
     assert error(result, ground_truth) < 1.1 * error(noisy, ground_truth)
 
 
-def test_a_cut():
-    """The person before the cut has no influence on the one after it."""
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_cut(number):
+    """The person before the cut has no influence on the one after it, also with one identity."""
     a, times = walker(0.0)
-    b, _ = walker(np.pi, start=(2.4, 4.0))
-    parts = [scene(p, times, person=i, seed=i) for i, p in enumerate((a, b))]
+    b, _ = walker(np.pi, start=(2.4, 3.0))
+    parts = [scene(p, times, person=i, seed=i) for i, p in ((0, a), (number, b))]
     later = {name: parts[0][0].labels[name] for name in ("frame", "time")}
     later = {"frame": later["frame"] + len(times), "time": later["time"] + times[-1] + 1 / WALK_FPS}
     parts[1] = [replace(p, labels=p.labels | later) for p in parts[1]]
     ground_truth, noisy = (Poses.cat(list(p)) for p in zip(*parts, strict=True))
+    assert [len(rows) for rows in shots(noisy, noisy.labels["time"])] == [len(times)] * 2
     result = optimized(noisy)
     near = slice(len(times) - 5, len(times) + 5)
     assert error(result[near], ground_truth[near]) < error(noisy[near], ground_truth[near])
+    off = np.linalg.norm(result.root_position - ground_truth.root_position, axis=1)[near]
+    assert off.max() < 0.3
+
+
+@pytest.mark.parametrize("fps", [10.0, 30.0])
+def test_fast_movements_and_single_errors_are_no_cuts(fps):
+    """A sprinter, of whom one detection is elsewhere and one has half the size."""
+    poses = scene(*walker(seconds=4.0))[0][:: round(WALK_FPS / fps)]
+    frames = np.arange(len(poses))
+    poses = replace(poses, labels=poses.labels | {"frame": frames, "time": frames / fps})
+    points = poses.pose2d + np.float32([1.0, 0]) * (7.0 * frames / fps / 6.0 * 2)[:, None, None]
+    points[9] += 3.0
+    points[20] *= 0.5
+    assert len(shots(replace(poses, pose2d=np.float32(points)), frames / fps)) == 1
 
 
 @pytest.mark.parametrize("fps", [12.0, 240.0])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import is_torch_array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from camerapose.core.poses import Poses
 
@@ -12,6 +12,12 @@ from camerapose.core.poses import Poses
 DEFAULT_FPS = 30.0
 #: A longer absence of a person (seconds) separates two movements.
 MAX_GAP = 1.0
+#: Displacement in the image relative to the spread of the joints, and logarithm of the ratio of
+#: spreads, that are a cut: constants, and additions per second. The spread of a standing adult is
+#: 0.4 m, so that people may move at 10 m/s.
+JUMP, SCALING = (1.0, 25.0), (0.25, 3.0)
+#: Fewest common joints that show a cut.
+MIN_JOINTS = 4
 
 
 def check_poses(poses: Poses, *columns: str) -> None:
@@ -102,14 +108,49 @@ def shots(poses: Poses, seconds: Float[np.ndarray, " n"]) -> list[Int[np.ndarray
     """Return the rows of each shot, in order of time.
 
     A frame that shares no person with the next one is the last before a cut, and so is one that is
-    followed by a gap longer than `MAX_GAP`.
+    followed by a gap longer than `MAX_GAP`, or by a lasting jump of all shared people.
     """
     frames, first, frame = np.unique(frame_numbers(poses), return_index=True, return_inverse=True)
-    _, person = np.unique(person_numbers(poses), return_inverse=True)
-    pairs = np.unique(np.stack([person, frame], axis=1), axis=0)
-    same = (pairs[1:, 0] == pairs[:-1, 0]) & (pairs[1:, 1] == pairs[:-1, 1] + 1)
     continues = np.zeros(len(frames) - 1, bool)
-    continues[pairs[:-1][same][:, 1]] = True
+    for rows in rows_by_person(poses):
+        rows = rows[np.argsort(frame[rows], kind="stable")]
+        steady = (np.diff(frame[rows]) == 1) & ~_jumps(poses, rows, seconds)
+        continues[frame[rows[:-1]][steady]] = True
     cuts = ~continues | (np.diff(increasing(seconds[first])) > MAX_GAP)
     shot = np.concatenate([[0], np.cumsum(cuts)])[frame]
     return [np.flatnonzero(shot == number) for number in range(int(shot.max()) + 1)]
+
+
+def _jumps(
+    poses: Poses, rows: Int[np.ndarray, " n"], seconds: Float[np.ndarray, " all"]
+) -> Bool[np.ndarray, " steps"]:
+    """Return after which rows of a person the 2D jumps for at least two frames, as in a cut."""
+    n = len(rows)
+    result = np.zeros(n - 1, bool)
+    if n < 4:
+        return result
+    result[1:-1] = True
+    # A single wrong detection differs from one of its neighbours only.
+    for before, after in ((1, 2), (0, 2), (1, 3)):
+        a, b = rows[before : n - 3 + before], rows[after : n - 3 + after]
+        result[1:-1] &= _differ(poses, a, b, np.maximum(seconds[b] - seconds[a], 0))
+    return result
+
+
+def _differ(
+    poses: Poses, a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], step: Float[np.ndarray, " m"]
+) -> Bool[np.ndarray, " m"]:
+    """Return where a person cannot have moved from one pose to another in some seconds."""
+    both = (np.asarray(poses.confidence)[a] > 0) & (np.asarray(poses.confidence)[b] > 0)
+    count = np.maximum(both.sum(1), 1)[:, None]
+    centers, spreads = [], []
+    for rows in (a, b):
+        points = np.asarray(poses.pose2d)[rows]
+        center = (points * both[..., None]).sum(1) / count
+        squared = ((points - center[:, None]) ** 2).sum(-1)
+        centers.append(center)
+        spreads.append(np.maximum(np.sqrt((squared * both).sum(1) / count[:, 0]), 1e-6))
+    moved = np.linalg.norm(centers[1] - centers[0], axis=1) / np.minimum(*spreads)
+    scaled = np.abs(np.log(spreads[1] / spreads[0]))
+    differs = (moved > JUMP[0] + JUMP[1] * step) | (scaled > SCALING[0] + SCALING[1] * step)
+    return differs & (both.sum(1) >= MIN_JOINTS)
