@@ -222,11 +222,11 @@ def test_out_of_the_image_and_back(static):
     assert off.max() < 0.3
 
 
-def test_without_contacts_the_height_of_the_camera_is_unknown():
-    """A person who is visible for three frames, or jumps all the time."""
+def test_without_contacts_the_height_of_the_camera_is_uncertain():
+    """A person who is visible for a few frames, in some of them with a foot in the air."""
     points, times = walker()
     _, noisy = scene(points, times)
-    jumping = replace(noisy, pose3d=noisy.pose3d, labels=noisy.labels)
-    for poses in (noisy[:2], jumping):
-        _, cameras = clip.optimize(poses, height=0.0, focal_known=True, static=True)
-        assert cameras[0].height_deviation > 0.01
+    for first in (0, 5, 20, 40):
+        few = noisy[first : first + 6]
+        _, cameras = clip.optimize(few, height=0.0, focal_known=True, static=True)
+        assert cameras[0].height_deviation > 0.5

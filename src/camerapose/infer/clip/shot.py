@@ -46,6 +46,9 @@ SHARED_WEIGHTS = Weights(
 )  # fmt: skip
 #: Largest numbers of steps: without and with contacts; then of trajectories alone, likewise.
 STEPS = (8, 8, 6, 4)
+#: A smaller standard deviation of the camera's height (metres) is that of a singular problem, in
+#: which no foot is on the floor.
+MIN_HEIGHT_DEVIATION = 1e-4
 #: Number of times that contacts are detected in a trajectory.
 CONTACT_PASSES = 3
 
@@ -241,7 +244,7 @@ class Shot:
         """Return the camera and its standard deviations."""
         variance = np.maximum(np.diag(self.covariance), 0)
         ground = Ground.of(self.shared.up, self.shared.floor) if self.has_floor else None
-        angles = np.degrees(np.sqrt(variance[UP]))
+        angles, height = np.degrees(np.sqrt(variance[UP])), float(np.sqrt(variance[FLOOR]))
         return ClipCamera(
             frames=self.frames,
             focal=float(np.exp(self.shared.log_focal)),
@@ -249,7 +252,7 @@ class Shot:
             ground=ground,
             pitch_deviation=float(angles[1]),
             roll_deviation=float(angles[0]),
-            height_deviation=float(np.sqrt(variance[FLOOR])) or np.inf,
+            height_deviation=height if height > MIN_HEIGHT_DEVIATION else np.inf,
         )
 
 
