@@ -108,3 +108,20 @@ def test_gaps_and_repeated_times(walk):
     assert fix(wrong, confidence, apart)[2] == 0
     fixed, _, count = fix(points, confidence, np.zeros(40))
     assert count == 0 and np.isfinite(fixed).all()
+
+
+def test_feet_follow_the_legs(walk):
+    """Corrected ankles with exchanged heels and toes are crossed feet."""
+    points, confidence, time = walk
+    skeleton = joint_formats.FORMATS["coco_wholebody_23"]
+    ankles = [skeleton.index(f"{side}_ankle") for side in ("left", "right")]
+    sides = [name.startswith("right") for name in skeleton.joints[17:]]
+    feet = points[:, [ankles[side] for side in sides]] + np.arange(6)[:, None]
+    points = np.concatenate([points, feet], axis=1)
+    confidence = np.concatenate([confidence, np.tile(np.linspace(0.4, 0.9, 6), (40, 1))], axis=1)
+    wrong, mirror = points.copy(), list(skeleton.mirror)
+    wrong[12:20, 11:] = wrong[12:20][:, mirror][:, 11:]
+    person = np.zeros(40, int)
+    fixed, _, count = fix_left_right_swaps(wrong, confidence, person, time, skeleton)
+    np.testing.assert_array_equal(fixed, points)
+    assert count == 8

@@ -7,6 +7,11 @@ from camerapose.core.skeleton import Skeleton
 
 #: Joints whose sides a detector swaps together, by their names without side.
 LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+#: Joints that are exchanged with each of them, as far as the format has them.
+ENDS = (
+    ("hand", "pinky", "index", "thumb"),
+    ("heel", "foot", "foot_index", "toe", "big_toe", "small_toe"),
+)
 #: Standard deviation of a joint's distance from its predicted position, relative to the size of the
 #: person.
 DEVIATION = 0.02
@@ -33,8 +38,9 @@ def fix_left_right_swaps(
     Detectors sometimes confuse a person's front and back for a few frames: left and right limbs
     jump onto each other, and back soon after. The most probable sequence of swaps of arms and legs
     over all frames of a person is that with the smoothest movement of the joints, where changes are
-    rare and arms and legs are mostly swapped together (Viterbi algorithm). A swap that is not
-    undone within `MAX_DURATION` is not corrected, since either side of it may be correct.
+    rare and arms and legs are mostly swapped together (Viterbi algorithm). Hands and feet follow
+    them. A swap that is not undone within `MAX_DURATION` is not corrected, since either side of it
+    may be correct.
 
     Args:
         keypoints: any unit.
@@ -60,25 +66,30 @@ def fix_left_right_swaps(
         ]
         for i, states in enumerate(_most_probable(np.stack(costs), time[rows]).T):
             swapped[i, rows] = _short(states, time[rows])
-    for (own, other), one in zip(pairs, swapped, strict=True):
+    for (own, other), one in zip(_limb_columns(skeleton, ends=True), swapped, strict=True):
         where = np.flatnonzero(one)[:, None]
         for column in (keypoints, confidence):
             column[where, own] = column[where, other]
     return keypoints, confidence, int(swapped.any(axis=0).sum())
 
 
-def _limb_columns(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
-    """Return the columns of each pair of limbs, and those with sides exchanged."""
+def _limb_columns(skeleton: Skeleton, *, ends: bool = False) -> list[tuple[list[int], list[int]]]:
+    """Return the columns of each pair of limbs, and those with sides exchanged.
+
+    Args:
+        ends: include hands and feet.
+    """
     pairs = []
-    for names in LIMBS:
-        left, right = ([f"{side}_{name}" for name in names] for side in ("left", "right"))
-        if set(left + right) <= set(skeleton.joints):
-            pairs.append(
-                (
-                    [skeleton.index(joint) for joint in left + right],
-                    [skeleton.index(joint) for joint in right + left],
-                )
+    for names, more in zip(LIMBS, ENDS, strict=True):
+        if {f"{side}_{name}" for side in ("left", "right") for name in names} <= set(
+            skeleton.joints
+        ):
+            known = [name for name in more if f"left_{name}" in skeleton.joints] if ends else []
+            left, right = (
+                [skeleton.index(f"{side}_{name}") for name in (*names, *known)]
+                for side in ("left", "right")
             )
+            pairs.append((left + right, right + left))
     return pairs
 
 

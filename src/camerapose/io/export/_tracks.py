@@ -226,6 +226,8 @@ def _spread(
     """Return points and marks in their rows of the timeline; NaN and False in the others."""
     rows = np.rint((times - timeline.start) / timeline.period).astype(int)
     rows = np.clip(rows, 0, timeline.length - 1)
+    if len(rows) == timeline.length and (np.diff(rows) == 1).all():  # nothing is missing
+        return points, filled
     whole = np.full((timeline.length, *points.shape[1:]), np.nan)
     marks = np.zeros(timeline.length, bool)
     whole[rows], marks[rows] = points, filled
