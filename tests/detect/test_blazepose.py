@@ -8,6 +8,7 @@ from PIL import Image
 
 from camerapose.detect import blazepose
 from camerapose.detect._base import Detection, keypoint_box
+from camerapose.detect.blazepose import detector as detector_module
 from camerapose.detect.blazepose import networks
 from camerapose.detect.blazepose.crop import Roi
 from camerapose.detect.blazepose.landmarks import Pose
@@ -114,6 +115,19 @@ class TestErrors:
             blazepose.Detector("huge")
         with pytest.raises(ValueError, match="max_people=0"):
             blazepose.Detector(max_people=0)
+
+
+@pytest.mark.parametrize(("load", "idle"), [(0.2, 4), (0.9, 3), (3.9, 0), (12.0, -8)])
+def test_cores_with_work_are_not_idle(monkeypatch, load, idle):
+    monkeypatch.setattr(detector_module.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(detector_module.os, "getloadavg", lambda: (load, 9.0, 9.0), raising=False)
+    assert detector_module.idle_cores() == idle
+
+
+def test_load_is_unknown_on_some_systems(monkeypatch):
+    monkeypatch.setattr(detector_module.os, "cpu_count", lambda: 4)
+    monkeypatch.delattr(detector_module.os, "getloadavg", raising=False)
+    assert detector_module.idle_cores() == 3
 
 
 class TestFallback:

@@ -24,8 +24,7 @@ SAME_TRACK = 0.3
 MIN_TILE = 112
 #: Number of frames between searches for more people and for small people.
 SEARCH_INTERVAL = 10
-#: By default; one core is left for decoding. LiteRT's threads wait busily for each other: as many
-#: as cores take several times the processor time if the cores have other work.
+#: By default.
 MAX_THREADS = 8
 
 
@@ -36,7 +35,7 @@ class Detector:
         model: "full" (fast, for video) or "heavy" (the most accurate).
         max_people: number of people to return, the most prominent (area of the crop times score)
             first.
-        threads: of LiteRT; None: one fewer than processor cores, 1 to `MAX_THREADS`.
+        threads: of LiteRT; None: as many as idle processor cores, 1 to `MAX_THREADS`.
         fallback: use "full", with a warning, if "heavy" cannot be downloaded.
 
     Raises:
@@ -57,7 +56,7 @@ class Detector:
         if model not in MODELS:
             raise ValueError(f"unknown BlazePose model {model!r}; choose from {', '.join(MODELS)}")
         check_max_people(max_people)
-        threads = threads or max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1))
+        threads = threads or max(1, min(MAX_THREADS, idle_cores()))
         self.model, path = landmark_file(model, fallback)
         self.max_people = max_people
         self._find_people = PersonDetector(threads)
@@ -137,3 +136,16 @@ class Detector:
                 return previous.detection.person
         self._next_person += 1
         return self._next_person - 1
+
+
+def idle_cores() -> int:
+    """Return the number of processor cores without work in the last minute, as far as known.
+
+    LiteRT's threads wait busily for each other: as many as cores take several times the processor
+    time, and longer, if the cores have other work.
+    """
+    cores = os.cpu_count() or 1
+    try:
+        return cores - round(os.getloadavg()[0])
+    except (AttributeError, OSError):  # not on Windows
+        return cores - 1
