@@ -24,18 +24,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from real_detections import CAMERAS, detections, triangulate
+from real_detections import CAMERAS, LIMBS, detections, triangulate
 from walked_distance import height, hips, line, way
 
 from camerapose import Predictor
 from camerapose.core.anatomy import ANKLE_HEIGHT, body_height
 from camerapose.core.bones import bone_lengths
-from camerapose.core.joint_formats import BODY_46, H36M_16
+from camerapose.core.joint_formats import BLAZEPOSE_33, BODY_46, H36M_16
 from camerapose.core.poses import Poses
 from camerapose.data.augment import detector_errors
 from camerapose.data.augment.clips import ClipCamera, ClipCameraOptions, draw_camera
 from camerapose.data.datasets.human36m.layouts import Layout
 from camerapose.data.datasets.human36m.sequences import read_sequences
+from camerapose.evaluate import metrics
 from camerapose.infer import clip
 from camerapose.infer.clip import measurements, shot
 from camerapose.infer.clip.term_weights import Weights
@@ -297,12 +298,19 @@ def _contacts(world: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def real_video(predictor: Predictor) -> None:
-    """Print the errors of the walked path, the displacement and the vertical of each camera."""
+    """Print the errors of the walked path, the displacement and the vertical of each camera.
+
+    With focal length and height given; errors of the focal length and PA-MPJPE (per frame, and of
+    the optimised clip) without the focal length.
+    """
     views = detections()
     world, _ = triangulate(views)
-    tall = height(world)
-    print("| real video | path % | line % | up, degrees | focal % (not given) | its std % |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    good, tall = np.isfinite(world).all((1, 2)), height(world)
+    columns = ("path %", "line %", "up, degrees", "focal % (not given)", "its std %",
+               "PA-MPJPE per frame", "PA-MPJPE clip")  # fmt: skip
+    print("| real video | " + " | ".join(columns) + " |")
+    print("| --- " * (len(columns) + 1) + "|")
+    table = []
     for name in CAMERAS:
         view = views[name]
         points = view["points"].astype(float)
@@ -321,16 +329,25 @@ def real_video(predictor: Predictor) -> None:
         given, cameras = clip.optimize(
             clip.set_focal_length(lifted, focal), height=tall, static=True, focal_known=True
         )
-        free = clip.optimize(lifted, height=tall, static=True)[1][0]
+        optimised, free = clip.optimize(lifted, height=tall, static=True)
         up = view["rotation"] @ np.array([0.0, 0.0, 1.0])
         angle = np.degrees(np.arccos(np.clip(cameras[0].ground.axes[1] @ up, -1, 1)))
         root, times = given.root_position.astype(float), rows / FPS
         off = [100 * (f(root, times) / f(true[rows], times) - 1) for f in (way, line)]
-        wrong = 100 * (free.focal / (focal * 2 / view["size"][0]) - 1)
-        print(
-            f"| {name} | {off[0]:+.1f} | {off[1]:+.1f} | {angle:.1f} | {wrong:+.1f} | "
-            f"{100 * free.focal_deviation:.0f} |"
-        )
+        wrong = 100 * (free[0].focal / (focal * 2 / view["size"][0]) - 1)
+        table.append([*off, angle, wrong, 100 * free[0].focal_deviation])
+        kept = good[rows]
+        table[-1] += [_pa_mpjpe(p[kept], world[rows][kept]) for p in (lifted, optimised)]
+        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in table[-1]) + " |")
+    means = np.abs(table).mean(0)
+    print("| mean, absolute | " + " | ".join(f"{value:.1f}" for value in means) + " |")
+
+
+def _pa_mpjpe(poses: Poses, truth: np.ndarray) -> float:
+    """Return PA-MPJPE over the twelve limb joints, mm."""
+    limbs = poses.to(BLAZEPOSE_33).pose3d[:, [BLAZEPOSE_33.index(joint) for joint in LIMBS]]
+    limbs = torch.tensor(limbs, dtype=torch.float64)
+    return 1000 * float(metrics.pa_mpjpe(limbs, torch.tensor(truth)).mean())
 
 
 if __name__ == "__main__":
