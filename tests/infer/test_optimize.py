@@ -186,7 +186,7 @@ class TestDerivatives:
             log_length_deviation=0.05, size_share=[np.full(len(lengths), 1 / len(lengths))],
             log_size_deviation=[0.05], up=np.array([0.0, -1.0, 0.0]), up_deviation=np.ones(3),
         )  # fmt: skip
-        problem = solver.Problem(body, Weights(contact_depth=1.0), prior, [window])
+        problem = solver.Problem(body, Weights(), prior, [window])
         return problem, [initial_motion(noisy, window, shared, body)], shared
 
     def test_frames(self, problem):

@@ -73,8 +73,6 @@ def _add_contacts(
     """Feet in contact in two consecutive frames do not move."""
     if len(window.times) < 2:
         return
-    jacobians = jacobians.copy()
-    jacobians[..., ROOT - 1] *= weights.contact_depth
     step = np.diff(window.times)
     part = np.minimum(step / weights.contact_time, 1.0)
     for foot, joint in enumerate(body.ankles):

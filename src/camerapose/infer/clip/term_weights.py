@@ -22,7 +22,7 @@ class Weights:
     root_acceleration: float = 2.0
     """Square root of the power density of the root's acceleration along the image axes, m/s^2 per
     sqrt(Hz)."""
-    depth_acceleration: float = 0.7
+    depth_acceleration: float = 0.4
     """The same along the optical axis: smaller, since errors of the depth are correlated."""
     bone_acceleration: float = 14.0
     """The same for bone directions, 1/s^2 per sqrt(Hz)."""
@@ -30,10 +30,6 @@ class Weights:
     """Standard deviation of the velocity of a foot in contact, m/s."""
     contact_time: float = 0.1
     """Its time constant, seconds."""
-    contact_depth: float = 0.35
-    """Share of the force of feet in contact that acts on the distance from the camera: legs that
-    point towards the camera are lifted with too small an amplitude, so that their feet would pull
-    the person back. The legs take the rest."""
     floor: float = 0.06
     """Standard deviation of the height of a foot in contact, metres."""
     floor_time: float = 0.5
