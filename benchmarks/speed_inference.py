@@ -112,7 +112,10 @@ def start(rounds: int) -> list[Row]:
     ready = median(imported("from camerapose import Predictor; Predictor()") for _ in range(rounds))
     predictor = Predictor(threads=1)
     keypoints = np.random.default_rng(0).uniform(100, 500, (1, 17, 2))
-    feed = {"pose2d": np.random.rand(1, 16, 2), "confidence": np.ones((1, 16))}
+    feed = {
+        entry.name: np.full((1, *entry.shape[1:]), np.nan if entry.name == "known" else 0.5)
+        for entry in predictor._session.get_inputs()
+    }
     feed = {name: value.astype(np.float32) for name, value in feed.items()}
 
     def complete() -> None:

@@ -27,6 +27,7 @@ import clock  # noqa: E402
 import peer  # noqa: E402
 import real_detections  # noqa: E402
 import report  # noqa: E402
+import speed_inference  # noqa: E402
 import walked_distance  # noqa: E402
 from rows import TRANSPLANTS, Row, nested, rows  # noqa: E402
 
@@ -247,6 +248,12 @@ def test_a_race_runs_in_turn_and_its_first_round_does_not_count():
     times = clock.race(2, a=lambda: order.append("a"), b=lambda: order.append("b"))
     assert order == list("ababab") and {len(t) for t in times.values()} == {2}
     assert clock.ratio([2.0, 6.0, 9.0], [1.0, 2.0, 3.0]) == 3
+
+
+def test_the_start_of_the_default_weights_is_measured():
+    rows = speed_inference.start(1)
+    assert [row.unit for row in rows] == ["s", "s", "ms", "ms"]
+    assert all(row.time > 0 for row in rows[:2]) and rows[3].time > 0
 
 
 def test_calls_are_counted_and_products_are_run_again():

@@ -270,7 +270,7 @@ def test_in_a_browser(server, browser, photo, tmp_path):
     browser.set_window_size(500, 700)
     browser.get(server.address)
     top = "return document.querySelector('#summary').getBoundingClientRect().top"
-    assert wait(lambda: find("#summary"), "the page") and browser.execute_script(top) > 700
+    wait(lambda: find("#summary") and browser.execute_script(top) > 700, "the complete page")
     upload(photo)
     frame = wait(lambda: find("#report iframe"), "the result")[0]
     assert "1 pose" in find("#summary")[0].text and find("#figure img")
