@@ -64,11 +64,18 @@ def test_other_joint_format(paths):
         Teachers(paths, "h36m_17", torch.device("cpu"))
 
 
+def test_teachers_treat_left_and_right_alike(pairs, paths):
+    teach, mirrored = Teachers(paths, "h36m_16", torch.device("cpu")), pairs.mirror()
+    pose = teach(pairs.pose2d, pairs.confidence)
+    other = teach(mirrored.pose2d, mirrored.confidence)[:, H36M_16.mirror]
+    torch.testing.assert_close(other * torch.tensor([-1.0, 1.0, 1.0]), pose)
+
+
 def test_terms(pairs, paths):
     teach = Teachers(paths[:1], "h36m_16", torch.device("cpu"))
     lifted = teach.models[0](pairs.pose2d, pairs.confidence)
     weights = LossWeights(bone_direction=0.5, distillation=2.0)
-    taught = teach(pairs.pose2d, pairs.confidence)
+    taught = root_relative(lifted.pose3d, H36M_16)
     terms = pair_terms(lifted, pairs.confidence, pairs, weights, taught=taught)
     assert float(terms["distillation"].detach()) == pytest.approx(0, abs=1e-6)
     assert 0 < float(terms["bone_direction"].detach()) < 1
