@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from camerapose.core import plugins
 from camerapose.core.angles import joint_angles
-from camerapose.core.joint_formats import H36M_16
+from camerapose.core.joint_formats import H36M_16, H36M_17, H36M_23
 from camerapose.core.mass import center_of_mass
 from camerapose.core.poses import Poses
 from camerapose.infer import clip
@@ -548,6 +548,26 @@ class TestRig:
         places = rig.world()[0][:, [names.index(j) for j in track.skeleton.joints]]
         np.testing.assert_allclose(places[track.present], track.points[track.present], atol=1e-6)
 
+    def test_joints_at_varying_distances_have_siblings(self, poses):
+        """Blender's FBX importer ignores the motion of an only child relative to its parent."""
+        h36m = poses.to(H36M_17)
+        points = np.zeros((len(poses), H36M_23.n_joints, 3))
+        points[:, :17] = h36m.pose3d * [1, -1, -1]
+        stretch = 1 + 0.3 * np.sin(np.arange(len(poses)))[:, None]
+        for joint, parent in H36M_23.bones[16:]:
+            bone = np.array([0, -0.05, -0.05 if "heel" in H36M_23.joints[joint] else 0.15])
+            points[:, joint] = points[:, parent] + bone * stretch
+        rig = _rig.fit(Track(H36M_23, points, 30.0, 0.0))
+        names = [node.name for node in rig.nodes]
+        places = rig.world()[0][:, [names.index(j) for j in H36M_23.joints]]
+        np.testing.assert_allclose(places[:, 17:], points[:, 17:], atol=1e-3)
+        parents = [node.parent for node in rig.nodes]
+        feet = [
+            i for i, name in enumerate(names) if rig.moving[i] and ("toe" in name or "heel" in name)
+        ]
+        assert len(feet) == 6
+        assert all(parents.count(parents[i]) > 1 for i in feet)
+
     def test_knees_and_elbows_bend_about_one_axis(self):
         """Thigh and upper arm turn with the plane of the limb."""
         places = {
@@ -595,6 +615,19 @@ class TestRig:
         np.testing.assert_allclose(np.linalg.det(turn), 1, atol=1e-6)
         angle = np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))
         np.testing.assert_allclose(angle, np.arccos(np.clip((a * b).sum(1), -1, 1)), atol=1e-5)
+
+    def test_angles_are_continuous(self):
+        """Also where a knee bends by more than 90 degrees, and after full turns."""
+        x = np.radians(np.linspace(0, 150, 16))
+        bent = Rotation.from_euler("x", x[:, None]).as_matrix()
+        expected = np.stack([0 * x, x, 0 * x], axis=1)
+        np.testing.assert_allclose(bvh.continuous(bvh.euler_zxy(bent)), expected, atol=1e-6)
+        t = np.linspace(0, 1, 200)
+        turns = Rotation.from_euler("ZXY", np.stack([12 * t, 2 * np.sin(9 * t), -9 * t], axis=1))
+        angles = bvh.continuous(bvh.euler_zxy(turns.as_matrix()))
+        assert np.abs(np.diff(angles, axis=0)).max() < 0.2
+        same = Rotation.from_euler("ZXY", angles) * turns.inv()
+        np.testing.assert_allclose(same.magnitude(), 0, atol=1e-6)
 
     def test_angles_and_quaternions_say_the_same_turns(self, track):
         turns = _rig.fit(track).rotations[:, 5]

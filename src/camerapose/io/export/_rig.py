@@ -5,9 +5,11 @@ the direction of the points. The twist about thigh and upper arm turns the plane
 elbow bend, as far as they are bent; other bones inherit it. A joint with several children (pelvis,
 thorax) has the rotation that fits all its bones best in the least-squares sense and its main bone
 exactly; the remaining rotation of another bone belongs to an additional joint at the same position
-(left_clavicle, left_hip_base), as in the hip joints of CMU's motion files. Positions are therefore
-exact. Feet and hands that a joint format lacks are added: feet are level while the shank is
-upright, hands extend the forearm. With a floor, they do not go below it.
+(left_clavicle, left_hip_base), as in the hip joints of CMU's motion files. If the length of that
+bone varies, the additional joint moves along it: Blender's FBX importer ignores the movement of an
+only child, such as the outer joint, relative to its parent. Positions are therefore exact. Feet and
+hands that a joint format lacks are added: feet are level while the shank is upright, hands extend
+the forearm. With a floor, they do not go below it.
 """
 
 from typing import NamedTuple
@@ -171,12 +173,14 @@ class _Fit:
         node = self._add(Node(name, parent, offset), offsets, own)
         for i, child in enumerate(children):
             base, orientation = node, own
+            lengths = np.linalg.norm(vectors[i], axis=-1)
+            length = float(np.median(lengths))
             if i != main:
                 orientation = smallest_rotations(own @ rest[i], directions[i]) @ own
                 extra = Node(_base_name(self._skeleton.joints[child]), node, np.zeros(3))
-                base = self._add(extra, np.zeros((len(own), 3)), orientation)
-            lengths = np.linalg.norm(vectors[i], axis=-1)
-            length = float(np.median(lengths))
+                local = np.einsum("tji,tj->ti", own, directions[i])
+                base = self._add(extra, local * (lengths - length)[:, None], orientation)
+                lengths = np.full_like(lengths, length)
             self._grow(child, base, rest[i] * length, rest[i] * lengths[:, None], orientation)
 
     def _tip(self, name: str) -> np.ndarray:

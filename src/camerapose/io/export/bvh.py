@@ -27,7 +27,7 @@ def write(path: Path, track: Track) -> None:
     for i in order:
         if rig.moving[i]:
             columns.append(rig.offsets[:, i])
-        columns.append(np.degrees(np.unwrap(euler_zxy(rig.rotations[:, i]), axis=0)))
+        columns.append(np.degrees(continuous(euler_zxy(rig.rotations[:, i]))))
     values = np.concatenate(columns, axis=1)
     lines = [
         "HIERARCHY",
@@ -76,3 +76,19 @@ def euler_zxy(
     z = np.arctan2(-rotations[..., 0, 1], rotations[..., 1, 1])
     y = np.arctan2(-rotations[..., 2, 0], rotations[..., 2, 2])
     return np.stack([z, x, y], axis=-1)
+
+
+def continuous(angles: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3"]:
+    """Return angles z, x, y of the same rotations without jumps between frames.
+
+    Of the equivalent triples (z, x, y) and (z + pi, pi - x, y + pi), each plus multiples of 2 pi,
+    the one closest to that of the previous frame. Programs interpolate each angle on its own.
+    """
+    other = angles * (1, -1, 1) + np.pi
+
+    def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.abs(np.remainder(a - b + np.pi, 2 * np.pi) - np.pi).sum(-1)
+
+    changes = distance(other[1:], angles[:-1]) < distance(angles[1:], angles[:-1])
+    is_other = np.append(0, np.cumsum(changes)) % 2 == 1
+    return np.unwrap(np.where(is_other[:, None], other, angles), axis=0)
