@@ -43,6 +43,8 @@ def test_the_floor_is_the_lowest_level(up):
     on_roof = poses.labels["person"] == 1
     assert np.median(heights[~on_roof]) == pytest.approx(0.08, abs=0.05)
     assert np.median(heights[on_roof]) == pytest.approx(0.08 + up, abs=0.15)
+    contact = np.maximum(poses.labels["contact_left"], poses.labels["contact_right"])
+    assert np.median(contact[~on_roof]) > 0.8 and np.median(contact[on_roof]) > 0.8
 
 
 def test_levels():

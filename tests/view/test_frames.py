@@ -11,6 +11,7 @@ from camerapose.view import style
 from camerapose.view.frames import draw_frames, draw_samples
 from camerapose.view.image_panel import crop_window, to_pixels
 from camerapose.view.rows import Row
+from camerapose.view.skeleton3d import FRONT, colored_poses, draw_poses
 from camerapose.view.style import LEFT, RIGHT
 
 
@@ -36,6 +37,18 @@ def test_left_limbs_are_right_of_the_image_for_a_person_facing_the_camera(tmp_pa
     left = facing.pose2d[0, facing.skeleton.index("left_wrist"), 0]
     right = facing.pose2d[0, facing.skeleton.index("right_wrist"), 0]
     assert (center[LEFT] < center[RIGHT]) == (left < right)
+
+
+def test_floor_below_the_people():
+    """A person above the floor, and one on a floor that is not given."""
+    pose, lowest = people(), float(people().pose3d[..., 1].max())
+    floors, spans = (lowest + 2, None), []
+    for floor in floors:
+        panel = draw_frames([Row(pose)], floor=floor).axes[1]
+        spans.append(float(np.ptp(panel.get_ylim())))
+        stage = draw_poses(panel, FRONT, colored_poses(pose, [None]), pose.skeleton, floor=floor)
+        assert stage.floor == pytest.approx(lowest + 0.02 if floor is None else floor)
+    assert spans[0] > spans[1] + 1
 
 
 def test_both_sides_are_drawn(tmp_path):

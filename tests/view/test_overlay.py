@@ -1,13 +1,14 @@
-"""The floor in overlays."""
+"""The floor and the text in overlays."""
 
 import numpy as np
 import pytest
 from helpers.clips import walk
 from helpers.videos import write_h264
+from PIL import Image, ImageDraw
 
 from camerapose.core.ground import Ground
 from camerapose.io.source import Source
-from camerapose.view.overlay import _floor, write_overlay
+from camerapose.view.overlay import _draw_person, _floor, write_overlay
 
 
 @pytest.fixture
@@ -41,3 +42,20 @@ def test_overlay_with_a_floor(poses, tmp_path):
     below = np.abs(frames[1] - frames[0]).mean((0, 2, 3))
     middle = len(below) // 2
     assert below[middle + 2 :].max() > 5 * below[: middle - 4].max()
+
+
+def test_distance_of_a_person_at_the_border(poses, monkeypatch):
+    """The text is inside of the image."""
+    draw, boxes = ImageDraw.Draw(Image.new("RGB", (320, 240)), "RGBA"), []
+    monkeypatch.setattr(
+        draw, "text",
+        lambda xy, text, font_size, **_: boxes.append(
+            (*xy, xy[0] + draw.textlength(text, font_size=font_size))
+        ),
+    )  # fmt: skip
+    for x in (-5, 160, 318):
+        joints = np.tile([x, 100.0], (poses.skeleton.n_joints, 1))
+        _draw_person(draw, poses, 0, joints, joints)
+    left, top, right = np.transpose(boxes)
+    assert (left > 0).all() and (top > 0).all() and (right < 320).all()
+    assert left[1] == 160

@@ -47,13 +47,20 @@ class FrameSampler:
             self.images = dict(list(self.images.items())[::2])
 
 
-def draw(poses: Poses, source: Source, out: Path, images: dict[int, np.ndarray]) -> list[Path]:
+def draw(
+    poses: Poses,
+    source: Source,
+    out: Path,
+    images: dict[int, np.ndarray],
+    floor: float | None = None,
+) -> list[Path]:
     """Draw one figure of a video, webcam or keypoint file, or one figure per image.
 
     Args:
         poses: at least one, with label frame.
         out: folder of the figures.
         images: frames of a video by their numbers; see `FrameSampler`.
+        floor: see `draw_frames`.
 
     Returns:
         The files.
@@ -65,7 +72,9 @@ def draw(poses: Poses, source: Source, out: Path, images: dict[int, np.ndarray])
         pages = _image_pages(poses, source, out)
     else:
         pages = {out / "poses.png": _sampled_rows(poses, source, images)}
-    return [save_figure(draw_frames(rows), path) for path, rows in pages.items() if rows]
+    return [
+        save_figure(draw_frames(rows, floor=floor), path) for path, rows in pages.items() if rows
+    ]
 
 
 def _sampled_rows(poses: Poses, source: Source, images: dict[int, np.ndarray]) -> list[Row]:

@@ -80,8 +80,8 @@ def write_outputs(
     if options.figure and len(poses):
         from camerapose.infer.figures import draw
 
-        shown = poses if plane is None else clip.align(poses, plane)
-        written += draw(shown, source, out, images)
+        shown, floor = (poses, None) if plane is None else (clip.align(poses, plane), 0.0)
+        written += draw(shown, source, out, images, floor)
     return written
 
 

@@ -21,7 +21,10 @@ from camerapose.view.style import STD, person_colors
 
 
 def draw_frames(
-    rows: Sequence[Row], *, titles: tuple[str, str] = ("detected 2D", "reprojected 2D")
+    rows: Sequence[Row],
+    *,
+    titles: tuple[str, str] = ("detected 2D", "reprojected 2D"),
+    floor: float | None = None,
 ) -> Figure:
     """Draw one frame per row: detected 2D, 3D from two views, reprojected 2D.
 
@@ -31,6 +34,7 @@ def draw_frames(
     Args:
         rows: poses with 3D and camera.
         titles: of the first and the last column.
+        floor: its y coordinate, metres; None: below the lowest joint of each row.
     """
     assert rows, "no rows"
     columns = (titles[0], "3D, camera view", "3D, side view", titles[1])
@@ -45,7 +49,7 @@ def draw_frames(
         draw_reprojected(axes[3], poses, colors)
         people = colored_poses(poses, colors)
         for ax, view in zip(axes[1:3], (FRONT, SIDE), strict=True):
-            draw_poses(ax, view, people, poses.skeleton, camera=view is SIDE)
+            draw_poses(ax, view, people, poses.skeleton, camera=view is SIDE, floor=floor)
         caption(axes[0], row.title)
         caption(axes[2], distance_text(poses))
         caption(axes[3], error_text(poses))

@@ -154,8 +154,12 @@ def _draw_person(
         draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=DETECTED)
     distance = f"{float(np.linalg.norm(poses.root_position[row])):.1f} m"
     size = max(16, 5 * thickness)
-    place = float(bones[:, 0].min()), float(bones[:, 1].min()) - 1.5 * size
-    draw.text(np.maximum(place, 3).tolist(), f"{person}: {distance}" if several else distance,
+    text = f"{person}: {distance}" if several else distance
+    left = min(
+        float(bones[:, 0].min()), draw.im.size[0] - draw.textlength(text, font_size=size) - 3
+    )
+    place = np.maximum((left, float(bones[:, 1].min()) - 1.5 * size), 3)
+    draw.text(place.tolist(), text,
               fill=TRUNK, font_size=size, stroke_width=2, stroke_fill=OUTLINE)  # fmt: skip
 
 

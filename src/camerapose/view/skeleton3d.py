@@ -73,6 +73,7 @@ def draw_poses(
     skeleton: Skeleton,
     camera: bool = False,
     include: Any = None,
+    floor: float | None = None,
 ) -> "Stage | None":
     """Draw poses on a floor with a grid, with equal axes; return the stage, None without poses.
 
@@ -80,12 +81,13 @@ def draw_poses(
         view: azimuth and elevation, degrees, see `Stage`.
         camera: mark the direction of the camera.
         include: further points (m, 3) that the panel must contain.
+        floor: see `Stage`.
     """
     ax.set_aspect("equal")
     if not poses:
         return None
     content = [pose.points for pose in poses] + ([] if include is None else [include])
-    stage = Stage(ax, view, np.concatenate(content))
+    stage = Stage(ax, view, np.concatenate(content), floor)
     stage.draw_floor()
     for pose in poses:
         stage.draw_shadow(pose, skeleton)
@@ -102,18 +104,25 @@ def draw_poses(
 class Stage:
     """An orthographic view of a part of the floor and the people on it; lengths are preserved.
 
-    "Floor" is the plane parallel to the camera's x and z axes below the lowest joint.
+    The floor is a plane parallel to the x and z axes.
 
     Args:
         view: azimuth and elevation of the viewer, degrees. Azimuth 0 is the side of the camera;
             90 the right side of the image, so that points far from the camera are on the right.
         content: points (m, 3), camera frame, metres, that the panel contains.
+        floor: its y coordinate; None: below the lowest point.
     """
 
-    def __init__(self, ax: Axes, view: tuple[float, float], content: Float[np.ndarray, "m 3"]):
+    def __init__(
+        self,
+        ax: Axes,
+        view: tuple[float, float],
+        content: Float[np.ndarray, "m 3"],
+        floor: float | None = None,
+    ):
         self.ax = ax
         self._angles = np.radians(view)
-        self.floor = content[:, 1].max() + 0.02
+        self.floor = content[:, 1].max() + 0.02 if floor is None else floor
         ground = content[:, [0, 2]]
         half = (ground.max(0) - ground.min(0)) / 2 + 0.1
         self.cell = next((cell for limit, cell in CELLS if half.max() < limit), CELLS[-1][1])

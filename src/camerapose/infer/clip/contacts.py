@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from camerapose.infer.clip.body import Body
+from camerapose.infer.clip.floor import LEVEL_GAP
+from camerapose.infer.clip.timing import steps
 from camerapose.infer.clip.variables import Motion, Shared, Window, geometry
 
 #: Speed of a foot across the line of sight (m/s) at which contact has the probability 0.5; the
@@ -17,6 +19,8 @@ WIDTH = 0.16
 HEIGHT, HEIGHT_WIDTH = 0.12, 0.03
 #: Time over which the speed is measured, seconds.
 DURATION = 0.12
+#: Time that slow feet are on a roof or a ledge on which a person stands, seconds.
+LEDGE_TIME = 0.3
 
 
 def detect_contacts(
@@ -26,13 +30,15 @@ def detect_contacts(
     body: Body,
     *,
     floor_known: bool,
+    ledges: bool = False,
     number: int = 0,
 ) -> Float[np.ndarray, "t 2"]:
-    """Return the probability that each foot stands on the floor, from low speed and height.
+    """Return the probability that each foot stands, from low speed and height.
 
     The height is that above the floor, or before the floor is known above the lower foot.
 
     Args:
+        ledges: people may stand on something higher than the floor.
         number: of the pass, from 0.
     """
     t = len(window.times)
@@ -48,7 +54,23 @@ def detect_contacts(
     above = height + shared.floor - window.ankle if floor_known else height - height.min(1)[:, None]
     limit = ALONG[min(number, len(ALONG) - 1)]
     slow = _falling(across, ACROSS, WIDTH * ACROSS) * _falling(abs(along), limit, WIDTH * limit)
+    if ledges and (ledge := _ledge(above, slow, window.times)):
+        above = np.minimum(above, np.abs(above - ledge))
     return slow * _falling(above, HEIGHT, HEIGHT_WIDTH)
+
+
+def _ledge(
+    above: Float[np.ndarray, "t 2"], slow: Float[np.ndarray, "t 2"], times: Float[np.ndarray, " t"]
+) -> float:
+    """Return the height above the floor at which the lower foot rests most of the time, or 0."""
+    lower = above.argmin(1)[:, None]
+    height, weight = (np.take_along_axis(v, lower, axis=1)[:, 0] for v in (above, slow))
+    weight = weight * steps(times) * (height > LEVEL_GAP)
+    order = np.argsort(height)
+    total = np.cumsum(weight[order])
+    if total[-1] < LEDGE_TIME:
+        return 0.0
+    return float(height[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def _velocity(

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from camerapose.infer.clip.body import ROOT, Body
+from camerapose.infer.clip.floor import LEVEL_GAP
 from camerapose.infer.clip.normal import Normal
 from camerapose.infer.clip.term_weights import Weights
 from camerapose.infer.clip.timing import share, stance_share
@@ -98,7 +99,7 @@ def _add_contacts(
 def _add_floor(
     system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights
 ) -> None:
-    """Feet in contact are on the floor, and no foot is below it.
+    """Feet in contact are on the floor or on a ledge, and no foot is below it.
 
     The former is robust, since people also stand on steps and objects, the latter less so.
     """
@@ -109,7 +110,7 @@ def _add_floor(
     # In contact.
     amount, robust = np.zeros_like(height), weights.robust
     for foot in (0, 1):
-        contact = window.contact[:, foot]
+        contact = window.contact[:, foot] * (height[:, foot] < LEVEL_GAP)
         amount[:, foot] = stance_share(window.times, contact, weights.floor_time)
     residual = height / weights.floor
     system.cost += float((amount * robust * np.log1p(residual**2 / robust)).sum()) / 2

@@ -233,8 +233,9 @@ class Shot:
         motions, _, _ = solve(problem, motions, self.shared, iterations=STEPS[2], free=fixed)
         for number in range(CONTACT_PASSES if self.has_floor else 0):
             contact = detect_contacts(
-                window, motions[0], self.shared, self.body, floor_known=True, number=number
-            )
+                window, motions[0], self.shared, self.body,
+                floor_known=True, ledges=True, number=number,
+            )  # fmt: skip
             window = window.with_contact(contact)
             problem = replace(self.problem, windows=[window])
             motions, _, _ = solve(problem, motions, self.shared, iterations=STEPS[3], free=fixed)
