@@ -1,5 +1,6 @@
 """Topology of the bodies of a clip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,11 @@ class Body:
     def size(self) -> int:
         """Number of variables of a frame."""
         return ROOT + 2 * self.path.shape[1]
+
+    def variables(self, joints: Sequence[int]) -> Int[np.ndarray, " n"]:
+        """Return the indices of the variables of a frame that move these joints."""
+        bones = np.flatnonzero(self.path[list(joints)].any(0))
+        return np.concatenate([np.arange(ROOT), np.ravel(ROOT + 2 * bones[:, None] + (0, 1))])
 
 
 def _pair(skeleton: Skeleton, joint: str) -> tuple[int, ...]:

@@ -1,7 +1,9 @@
 """Terms of a static camera: feet in contact, the floor, upright bodies."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from camerapose.infer.clip.body import ROOT, Body
 from camerapose.infer.clip.floor import LEVEL_GAP
@@ -23,10 +25,12 @@ def add_ground(
     system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights
 ) -> None:
     """Add the terms of contacts, floor and vertical for a skeleton with ankles."""
-    joints = _joint_jacobians(shape, body, body.ankles)
-    _add_contacts(system, window, shape, body, weights, joints)
+    top = () if body.thorax is None else (body.thorax,)
+    variables = body.variables((*body.ankles, *top))
+    joints = _joint_jacobians(shape, body, (*body.ankles, *top), variables)
+    _add_contacts(system, window, shape, body, weights, joints, variables)
     _add_floor(system, window, shape, shared, body, weights)
-    _add_upright(system, window, shape, shared, body, weights, joints)
+    _add_upright(system, window, shape, shared, body, weights, joints, variables)
 
 
 def straightness(joints: np.ndarray, body: Body) -> Float[np.ndarray, " t"]:
@@ -42,16 +46,21 @@ def straightness(joints: np.ndarray, body: Body) -> Float[np.ndarray, " t"]:
 
 
 def _joint_jacobians(
-    shape: Geometry, body: Body, joints: tuple[int, ...]
+    shape: Geometry, body: Body, joints: Sequence[int], variables: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, "joints t 3 n"]:
-    """Return the derivatives of joint positions by the variables of their frame."""
-    t, bones = shape.bones.shape[:2]
-    result = np.empty((len(joints), t, 3, ROOT + 2 * bones))
+    """Return the derivatives of joint positions by variables of their frame (root first)."""
+    result = np.empty((len(joints), len(shape.root), 3, len(variables)))
     result[..., :ROOT] = shape.root_jacobian
-    flat = np.moveaxis(shape.scaled, 1, 2).reshape(t, 3, -1)
+    own = variables[ROOT:] - ROOT
+    flat = _by_angles(shape, own)
     for row, joint in enumerate(joints):
-        result[row, ..., ROOT:] = flat * np.repeat(body.path[joint], 2)
+        result[row, ..., ROOT:] = flat * body.path[joint, own // 2]
     return result
+
+
+def _by_angles(shape: Geometry, angles: Int[np.ndarray, " n"]) -> Float[np.ndarray, "t 3 n"]:
+    """Return the derivatives of the bones' vectors by angles, two per bone."""
+    return np.swapaxes(shape.scaled[:, angles // 2, :, angles % 2], 0, 1).swapaxes(1, 2)
 
 
 def _by_shared(
@@ -69,12 +78,12 @@ def _by_shared(
 
 def _add_contacts(
     system: Normal, window: Window, shape: Geometry, body: Body, weights: Weights,
-    jacobians: np.ndarray,
+    jacobians: np.ndarray, variables: np.ndarray,
 ) -> None:  # fmt: skip
     """Feet in contact in two consecutive frames do not move."""
     if len(window.times) < 2:
         return
-    step = np.diff(window.times)
+    step, index = np.diff(window.times), variables
     part = np.minimum(step / weights.contact_time, 1.0)
     for foot, joint in enumerate(body.ankles):
         both = window.contact[1:, foot] * window.contact[:-1, foot]
@@ -87,10 +96,10 @@ def _add_contacts(
         by_shared = (by_shared[1:] - by_shared[:-1]) * weight[..., None]
         for rows, own, sign in ((slice(1, None), later, 1.0), (slice(None, -1), earlier, -1.0)):
             transposed = np.swapaxes(own, 1, 2)
-            system.near[rows] += transposed @ own
-            system.gradient[rows] += sign * (transposed @ residual[..., None])[..., 0]
-            system.cross[rows] += sign * (transposed @ by_shared)
-        system.next -= np.swapaxes(later, 1, 2) @ earlier
+            system.block(0)[rows, index[:, None], index] += transposed @ own
+            system.gradient[rows, index] += sign * (transposed @ residual[..., None])[..., 0]
+            system.cross[rows, index] += sign * (transposed @ by_shared)
+        system.block(1)[:, index[:, None], index] -= np.swapaxes(later, 1, 2) @ earlier
         lines = by_shared.reshape(-1, by_shared.shape[-1])
         system.shared += lines.T @ lines
         system.shared_gradient += lines.T @ residual.reshape(-1)
@@ -124,21 +133,24 @@ def _add_floor(
     system.cost += float((amount * loss).sum()) / 2
     below = np.sqrt(amount * np.minimum(1, limit / np.maximum(depth, limit))) * (depth > 0)
     scale = np.hypot(scale, below / deviation)
-    by_pose, by_shared = _height_jacobians(shape, shared.up, body, joints, system)
+    variables = body.variables(joints)
+    by_pose, by_shared = _height_jacobians(shape, shared.up, body, joints, system, variables)
     by_shared[..., UP] = place @ tangents(shared.up)
     by_shared[..., FLOOR] = 1.0
     scaled = scale[..., None]
-    system.add(height * scale, by_pose * scaled, by_shared * scaled)
+    system.add(height * scale, by_pose * scaled, by_shared * scaled, variables)
 
 
 def _height_jacobians(
-    shape: Geometry, up: np.ndarray, body: Body, joints: list[int], system: Normal
-) -> tuple[Float[np.ndarray, "t joints n"], Float[np.ndarray, "t joints shared"]]:
+    shape: Geometry, up: np.ndarray, body: Body, joints: list[int], system: Normal,
+    variables: np.ndarray,
+) -> tuple[Float[np.ndarray, "t joints n"], Float[np.ndarray, "t joints shared"]]:  # fmt: skip
     """Return the derivatives of the heights of joints, for a constant vertical."""
     t, path = len(shape.root), body.path[joints]
-    flat = (up @ np.moveaxis(shape.scaled, 1, 2).reshape(t, 3, -1))[:, None]
+    own = variables[ROOT:] - ROOT
+    flat = (up @ _by_angles(shape, own))[:, None]
     root = np.repeat((up @ shape.root_jacobian)[:, None], len(joints), axis=1)
-    by_pose = np.concatenate([root, flat * np.repeat(path, 2, axis=1)], axis=2)
+    by_pose = np.concatenate([root, flat * path[:, own // 2]], axis=2)
     by_shared = np.zeros((t, len(joints), system.cross.shape[-1]))
     by_shared[..., FOCAL] = (shape.root_by_focal @ up)[:, None]
     groups = np.eye(body.group.max() + 1)[body.group]
@@ -149,14 +161,13 @@ def _height_jacobians(
 
 def _add_upright(
     system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights,
-    jacobians: np.ndarray,
+    jacobians: np.ndarray, variables: np.ndarray,
 ) -> None:  # fmt: skip
     """Straight bodies are upright."""
     if body.thorax is None:
         return
-    top = _joint_jacobians(shape, body, (body.thorax,))[0]
     vector = shape.joints[:, body.thorax] - shape.joints[:, list(body.ankles)].mean(1)
-    by_pose = top - jacobians.mean(0)
+    by_pose = jacobians[2] - jacobians[:2].mean(0)
     length = np.maximum(np.linalg.norm(vector, axis=1), 1e-3)
     direction = vector / length[:, None]
     residual = (direction - shared.up) / weights.upright
@@ -174,4 +185,7 @@ def _add_upright(
     along = np.einsum("ti,tis->ts", direction, by_shared)
     by_shared = (by_shared - direction[..., None] * along[:, None]) / length[:, None, None]
     by_shared[..., UP] = -tangents(shared.up)
-    system.add(residual * weight[:, None], local * scale[..., None], by_shared * scale[..., None])
+    system.add(
+        residual * weight[:, None], local * scale[..., None], by_shared * scale[..., None],
+        variables,
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 @dataclass
@@ -11,9 +11,7 @@ class Normal:
     """Normal equations: Gauss-Newton blocks of the frames, and of the shared variables.
 
     Attributes:
-        near: blocks of a frame with itself.
-        next: blocks of frame t + 1 (rows) with frame t (columns).
-        second: the same for frame t + 2.
+        blocks: rows of frames t, t + 1 and t + 2 by the columns of frame t (t, 3 n, n).
         gradient: of the frames.
         cross: frames by shared variables.
         shared: shared variables by themselves.
@@ -21,9 +19,7 @@ class Normal:
         cost: robust cost.
     """
 
-    near: np.ndarray
-    next: np.ndarray
-    second: np.ndarray
+    blocks: np.ndarray
     gradient: np.ndarray
     cross: np.ndarray
     shared: np.ndarray
@@ -34,22 +30,33 @@ class Normal:
     def zeros(t: int, n: int, n_shared: int) -> "Normal":
         """Return empty equations of t frames with n variables each."""
         return Normal(
-            np.zeros((t, n, n)), np.zeros((max(t - 1, 0), n, n)), np.zeros((max(t - 2, 0), n, n)),
-            np.zeros((t, n)), np.zeros((t, n, n_shared)), np.zeros((n_shared, n_shared)),
-            np.zeros(n_shared),
+            np.zeros((t, 3 * n, n)), np.zeros((t, n)), np.zeros((t, n, n_shared)),
+            np.zeros((n_shared, n_shared)), np.zeros(n_shared),
         )  # fmt: skip
+
+    def block(self, frames: int) -> np.ndarray:
+        """Return the blocks of each frame (columns) with the one `frames` later (rows), a view."""
+        t, n = self.gradient.shape
+        return self.blocks[: max(t - frames, 0), frames * n : (frames + 1) * n]
 
     def add(
         self,
         residual: Float[np.ndarray, "t rows"],
         local: Float[np.ndarray, "t rows n"],
         shared: Float[np.ndarray, "t rows shared"],
+        variables: Int[np.ndarray, " n"] | None = None,
     ) -> None:
-        """Add weighted residuals of single frames and their Jacobians."""
+        """Add weighted residuals of single frames and their Jacobians.
+
+        Args:
+            variables: those of a frame to which `local` belongs; None: all.
+        """
         transposed = np.swapaxes(local, 1, 2)
-        self.near += transposed @ local
-        self.gradient += (transposed @ residual[..., None])[..., 0]
-        self.cross += transposed @ shared
+        index = slice(None) if variables is None else variables
+        block = (index, index) if variables is None else (variables[:, None], variables)
+        self.block(0)[:, *block] += transposed @ local
+        self.gradient[:, index] += (transposed @ residual[..., None])[..., 0]
+        self.cross[:, index] += transposed @ shared
         rows = shared.reshape(-1, shared.shape[-1])
         self.shared += rows.T @ rows
         self.shared_gradient += rows.T @ residual.reshape(-1)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.linalg import cho_solve_banded, cholesky_banded
+from numpy.lib.stride_tricks import as_strided
+from scipy.linalg import cholesky_banded
+from scipy.linalg.lapack import dtbtrs
 
 from camerapose.infer.clip.body import ROOT, Body
 from camerapose.infer.clip.normal import Normal
@@ -187,13 +189,14 @@ def _step(
     for system in systems:
         t, n = system.gradient.shape
         cross = system.cross[..., free].reshape(t * n, -1)
-        right = np.column_stack([system.gradient.reshape(-1), cross])
-        answer = _banded_solve(system, right, damping)
-        solved.append(answer)
+        factor = _factor(system, damping)
+        # Half of the solution, L^-1 [gradient, cross], is enough for the shared variables.
+        half = _substitute(factor, np.column_stack([system.gradient.reshape(-1), cross]), False)
+        solved.append((factor, half))
         matrix = matrix + system.shared
         gradient = gradient + system.shared_gradient
-        matrix[np.ix_(free, free)] -= cross.T @ answer[:, 1:]
-        gradient[free] -= cross.T @ answer[:, 0]
+        matrix[np.ix_(free, free)] -= half[:, 1:].T @ half[:, 1:]
+        gradient[free] -= half[:, 1:].T @ half[:, 0]
     step, covariance = np.zeros(len(free)), np.zeros_like(matrix)
     if free.any():
         inner = matrix[np.ix_(free, free)]
@@ -201,35 +204,38 @@ def _step(
         inverse = np.linalg.pinv(inner + np.diag(np.diag(inner)) * damping, hermitian=True)
         step[free] = -inverse @ gradient[free]
         covariance[np.ix_(free, free)] = inverse
+    both = np.array([1.0, *step[free]])[:, None]
     steps = [
-        -(answer[:, 0] + answer[:, 1:] @ step[free]).reshape(system.gradient.shape)
-        for answer, system in zip(solved, systems, strict=True)
+        -_substitute(factor, half @ both, True).reshape(system.gradient.shape)
+        for (factor, half), system in zip(solved, systems, strict=True)
     ]
     return step, steps, covariance
 
 
-def _banded_solve(
-    system: Normal, right: Float[np.ndarray, "n columns"], damping: float
-) -> Float[np.ndarray, "n columns"]:
-    """Solve the linear system of the frames of a window."""
+def _factor(system: Normal, damping: float) -> Float[np.ndarray, "width n"]:
+    """Return the banded Cholesky factor of the frames' matrix, one column per variable."""
     t, n = system.gradient.shape
-    width = 2 * n + ROOT if t > 2 else 2 * n
-    band = np.zeros((width, t, n))
-    row, column = np.tril_indices(n)
-    band[row - column, :, column] = system.near[:, row, column].T
-    row, column = (index.reshape(-1) for index in np.indices((n, n)))
-    if t > 1:
-        band[n + row - column, :-1, column] = system.next[:, row, column].T
-    if t > 2:
-        near = np.abs(row - column) < ROOT
-        row, column = row[near], column[near]
-        band[2 * n + row - column, :-2, column] = system.second[:, row, column].T
-    band[0] *= 1 + damping
-    band[0] += 1e-9
-    factor = cholesky_banded(
-        band.reshape(width, t * n), lower=True, overwrite_ab=True, check_finite=False
+    width = min(2 * n + ROOT, t * n)
+    # Column c of a frame, from its diagonal downwards, for all frames at once: the blocks below
+    # each other, read along their diagonals. Bones are only coupled to themselves over two frames.
+    padded = np.concatenate([system.blocks, np.zeros((t, ROOT, n))], axis=1)
+    frame, row, column = padded.strides
+    band = as_strided(padded, (t, n, width), (frame, row + column, row)).copy()
+    band[..., 0] *= 1 + damping
+    band[..., 0] += 1e-9
+    return cholesky_banded(
+        band.reshape(t * n, width).T, lower=True, overwrite_ab=True, check_finite=False
     )
-    return cho_solve_banded((factor, True), right, check_finite=False)
+
+
+def _substitute(
+    factor: Float[np.ndarray, "width n"], right: Float[np.ndarray, "n columns"], transposed: bool
+) -> Float[np.ndarray, "n columns"]:
+    """Solve L x = right, or L^T x = right."""
+    answer, info = dtbtrs(factor, right, uplo="L", trans="T" if transposed else "N")
+    if info:
+        raise np.linalg.LinAlgError(f"singular at variable {info}")
+    return answer
 
 
 def _moved(motion: Motion, step: Float[np.ndarray, "t n"]) -> Motion:

@@ -75,9 +75,8 @@ def _add_lifter(
     weight = np.sqrt(part) / window.lifted_deviation
     residual = (motion.direction - window.lifted) * weight[..., None]
     system.cost += float((residual**2).sum()) / 2
-    index = np.arange(ROOT, system.gradient.shape[1]).reshape(-1, 2)
-    for i in (0, 1):
-        system.near[:, index[:, i], index[:, i]] += weight**2
+    diagonal = np.einsum("tnn->tn", system.block(0))  # a view
+    diagonal[:, ROOT:] += np.repeat(weight**2, 2, axis=1)
     product = (np.swapaxes(tangent, 2, 3) * weight[..., None, None] @ residual[..., None])[..., 0]
     system.gradient[:, ROOT:] += product.reshape(len(motion), -1)
 
@@ -115,15 +114,14 @@ def _add_chain(
     residual = sum(scaled[i] * values[i : t + i] for i in range(3))
     system.cost += float((residual**2).sum()) / 2
     parts = [scaled[i][..., None] * jacobian[i : t + i] for i in range(3)]
-    index = first + np.arange(items * d).reshape(items, d)
-    rows, columns = index[:, :, None], index[:, None, :]
-    blocks = (system.near, system.next, system.second)
+    span = slice(first, first + items * d)
     for i in range(3):
-        own = np.swapaxes(parts[i], 2, 3)
-        system.gradient[i : t + i, index] += (own @ residual[..., None])[..., 0]
+        product = np.einsum("tikd,tik->tid", parts[i], residual)
+        system.gradient[i : t + i, span] += product.reshape(t, -1)
         for j in range(i + 1):  # frame i is at or after frame j
-            block = blocks[i - j]
-            block[j : t + j, rows, columns] += own @ parts[j]
+            block = system.block(i - j)[j : t + j, span, span].reshape(t, items, d, items, d)
+            own = np.einsum("tidie->tide", block)  # a view
+            own += np.einsum("tikd,tike->tide", parts[i], parts[j])
 
 
 def _add_velocity(system: Normal, window: Window, shape: Geometry, weights: Weights) -> None:
@@ -136,6 +134,6 @@ def _add_velocity(system: Normal, window: Window, shape: Geometry, weights: Weig
     residual = (shape.root[1] - shape.root[0]) * weight
     system.cost += float(residual @ residual) / 2
     for row, sign in ((0, -1.0), (1, 1.0)):
-        system.near[row, :ROOT, :ROOT] += jacobian[row].T @ jacobian[row]
+        system.block(0)[row, :ROOT, :ROOT] += jacobian[row].T @ jacobian[row]
         system.gradient[row, :ROOT] += sign * jacobian[row].T @ residual
-    system.next[0, :ROOT, :ROOT] -= jacobian[1].T @ jacobian[0]
+    system.block(1)[0, :ROOT, :ROOT] -= jacobian[1].T @ jacobian[0]
