@@ -146,8 +146,8 @@ def ablation(predictor: Predictor, motions: list[np.ndarray]) -> None:
         "all": {},
         "no contacts": {"weights": Weights(contact_speed=off, floor=1e6)},
         "no floor": {"weights": Weights(floor=1e6), "shared_weights": replace(shared, floor=1e6)},
-        "no vertical from straight bodies": {
-            "weights": Weights(upright=1e6), "shared_weights": replace(shared, upright=1e6),
+        "no vertical from balance": {
+            "weights": Weights(vertical=1e6), "shared_weights": replace(shared, vertical=1e6),
         },
         "no smoothness": {"weights": Weights(
             root_acceleration=1e3, depth_acceleration=1e3, bone_acceleration=1e4)},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.clips import acceleration, three_people, walk, with_definitions
 
-from camerapose.core.bones import bone_lengths
+from camerapose.core.bones import bone_lengths, unit
 from camerapose.core.camera import denormalize
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
@@ -17,6 +17,7 @@ from camerapose.infer.clip.measurements import PersonRows, initial_motion, windo
 from camerapose.infer.clip.subset import Subset
 from camerapose.infer.clip.term_weights import Weights
 from camerapose.infer.clip.variables import Shared
+from camerapose.infer.clip.vertical import Vertical
 from camerapose.infer.live_smoothing import LiveSmoother
 from camerapose.infer.predictor import Predictor
 
@@ -163,7 +164,7 @@ class TestPeople:
 
 
 class TestDerivatives:
-    """Gradients agree with differences of the cost (weights of straightness are constants)."""
+    """Gradients agree with differences of the cost."""
 
     @pytest.fixture(scope="class", params=["h36m_16", "body_46"])
     def problem(self, request):
@@ -176,7 +177,8 @@ class TestDerivatives:
         body, rows = Body.of(noisy.skeleton), np.arange(8)
         lengths = np.full(body.path.shape[1], 0.3)
         movement = PersonRows(0, rows, noisy.labels["time"])
-        window = window_of(noisy, movement, lengths, lengths, 1.7, True)
+        indicated = Vertical(unit(np.random.default_rng(0).normal(size=(8, 3))), np.full(8, 0.5))
+        window = window_of(noisy, movement, lengths, lengths, 1.7, indicated, True)
         window = window.with_contact(np.random.default_rng(0).uniform(0.3, 1, (8, 2)))
         lengths = np.log(np.full(body.group.max() + 1, 0.3))
         up = np.array([0.1, -0.9, -0.42]) / np.linalg.norm([0.1, 0.9, 0.42])

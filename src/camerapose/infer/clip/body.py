@@ -24,7 +24,6 @@ class Body:
         ankles: joints of the feet; empty if the skeleton lacks them.
         knees: likewise.
         soles: heels and toes, as far as the skeleton has them.
-        thorax: upper end of the trunk; None if the skeleton lacks it.
     """
 
     skeleton: Skeleton
@@ -33,7 +32,6 @@ class Body:
     ankles: tuple[int, ...]
     knees: tuple[int, ...]
     soles: tuple[int, ...]
-    thorax: int | None
 
     @staticmethod
     def of(skeleton: Skeleton) -> "Body":
@@ -50,7 +48,6 @@ class Body:
         soles = tuple(i for i, name in enumerate(skeleton.joints) if name.endswith(SOLES))
         return Body(
             skeleton, path, group, _pair(skeleton, "ankle"), _pair(skeleton, "knee"), soles,
-            skeleton.index("thorax") if "thorax" in skeleton.joints else None,
         )  # fmt: skip
 
     @property

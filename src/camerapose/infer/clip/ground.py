@@ -1,8 +1,6 @@
 """Estimation of the vertical and the floor from people who stand and walk.
 
-Poses are in the frame of a camera, which is seldom level. People who stand or walk hold the neck
-above the ankles, within a few degrees that vary over time, so the direction in which most straight
-bodies agree is the vertical.
+Poses are in the frame of a camera, which is seldom level.
 """
 
 from dataclasses import replace
@@ -12,16 +10,21 @@ from jaxtyping import Float
 
 from camerapose.core.anatomy import ANKLE_HEIGHT, body_height
 from camerapose.core.bones import unit
-from camerapose.core.conversion import has_definitions
 from camerapose.core.ground import Ground
 from camerapose.core.joint_formats import H36M_16
 from camerapose.core.poses import Poses
 from camerapose.infer.clip.rows import check_poses
+from camerapose.infer.clip.variables import tangents
+from camerapose.infer.clip.vertical import (
+    MAX_POSES,
+    PRIOR_DEVIATION,
+    PRIOR_UP,
+    facing_rotation,
+    indicated_verticals,
+    missing_joints,
+    robust,
+)
 
-#: Exponent of a body's straightness in its weight: bent bodies hardly count.
-_STRAIGHTNESS_POWER = 20
-#: Smallest distance in the geometric median, radians: it bounds the weight of a direction.
-_MIN_DISTANCE = 0.05
 #: The ground of poses that `align` returned.
 LEVEL = Ground(np.diag([1.0, -1.0, -1.0]), 0.0)
 #: Quantile of the foot heights that defines the floor; lower feet are treated as errors.
@@ -31,21 +34,26 @@ _FLOOR_QUANTILE = 0.05
 def estimate_ground(poses: Poses) -> Ground:
     """Estimate the floor on which people stand in front of a static camera.
 
-    The vertical is the geometric median of the directions from the ankles to the thorax, weighted
-    by the straightness of the body. The floor lies at a low quantile of the foot heights.
+    The vertical is a robust mean of those that the balance of standing people indicates
+    (`infer.clip.vertical`) and of that of usual cameras. The floor lies at a low quantile of the
+    foot heights.
 
     Args:
-        poses: numpy, with 3D, of one camera; the skeleton needs ankles, knees, pelvis and thorax.
+        poses: numpy, with 3D, of one camera; the skeleton needs limbs, thorax and head.
 
     Raises:
         ValueError: no poses, missing 3D, or missing joints.
     """
-    check_poses(poses, "pose3d")
+    check_poses(poses, "pose3d", "camera")
     if len(poses) == 0:
         raise ValueError("there are no poses to estimate the ground from; pass at least one")
-    if has_definitions(poses.skeleton):
-        poses = poses.to(H36M_16)
+    if missing := missing_joints(poses.skeleton):
+        raise ValueError(
+            f"{poses.skeleton.name} has no {', '.join(missing)}; the ground needs limbs, thorax, "
+            "head"
+        )
     up = _vertical(poses)
+    poses = poses.to(H36M_16)
     feet = (_joints(poses, "ankle") @ up).min(axis=0)
     ankle = ANKLE_HEIGHT * float(np.median(body_height(poses.pose3d, poses.skeleton)))
     return Ground.of(up, ankle - float(np.quantile(feet, _FLOOR_QUANTILE)))
@@ -72,28 +80,21 @@ def align(poses: Poses, ground: Ground) -> Poses:
 
 
 def _vertical(poses: Poses) -> Float[np.ndarray, "3"]:
-    """Return the upward unit vector in the camera frame (Weiszfeld's algorithm)."""
-    ankles, knees = _joints(poses, "ankle").mean(0), _joints(poses, "knee").mean(0)
-    chain = np.stack([ankles, knees, _joint(poses, "pelvis"), _joint(poses, "thorax")])
-    chain_length = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
-    body = chain[-1] - chain[0]
-    length = np.linalg.norm(body, axis=1)
-    weight = (length / np.maximum(chain_length, 1e-9)) ** _STRAIGHTNESS_POWER
-    directions = body / np.maximum(length, 1e-9)[:, None]
-    up = unit(weight @ directions)
+    """Return the upward unit vector in the camera frame: a robust mean that starts at the prior."""
+    indicated = indicated_verticals(poses)
+    directions = (facing_rotation(poses) @ indicated.up[..., None])[..., 0]
+    precision = min(MAX_POSES / len(poses), 1.0) / indicated.deviation**2
+    prior, up = 1 / PRIOR_DEVIATION**2, PRIOR_UP
     for _ in range(20):
-        distance = np.linalg.norm(directions - up, axis=1)
-        up = unit((weight / np.maximum(distance, _MIN_DISTANCE)) @ directions)
+        squared = ((directions - up) ** 2).sum(1) / indicated.deviation**2
+        weight = precision * robust(squared)[1]
+        force = prior * (PRIOR_UP - up) + weight @ (directions - up)
+        basis = tangents(up)
+        stiffness = (basis.T * (prior + weight.sum())) @ basis
+        up = unit(up + basis @ np.linalg.solve(stiffness, basis.T @ force))
     return up
 
 
 def _joints(poses: Poses, name: str) -> Float[np.ndarray, "2 n 3"]:
-    return np.stack([_joint(poses, f"{side}_{name}") for side in ("left", "right")])
-
-
-def _joint(poses: Poses, name: str) -> Float[np.ndarray, "n 3"]:
-    if name not in poses.skeleton.joints:
-        raise ValueError(
-            f"{poses.skeleton.name} has no {name}; the ground needs ankles, knees, pelvis, thorax"
-        )
-    return np.asarray(poses.pose3d)[:, poses.skeleton.index(name)].astype(float)
+    rows = [poses.skeleton.index(f"{side}_{name}") for side in ("left", "right")]
+    return np.moveaxis(np.asarray(poses.pose3d)[:, rows].astype(float), 1, 0)

@@ -1,4 +1,4 @@
-"""Terms of a static camera: feet in contact, the floor, upright bodies."""
+"""Terms of a static camera: feet in contact, the floor, the vertical."""
 
 from collections.abc import Sequence
 
@@ -19,6 +19,7 @@ from camerapose.infer.clip.variables import (
     Window,
     tangents,
 )
+from camerapose.infer.clip.vertical import robust
 
 
 def add_ground(
@@ -30,6 +31,7 @@ def add_ground(
     joints = _joint_jacobians(shape, body, (*body.ankles, *top), variables)
     _add_contacts(system, window, shape, body, weights, joints, variables)
     _add_floor(system, window, shape, shared, body, weights)
+<<<<<<< Updated upstream
     _add_upright(system, window, shape, shared, body, weights, joints, variables)
 
 
@@ -43,6 +45,9 @@ def straightness(joints: np.ndarray, body: Body) -> Float[np.ndarray, " t"]:
     )  # fmt: skip
     total = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
     return np.linalg.norm(chain[-1] - chain[0], axis=-1) / np.maximum(total, 1e-9)
+=======
+    _add_vertical(system, window, shared, weights)
+>>>>>>> Stashed changes
 
 
 def _joint_jacobians(
@@ -159,6 +164,7 @@ def _height_jacobians(
     return by_pose, by_shared
 
 
+<<<<<<< Updated upstream
 def _add_upright(
     system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights,
     jacobians: np.ndarray, variables: np.ndarray,
@@ -189,3 +195,16 @@ def _add_upright(
         residual * weight[:, None], local * scale[..., None], by_shared * scale[..., None],
         variables,
     )  # fmt: skip
+=======
+def _add_vertical(system: Normal, window: Window, shared: Shared, weights: Weights) -> None:
+    """The vertical is that which the poses indicate."""
+    scale = 1 / (window.vertical.deviation[:, None] * weights.vertical)
+    residual = (shared.up - window.up) * scale
+    part = share(window.times, weights.vertical_time)
+    loss, weight = robust((residual**2).sum(1))
+    system.cost += float(part @ loss) / 2
+    weight = np.sqrt(part * weight)[:, None]
+    by_up = (tangents(shared.up) * (scale * weight)[..., None]).reshape(-1, 2)
+    system.shared[UP, UP] += by_up.T @ by_up
+    system.shared_gradient[UP] += by_up.T @ (residual * weight).reshape(-1)
+>>>>>>> Stashed changes

@@ -14,6 +14,7 @@ from camerapose.infer.clip.body import Body
 from camerapose.infer.clip.camera import joint_weight
 from camerapose.infer.clip.noise import noise_level
 from camerapose.infer.clip.variables import Motion, Shared, Window
+from camerapose.infer.clip.vertical import Vertical, person_position
 
 #: Standard deviation per coordinate of a bone vector, metres, by the outer joint, for weights that
 #: do not predict it: that of `human36m` on training subjects of Human3.6M, seen by random static
@@ -132,6 +133,7 @@ def window_of(
     lengths: Float[np.ndarray, " bones"],
     own: Float[np.ndarray, " bones"],
     height: float,
+    vertical: Vertical,
     static: bool,
 ) -> Window:
     """Return the measurements of a movement.
@@ -140,15 +142,12 @@ def window_of(
         lengths: bone lengths of the person, metres.
         own: bone lengths in the size that the model predicts, metres.
         height: body height of the person, metres.
+        vertical: that each pose of the movement indicates.
         static: the camera does not move.
     """
     part = poses[movement.rows]
     assert part.camera is not None
-    visible = np.asarray(part.confidence) > 0
-    count = np.maximum(visible.sum(1), 1)[:, None]
-    position = (np.asarray(part.pose2d, float) * visible[..., None]).sum(1) / count
-    hidden = ~visible.any(1)
-    position[hidden] = np.asarray(part.pose2d, float)[hidden].mean(1)
+    position = person_position(part)
     rotation = view_rotation(position, part.camera.focal, part.camera.center)
     directions = unit(bone_vectors(np.asarray(part.pose3d, float), part.skeleton))
     return Window(
@@ -162,6 +161,8 @@ def window_of(
         lifted=directions,
         lifted_deviation=lifter_deviation(part, lengths, own),
         log_focal=float(np.log(part.camera.focal).mean()),
+        vertical=vertical,
+        up=(rotation @ vertical.up[..., None])[..., 0],
         contact=np.zeros((len(part), 2)),
         ankle=ANKLE_HEIGHT * height,
         has_floor=static,

@@ -18,6 +18,7 @@ from camerapose.infer.clip.rows import (
 from camerapose.infer.clip.shot import SHARED_WEIGHTS, ClipCamera, Shot, Solution
 from camerapose.infer.clip.subset import Movement, Subset
 from camerapose.infer.clip.term_weights import Weights
+from camerapose.infer.clip.vertical import indicated_verticals, no_verticals
 
 #: Time constant with which joints that are not estimated move relative to the others, seconds.
 FOLLOWING_TIME = 0.1
@@ -40,8 +41,8 @@ def optimize(
     Robust non-linear least squares over all frames and people of a shot for one focal length, one
     set of symmetric bone lengths per person, and the trajectories. The terms are the distances to
     the detections, to the lifter's bone directions, and the accelerations; for a static camera also
-    the velocity and height of feet on the floor, and the lean of straight bodies, which determine
-    the vertical and the floor. The principal point is the image centre.
+    the velocity and height of feet on the floor, and the vertical that the balance of
+    standing people indicates (`infer.clip.vertical`). The principal point is the image centre.
 
     A frame that shares no person with the next one ends a shot. People who appear in a single frame
     are not changed. Windows of `WINDOW` frames bound the memory.
@@ -79,13 +80,16 @@ def optimize(
         bone_acceleration=weights.bone_acceleration / strength**2,
     )
     subset = Subset.of(poses.skeleton, np.asarray(poses.confidence).max(0) > 0)
+    verticals = indicated_verticals(poses) if static else no_verticals(len(poses))
     whole, poses = poses, subset.select(poses)
     has_feet = bool(Body.of(poses.skeleton).ankles)
     solution = Solution.of(poses)
     cameras: list[ClipCamera] = []
     movements: list[Movement] = []
     for rows in [np.arange(len(poses))] if static else shots(poses, seconds):
-        shot = Shot(poses, rows, seconds, focal_known, height, static, weights, shared_weights)
+        shot = Shot(
+            poses, rows, seconds, focal_known, height, static, verticals, weights, shared_weights
+        )
         if not shot.movements:
             continue
         # Matrices are small: threads would wait for each other most of the time.

@@ -25,15 +25,14 @@ from camerapose.infer.clip.measurements import (
 from camerapose.infer.clip.rows import MAX_GAP, frame_numbers, increasing, rows_by_person, spread
 from camerapose.infer.clip.solver import Prior, Problem, free_variables, solve
 from camerapose.infer.clip.term_weights import Weights
+from camerapose.infer.clip.timing import share
 from camerapose.infer.clip.variables import FLOOR, FOCAL, UP, Motion, Shared, Window
 from camerapose.infer.clip.variables import geometry as joint_geometry
+from camerapose.infer.clip.vertical import MAX_POSES, PRIOR_DEVIATION, PRIOR_UP, Vertical
 
 #: Standard deviations of the logarithms of the predicted focal length, of bone lengths, and of the
 #: sizes of several people.
 FOCAL_DEVIATION, LENGTH_DEVIATION, SIZE_DEVIATION = 0.3, 0.05, 0.06
-#: Assumed pitch of the camera (degrees, positive is down), and the standard deviations of roll and
-#: pitch (radians), those of `data.augment.cameras`.
-PITCH, ROLL_DEVIATION, PITCH_DEVIATION = 10.0, 0.14, 0.31
 #: Frames of a window, of its overlap with the next one, and of all windows that determine the
 #: shared variables.
 WINDOW, OVERLAP, SHARED_FRAMES = 300, 40, 1500
@@ -41,7 +40,7 @@ WINDOW, OVERLAP, SHARED_FRAMES = 300, 40, 1500
 #: does not average out over a clip. Feet that do not move and smooth trajectories would bias the
 #: focal length, since it scales their errors.
 SHARED_WEIGHTS = Weights(
-    pixel_scale=3.0, pixel_time=1.0, lifter_time=3.0, upright_time=3.0, contact_speed=np.inf,
+    pixel_scale=3.0, pixel_time=1.0, lifter_time=3.0, vertical_time=3.0, contact_speed=np.inf,
     sole=np.inf, root_acceleration=1.0, depth_acceleration=1.0, bone_acceleration=10.0,
 )  # fmt: skip
 #: Largest numbers of steps: without and with contacts; then of trajectories alone, likewise.
@@ -115,6 +114,7 @@ class Shot:
         focal_known: bool,
         height: float | None,
         static: bool,
+        verticals: Vertical,
         weights: Weights,
         shared_weights: Weights,
     ):
@@ -141,13 +141,14 @@ class Shot:
             size_share=[size_shares(own, self.body) for own in lengths],
             log_size_deviation=[SIZE_DEVIATION if len(lengths) > 1 and height is None else 0.0]
             * len(lengths),
-            up=_up_of_pitch(PITCH),
-            up_deviation=np.array([ROLL_DEVIATION, 1.0, PITCH_DEVIATION]),
+            up=PRIOR_UP,
+            up_deviation=PRIOR_DEVIATION,
         )
         self.shared = Shared(
             prior.log_focal, prior.up, 0.0, [own.copy() for own in prior.log_length]
         )
-        self.lengths, self.sizes, self.static = lengths, sizes, static
+        self.lengths, self.sizes = lengths, sizes
+        self.static, self.verticals = static, verticals
         self.problem = Problem(self.body, weights, prior, [])
         self.shared_weights = shared_weights
         self.covariance = np.zeros((self.problem.n_shared,) * 2)
@@ -163,18 +164,16 @@ class Shot:
         lengths = self.lengths[person][self.body.group]
         part = PersonRows(person, rows[start:end], times[start:end])
         window = window_of(
-            self.poses, part, lengths, self.own[person], self.sizes[person], self.static
-        )
+            self.poses, part, lengths, self.own[person], self.sizes[person],
+            self.verticals[part.rows], self.static,
+        )  # fmt: skip
         return window.aimed(self.shared.log_focal)
 
     def estimate(self, solution: Solution) -> None:
         """Estimate the shared variables from some windows, then write all trajectories."""
         parts = _chosen([len(movement.times) for movement in self.movements])
-        problem = replace(
-            self.problem,
-            weights=self.shared_weights,
-            windows=[self.window(*part) for part in parts],
-        )
+        windows = [self.window(*part) for part in parts]
+        problem = replace(self.problem, weights=self._shared_weights(windows), windows=windows)
         motions = [
             initial_motion(self.poses[self.movements[i].rows[a:b]], window, self.shared, self.body)
             for (i, a, b), window in zip(parts, problem.windows, strict=True)
@@ -190,6 +189,12 @@ class Shot:
                 )
         for index in range(len(self.movements)):
             self._write_trajectory(index, solution)
+
+    def _shared_weights(self, windows: list[Window]) -> Weights:
+        """Return the weights for the shared variables; verticals count for at most `MAX_POSES`."""
+        weights = self.shared_weights
+        poses = sum(float(share(w.times, weights.vertical_time).sum()) for w in windows)
+        return replace(weights, vertical_time=weights.vertical_time * max(poses / MAX_POSES, 1.0))
 
     def _with_contacts(self, problem: Problem, motions: list[Motion], known: bool) -> Problem:
         """Return the problem with contacts, and set the floor below them if it is not known."""
@@ -285,11 +290,6 @@ def _bodies(
         [own * factor for own, factor in zip(lengths, factors, strict=True)],
         [size * factor for size, factor in zip(sizes, factors, strict=True)],
     )
-
-
-def _up_of_pitch(degrees: float) -> Float[np.ndarray, "3"]:
-    angle = np.radians(degrees)
-    return np.array([0.0, -np.cos(angle), -np.sin(angle)])
 
 
 def _spans(n: int) -> list[tuple[int, int]]:

@@ -79,7 +79,7 @@ def free_variables(problem: Problem) -> Bool[np.ndarray, " shared"]:
     free = np.ones(problem.n_shared, bool)
     free[FOCAL] = problem.prior.log_focal_deviation > 0
     floor = any(w.has_floor for w in problem.windows) and bool(problem.body.ankles)
-    free[UP] = floor and problem.body.thorax is not None
+    free[UP] = floor and any(np.isfinite(w.vertical.deviation).any() for w in problem.windows)
     free[FLOOR] = floor and any(w.contact.any() for w in problem.windows)
     free[LENGTHS:] = problem.prior.log_length_deviation > 0
     return free

@@ -40,7 +40,7 @@ class Weights:
     """Standard deviation of the height of heels and toes below the floor, metres."""
     sole_time: float = 0.1
     """Its time constant, seconds."""
-    upright: float = 0.1
-    """Standard deviation of the lean of a straight body, radians."""
-    upright_time: float = 1.0
+    vertical: float = 1.0
+    """Factor of the standard deviations of the vertical that a pose indicates."""
+    vertical_time: float = 1.0
     """Its time constant, seconds."""

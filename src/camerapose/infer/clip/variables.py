@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from camerapose.core.viewing import view_rotation
 from camerapose.infer.clip.body import Body
+from camerapose.infer.clip.vertical import Vertical
 
 #: Shared variables before the bone lengths: logarithm of the focal length, direction of the
 #: vertical (2), height of the camera above the floor.
@@ -67,6 +68,8 @@ class Window:
         lifted: the same in the axes of the camera (`aimed`).
         lifted_deviation: standard deviation of these per coordinate.
         log_focal: logarithm of the focal length for which `lifted` holds.
+        vertical: upward direction that each pose indicates, likewise.
+        up: the same in the axes of the camera (`aimed`).
         contact: probability that each foot is in contact; zeros: no contact terms.
         ankle: height of the ankle above the floor, metres.
         has_floor: whether the terms of the floor and the vertical apply.
@@ -82,13 +85,15 @@ class Window:
     lifted: Float[np.ndarray, "t bones 3"]
     lifted_deviation: Float[np.ndarray, "t bones"]
     log_focal: float
+    vertical: Vertical
+    up: Float[np.ndarray, "t 3"]
     contact: Float[np.ndarray, "t 2"]
     ankle: float
     has_floor: bool
 
     def __getitem__(self, rows: slice) -> "Window":
         names = ("times", "points", "deviation", "position", "facing", "lifted",
-                 "lifted_deviation", "contact")  # fmt: skip
+                 "lifted_deviation", "vertical", "up", "contact")  # fmt: skip
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def aimed(self, log_focal: float) -> "Window":
@@ -102,7 +107,8 @@ class Window:
         focal = np.full((n, 2), np.exp(log_focal))
         rotation = view_rotation(self.position, focal, np.broadcast_to(self.center, (n, 2)))
         lifted = self.facing @ np.swapaxes(rotation, 1, 2)
-        return replace(self, lifted=lifted, log_focal=log_focal)
+        up = (rotation @ self.vertical.up[..., None])[..., 0]
+        return replace(self, lifted=lifted, up=up, log_focal=log_focal)
 
     def with_contact(self, contact: Float[np.ndarray, "t 2"]) -> "Window":
         """Return the same measurements with other contacts."""
