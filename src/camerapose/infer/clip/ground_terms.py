@@ -26,28 +26,11 @@ def add_ground(
     system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights
 ) -> None:
     """Add the terms of contacts, floor and vertical for a skeleton with ankles."""
-    top = () if body.thorax is None else (body.thorax,)
-    variables = body.variables((*body.ankles, *top))
-    joints = _joint_jacobians(shape, body, (*body.ankles, *top), variables)
+    variables = body.variables(body.ankles)
+    joints = _joint_jacobians(shape, body, body.ankles, variables)
     _add_contacts(system, window, shape, body, weights, joints, variables)
     _add_floor(system, window, shape, shared, body, weights)
-<<<<<<< Updated upstream
-    _add_upright(system, window, shape, shared, body, weights, joints, variables)
-
-
-def straightness(joints: np.ndarray, body: Body) -> Float[np.ndarray, " t"]:
-    """Return the distance from ankles to thorax relative to the length of the chain between."""
-    if not body.ankles or body.thorax is None or not body.knees:
-        return np.zeros(len(joints))
-    chain = np.stack(
-        [joints[:, list(body.ankles)].mean(1), joints[:, list(body.knees)].mean(1),
-         joints[:, body.skeleton.root_index], joints[:, body.thorax]]
-    )  # fmt: skip
-    total = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
-    return np.linalg.norm(chain[-1] - chain[0], axis=-1) / np.maximum(total, 1e-9)
-=======
     _add_vertical(system, window, shared, weights)
->>>>>>> Stashed changes
 
 
 def _joint_jacobians(
@@ -164,38 +147,6 @@ def _height_jacobians(
     return by_pose, by_shared
 
 
-<<<<<<< Updated upstream
-def _add_upright(
-    system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights,
-    jacobians: np.ndarray, variables: np.ndarray,
-) -> None:  # fmt: skip
-    """Straight bodies are upright."""
-    if body.thorax is None:
-        return
-    vector = shape.joints[:, body.thorax] - shape.joints[:, list(body.ankles)].mean(1)
-    by_pose = jacobians[2] - jacobians[:2].mean(0)
-    length = np.maximum(np.linalg.norm(vector, axis=1), 1e-3)
-    direction = vector / length[:, None]
-    residual = (direction - shared.up) / weights.upright
-    squared, robust = (residual**2).sum(1), weights.robust
-    straight = straightness(shape.joints, body) ** 20
-    part = share(window.times, weights.upright_time) * straight
-    system.cost += float((part * robust * np.log1p(squared / robust)).sum()) / 2
-    weight = np.sqrt(part / (1 + squared / robust))
-    scale = (weight / weights.upright)[:, None]
-    along = np.einsum("ti,tin->tn", direction, by_pose)
-    local = (by_pose - direction[..., None] * along[:, None]) / length[:, None, None]
-    n = system.cross.shape[-1]
-    feet = [_by_shared(shape, body, joint, n) for joint in body.ankles]
-    by_shared = _by_shared(shape, body, body.thorax, n) - (feet[0] + feet[1]) / 2
-    along = np.einsum("ti,tis->ts", direction, by_shared)
-    by_shared = (by_shared - direction[..., None] * along[:, None]) / length[:, None, None]
-    by_shared[..., UP] = -tangents(shared.up)
-    system.add(
-        residual * weight[:, None], local * scale[..., None], by_shared * scale[..., None],
-        variables,
-    )  # fmt: skip
-=======
 def _add_vertical(system: Normal, window: Window, shared: Shared, weights: Weights) -> None:
     """The vertical is that which the poses indicate."""
     scale = 1 / (window.vertical.deviation[:, None] * weights.vertical)
@@ -207,4 +158,3 @@ def _add_vertical(system: Normal, window: Window, shared: Shared, weights: Weigh
     by_up = (tangents(shared.up) * (scale * weight)[..., None]).reshape(-1, 2)
     system.shared[UP, UP] += by_up.T @ by_up
     system.shared_gradient[UP] += by_up.T @ (residual * weight).reshape(-1)
->>>>>>> Stashed changes
