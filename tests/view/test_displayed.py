@@ -12,6 +12,7 @@ from camerapose.core.angles import joint_angles
 from camerapose.core.joint_formats import BODY_46, COCO_17, FORMATS, H36M_17, H36M_23, HALPE_26
 from camerapose.view.displayed import displayed, std_pixels
 from camerapose.view.frames import draw_frames
+from camerapose.view.gallery import draw_gallery
 from camerapose.view.report import plots
 from camerapose.view.report.curves import angle_panels, panels
 from camerapose.view.report.payload import payload
@@ -101,9 +102,10 @@ def test_discs_have_the_size_of_the_standard_deviation():
     assert std_pixels(poses)[0, 3] == 0
 
 
-def test_standard_deviations_are_visible_in_figures(tmp_path):
+@pytest.mark.parametrize("draw", [draw_frames, draw_gallery])
+def test_standard_deviations_are_visible_in_figures(draw, tmp_path):
     def amount(std):
-        figure = draw_frames([Row(predicted(n=1, std=std), grey_image())])
+        figure = draw([Row(predicted(n=1, std=std), grey_image())])
         assert any(text.get_text() == "standard deviation" for text in figure.legends[0].texts)
         legend = 60
         return has_color(render(figure, tmp_path)[:-legend], blended(STD)).mean()

@@ -17,7 +17,7 @@ from camerapose.view.layout import (
 from camerapose.view.rows import Row
 from camerapose.view.skeleton2d import draw_detected
 from camerapose.view.skeleton3d import OBLIQUE, colored_poses, draw_poses
-from camerapose.view.style import person_colors
+from camerapose.view.style import STD, person_colors
 
 #: Images next to each other.
 COLUMNS = 3
@@ -33,6 +33,7 @@ def draw_gallery(rows: Sequence[Row]) -> Figure:
     titles = ("2D", "3D") * columns
     figure, grid = panel_grid(-(-len(rows) // columns), titles, WIDTH, panel_aspect(rows))
     several = max(len(row.poses) for row in rows) > 1
+    has_std = any(row.poses.pose3d_std is not None for row in rows)
     for (left, right), row in zip(panel_groups(grid, 2, len(rows)), rows, strict=True):
         poses = displayed(row.poses.to_numpy())
         colors = person_colors(poses, several)
@@ -42,5 +43,5 @@ def draw_gallery(rows: Sequence[Row]) -> Figure:
         draw_poses(right, OBLIQUE, people, poses.skeleton)
         caption(left, row.title)
         caption(right, distance_text(poses).replace("from the camera", "away"))
-    side_legend(figure, several)
+    side_legend(figure, several, [("standard deviation", STD)] if has_std else [])
     return figure

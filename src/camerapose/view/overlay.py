@@ -30,7 +30,7 @@ DEFAULT_FPS = 30.0
 TRUNK, OUTLINE, DETECTED = "#F0F0F0", "#20242C", "#3CDC3C"
 #: Colour of the floor, RGBA; step of its grid, margin around the people, length of the segments
 #: that are drawn, and smallest depth, metres; largest extent, steps.
-FLOOR, STEP, MARGIN, SEGMENT, NEAR, EXTENT = (240, 240, 240, 110), 1.0, 1.0, 0.25, 0.3, 30
+FLOOR, STEP, MARGIN, SEGMENT, NEAR, EXTENT = (240, 240, 240, 150), 1.0, 1.0, 0.25, 0.3, 30
 
 
 def write_overlay(
@@ -84,7 +84,7 @@ def write_overlay(
             image, scale = _shrink(frame.image)
             draw = ImageDraw.Draw(image, "RGBA")  # blends translucent colours
             for line in floor * scale:
-                draw.line(line.ravel().tolist(), fill=FLOOR)
+                draw.line(line.ravel().tolist(), fill=FLOOR, width=max(1, image.width // 640))
             for row in rows[frame.index] if stds is not None else ():
                 _draw_std(draw, bones[row] * scale, stds[row] * scale)
             for row in rows[frame.index]:

@@ -35,7 +35,8 @@ def detect_contacts(
 ) -> Float[np.ndarray, "t 2"]:
     """Return the probability that each foot stands, from low speed and height.
 
-    The height is that above the floor, or before the floor is known above the lower foot.
+    The height is that above the floor, or above the lower foot: before the floor is known, and on a
+    ledge.
 
     Args:
         ledges: people may stand on something higher than the floor.
@@ -55,7 +56,8 @@ def detect_contacts(
     limit = ALONG[min(number, len(ALONG) - 1)]
     slow = _falling(across, ACROSS, WIDTH * ACROSS) * _falling(abs(along), limit, WIDTH * limit)
     if ledges and (ledge := _ledge(above, slow, window.times)):
-        above = np.minimum(above, np.abs(above - ledge))
+        lower = above.min(1)[:, None]
+        above = np.where(np.abs(lower - ledge) < LEVEL_GAP, above - lower, above)
     return slow * _falling(above, HEIGHT, HEIGHT_WIDTH)
 
 
