@@ -109,10 +109,11 @@ def report(predictor: Predictor, poses: Poses, name: str, optimised: bool) -> No
     print(f"| Human3.6M, {name}, {len(poses):,} poses | MPJPE | PA-MPJPE | MPJVE |")
     print("| --- | --- | --- | --- |")
     for method, result in variants(predictor, lifted, optimised).items():
-        error = relative(result) - truth
+        pose = relative(result.to(poses.skeleton))
+        error = pose - truth
         distance = 1000 * np.linalg.norm(error, axis=-1).mean()
         velocity = 1000 * np.linalg.norm(np.diff(error, axis=0)[same], axis=-1).mean()
-        aligned = 1000 * metrics.pa_mpjpe(*map(torch.from_numpy, (relative(result), truth))).mean()
+        aligned = 1000 * metrics.pa_mpjpe(*map(torch.from_numpy, (pose, truth))).mean()
         print(f"| {method} | {distance:.1f} | {aligned:.1f} | {velocity:.2f} |", flush=True)
 
 
