@@ -40,7 +40,7 @@ WINDOW, OVERLAP, SHARED_FRAMES = 300, 40, 1500
 #: does not average out over a clip. Feet that do not move and smooth trajectories would bias the
 #: focal length, since it scales their errors.
 SHARED_WEIGHTS = Weights(
-    pixel_scale=3.0, pixel_time=1.0, lifter_time=3.0, vertical_time=3.0, contact_speed=np.inf,
+    pixel_scale=3.0, pixel_time=1.0, lifter_time=3.0, contact_speed=np.inf,
     sole=np.inf, root_acceleration=1.0, depth_acceleration=1.0, bone_acceleration=10.0,
 )  # fmt: skip
 #: Largest numbers of steps: without and with contacts; then of trajectories alone, likewise.
