@@ -20,9 +20,13 @@ HEIGHT = 1.6
 
 
 def observe(points, person):
-    """Return poses (y up, camera at `HEIGHT`, 5 m away) as seen by a level camera."""
-    n = len(points)
-    pose3d = np.float32((points - [0, HEIGHT, -5]) * [1, -1, 1])
+    """Return poses (y up, camera at `HEIGHT`, 5 m away) as seen by a level camera.
+
+    The walk leans forward by 5 degrees, so that its mass is above the middle of the support.
+    """
+    n, above = len(points), points[..., 1] - points[..., 1].min()
+    points = points + 0.09 * above[..., None] * [1, 0, 0]
+    pose3d = np.float32((points - [0, HEIGHT, 5]) * [1, -1, -1])
     camera = Camera(np.full((n, 2), 2.0, np.float32), np.zeros((n, 2), np.float32), pose3d[:, 0])
     labels = {"person": np.full(n, person), "frame": np.arange(n), "time": np.arange(n) / WALK_FPS}
     return Poses(
