@@ -19,7 +19,6 @@ from camerapose.infer.clip.vertical import (
     MAX_POSES,
     PRIOR_DEVIATION,
     PRIOR_UP,
-    facing_rotation,
     indicated_verticals,
     missing_joints,
     robust,
@@ -44,7 +43,7 @@ def estimate_ground(poses: Poses) -> Ground:
     Raises:
         ValueError: no poses, missing 3D, or missing joints.
     """
-    check_poses(poses, "pose3d", "camera")
+    check_poses(poses, "pose3d")
     if len(poses) == 0:
         raise ValueError("there are no poses to estimate the ground from; pass at least one")
     if missing := missing_joints(poses.skeleton):
@@ -82,13 +81,12 @@ def align(poses: Poses, ground: Ground) -> Poses:
 def _vertical(poses: Poses) -> Float[np.ndarray, "3"]:
     """Return the upward unit vector in the camera frame: a robust mean that starts at the prior."""
     indicated = indicated_verticals(poses)
-    directions = (facing_rotation(poses) @ indicated.up[..., None])[..., 0]
     precision = min(MAX_POSES / len(poses), 1.0) / indicated.deviation**2
     prior, up = 1 / PRIOR_DEVIATION**2, PRIOR_UP
     for _ in range(20):
-        squared = ((directions - up) ** 2).sum(1) / indicated.deviation**2
+        squared = ((indicated.up - up) ** 2).sum(1) / indicated.deviation**2
         weight = precision * robust(squared)[1]
-        force = prior * (PRIOR_UP - up) + weight @ (directions - up)
+        force = prior * (PRIOR_UP - up) + weight @ (indicated.up - up)
         basis = tangents(up)
         stiffness = (basis.T * (prior + weight.sum())) @ basis
         up = unit(up + basis @ np.linalg.solve(stiffness, basis.T @ force))

@@ -1,5 +1,6 @@
 """Measurements of the clip optimisation: detections and lifted poses with standard deviations."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from camerapose.infer.clip.body import Body
 from camerapose.infer.clip.camera import joint_weight
 from camerapose.infer.clip.noise import noise_level
 from camerapose.infer.clip.variables import Motion, Shared, Window
-from camerapose.infer.clip.vertical import Vertical, person_position
+from camerapose.infer.clip.vertical import Vertical
 
 #: Standard deviation per coordinate of a bone vector, metres, by the outer joint, for weights that
 #: do not predict it: that of `human36m` on training subjects of Human3.6M, seen by random static
@@ -142,12 +143,16 @@ def window_of(
         lengths: bone lengths of the person, metres.
         own: bone lengths in the size that the model predicts, metres.
         height: body height of the person, metres.
-        vertical: that each pose of the movement indicates.
+        vertical: that each pose of the movement indicates, camera frame.
         static: the camera does not move.
     """
     part = poses[movement.rows]
     assert part.camera is not None
-    position = person_position(part)
+    visible = np.asarray(part.confidence) > 0
+    count = np.maximum(visible.sum(1), 1)[:, None]
+    position = (np.asarray(part.pose2d, float) * visible[..., None]).sum(1) / count
+    hidden = ~visible.any(1)
+    position[hidden] = np.asarray(part.pose2d, float)[hidden].mean(1)
     rotation = view_rotation(position, part.camera.focal, part.camera.center)
     directions = unit(bone_vectors(np.asarray(part.pose3d, float), part.skeleton))
     return Window(
@@ -161,8 +166,8 @@ def window_of(
         lifted=directions,
         lifted_deviation=lifter_deviation(part, lengths, own),
         log_focal=float(np.log(part.camera.focal).mean()),
-        vertical=vertical,
-        up=(rotation @ vertical.up[..., None])[..., 0],
+        vertical=replace(vertical, up=(vertical.up[:, None] @ rotation)[:, 0]),
+        up=vertical.up,
         contact=np.zeros((len(part), 2)),
         ankle=ANKLE_HEIGHT * height,
         has_floor=static,

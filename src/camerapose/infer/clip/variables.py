@@ -68,7 +68,7 @@ class Window:
         lifted: the same in the axes of the camera (`aimed`).
         lifted_deviation: standard deviation of these per coordinate.
         log_focal: logarithm of the focal length for which `lifted` holds.
-        vertical: upward direction that each pose indicates, likewise.
+        vertical: upward directions that the poses indicate, in the axes of that camera.
         up: the same in the axes of the camera (`aimed`).
         contact: probability that each foot is in contact; zeros: no contact terms.
         ankle: height of the ankle above the floor, metres.

@@ -15,7 +15,6 @@ from camerapose.core.joint_formats import H36M_16
 from camerapose.core.mass import center_of_mass
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
-from camerapose.core.viewing import view_rotation
 
 #: Distance of the middle of the support in front of the ankles, relative to the length of a leg
 #: from hip to ankle. Chosen on training subjects of Human3.6M.
@@ -46,7 +45,7 @@ class Vertical:
     """The vertical that each pose indicates.
 
     Attributes:
-        up: upward unit vectors in the axes of a camera that faces the person.
+        up: upward unit vectors, in the axes of the poses.
         deviation: their standard deviations, radians; infinite: none.
     """
 
@@ -67,14 +66,13 @@ def indicated_verticals(poses: Poses) -> Vertical:
     """Return the vertical that each pose indicates; none if the skeleton lacks joints.
 
     Args:
-        poses: numpy, with 3D and cameras.
+        poses: numpy, with 3D.
     """
     if missing_joints(poses.skeleton):
         return no_verticals(len(poses))
     points = np.asarray(poses.to(H36M_16).pose3d, float)
-    up = (balance(points)[:, None] @ facing_rotation(poses))[:, 0]
     weight = np.maximum(straightness(points), 1e-3) ** (STRAIGHTNESS_POWER / 2)
-    return Vertical(up, DEVIATION / weight)
+    return Vertical(balance(points), DEVIATION / weight)
 
 
 def no_verticals(n: int) -> Vertical:
@@ -108,22 +106,6 @@ def straightness(points: Float[np.ndarray, "n 16 3"]) -> Float[np.ndarray, " n"]
     chain = np.stack([ankles, knees, pelvis, thorax])
     total = np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum(0)
     return np.linalg.norm(thorax - ankles, axis=-1) / np.maximum(total, 1e-9)
-
-
-def person_position(poses: Poses) -> Float[np.ndarray, "n 2"]:
-    """Return the mean of the visible joints in the image; of interpolated rows, of all joints."""
-    visible = np.asarray(poses.confidence) > 0
-    points = np.asarray(poses.pose2d, float)
-    position = (points * visible[..., None]).sum(1) / np.maximum(visible.sum(1), 1)[:, None]
-    hidden = ~visible.any(1)
-    position[hidden] = points[hidden].mean(1)
-    return position
-
-
-def facing_rotation(poses: Poses) -> Float[np.ndarray, "n 3 3"]:
-    """Return the rotations from cameras that face the people to their cameras."""
-    assert poses.camera is not None
-    return view_rotation(person_position(poses), poses.camera.focal, poses.camera.center)
 
 
 def _pair(points: np.ndarray, joint: str) -> Float[np.ndarray, "2 n 3"]:
