@@ -72,6 +72,8 @@ def insert_root(
 ) -> Float[Tensor, "*b j d"]:
     """Insert a root joint at the origin, at its index in the skeleton."""
     root = skeleton.root_index
+    if root == 0:  # a single operation
+        return torch.nn.functional.pad(others, (0, 0, 1, 0))
     zero = torch.zeros_like(others[..., :1, :])
     return torch.cat([others[..., :root, :], zero, others[..., root:, :]], dim=-2)
 

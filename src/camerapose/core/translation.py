@@ -37,13 +37,18 @@ def solve_translation(
         `MAX_DEPTH`.
     """
     xp = array_namespace(relative, pose2d)
-    weight = xp.where(weight.sum(1)[:, None] > 0, weight, xp.ones_like(weight))[..., None]
-    weight = weight / weight.sum(1)[:, None]
+
+    def total(values: Any, axis: Any = 1) -> Any:
+        return xp.sum(values, axis=axis, keepdims=True)
+
+    weight = xp.where(total(weight) > 0, weight, 1.0)[..., None]
+    weight = weight / total(weight)
     rays = (pose2d - center[:, None]) / focal[:, None]
-    shift = rays * relative[..., 2:] - relative[..., :2]
-    ray_mean, shift_mean = (weight * rays).sum(1), (weight * shift).sum(1)
-    ray_deviation, shift_deviation = rays - ray_mean[:, None], shift - shift_mean[:, None]
-    covariance = (weight * ray_deviation * shift_deviation).sum((1, 2))
-    variance = (weight * ray_deviation**2).sum((1, 2))
-    depth = (-covariance / variance.clip(_MIN_VARIANCE)).clip(MIN_DEPTH, MAX_DEPTH)[:, None]
-    return xp.concat([shift_mean + depth * ray_mean, depth], axis=1)
+    offset = relative[..., :2] - rays * relative[..., 2:]
+    ray_mean, offset_mean = total(weight * rays), total(weight * offset)
+    deviation = rays - ray_mean
+    weighted = weight * deviation
+    covariance = total(weighted * (offset - offset_mean), (1, 2))
+    variance = total(weighted * deviation, (1, 2))
+    depth = (covariance / variance.clip(_MIN_VARIANCE)).clip(MIN_DEPTH, MAX_DEPTH)
+    return xp.concat([depth * ray_mean - offset_mean, depth], axis=2)[:, 0]

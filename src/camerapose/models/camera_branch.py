@@ -16,6 +16,12 @@ from camerapose.models.crop import VirtualCamera
 #: view 90 degrees) and 4 (28 degrees).
 PRIOR_FOCAL = 2.0
 
+#: Largest absolute values of the outputs that are residuals, and by what they are divided before
+#: their tanh: logarithms of focal length and aspect, principal point (2), direction (2, which is
+#: not bounded), logarithm of the depth.
+_LIMITS = (1.5, 0.2, 0.5, 0.5, 1.0, 1.0, 1.0)
+_DIVISORS = (1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+
 #: Lower limit of direct focal lengths where the lifted pose is rotated.
 MIN_FOCAL = 0.1
 
@@ -68,6 +74,8 @@ class CameraBranch(nn.Module):
             for _ in range(blocks)
         )  # fmt: skip
         self.output = nn.Linear(hidden, 7)
+        for name, values in (("limits", _LIMITS), ("divisors", _DIVISORS), ("signs", (1, -1))):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=False)
         if not self.direct:
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)
@@ -102,15 +110,14 @@ class CameraBranch(nn.Module):
             return self._rotate(
                 facing, view, direct.focal.clamp(min=MIN_FOCAL), direct.center
             ), direct
-        zoom = 1.5 * torch.tanh(raw[:, :1] / 1.5)
-        aspect = 0.2 * torch.tanh(raw[:, 1:2])
-        focal = PRIOR_FOCAL * torch.exp(zoom + torch.cat([aspect, -aspect], dim=1))
-        center = 0.5 * torch.tanh(raw[:, 2:4])
+        bounded = self.limits * torch.tanh(raw / self.divisors)
+        zoom, aspect, center, _, log_depth = bounded.split([1, 1, 2, 2, 1], dim=1)
+        focal = PRIOR_FOCAL * torch.exp(zoom + aspect * self.signs)
         pose3d = self._rotate(facing, view, focal, center)
         fitted = solve_translation(
             pose3d.detach(), view.to_image(crop2d), confidence, focal, center
         )
-        depth = fitted[:, 2:] * torch.exp(torch.tanh(raw[:, 6:]))
+        depth = fitted[:, 2:] * torch.exp(log_depth)
         direction = fitted[:, :2] / fitted[:, 2:] + 0.1 * raw[:, 4:6]
         translation = torch.cat([direction * depth, depth], dim=1)
         return pose3d, CameraParameters(focal, center, translation)
