@@ -72,6 +72,13 @@ def test_a_standing_person_in_front_of_a_pitched_camera(pitch, roll):
     assert max(angle(way, up) for way in estimates(poses)) < 3
 
 
+@pytest.mark.parametrize("roll, frames", [(-24, 15), (40, 15), (30, 60)])
+def test_a_rolled_camera_and_a_short_clip(roll, frames):
+    """Such cameras are rare, but people who lean so far without falling are rarer."""
+    poses, up = clip_of(body(), 10, roll, frames)
+    assert max(angle(way, up) for way in estimates(poses)) < 6
+
+
 @pytest.mark.parametrize("posture", ["lying", "handstand"])
 def test_people_who_do_not_stand(posture):
     """They do not turn the world: the vertical stays near that of usual cameras."""

@@ -17,10 +17,11 @@ from camerapose.infer.clip.rows import check_poses
 from camerapose.infer.clip.variables import tangents
 from camerapose.infer.clip.vertical import (
     MAX_POSES,
-    PRIOR_DEVIATION,
     PRIOR_UP,
+    Vertical,
     indicated_verticals,
     missing_joints,
+    prior_deviation,
     robust,
 )
 
@@ -51,7 +52,7 @@ def estimate_ground(poses: Poses) -> Ground:
             f"{poses.skeleton.name} has no {', '.join(missing)}; the ground needs limbs, thorax, "
             "head"
         )
-    up = _vertical(poses)
+    up = mean_vertical(indicated_verticals(poses))
     poses = poses.to(H36M_16)
     feet = (_joints(poses, "ankle") @ up).min(axis=0)
     ankle = ANKLE_HEIGHT * float(np.median(body_height(poses.pose3d, poses.skeleton)))
@@ -78,14 +79,14 @@ def align(poses: Poses, ground: Ground) -> Poses:
     return replace(poses, pose3d=pose3d, camera=replace(poses.camera, rotation=rotation))
 
 
-def _vertical(poses: Poses) -> Float[np.ndarray, "3"]:
+def mean_vertical(indicated: Vertical) -> Float[np.ndarray, "3"]:
     """Return the upward unit vector in the camera frame: a robust mean that starts at the prior."""
-    indicated = indicated_verticals(poses)
-    precision = min(MAX_POSES / len(poses), 1.0) / indicated.deviation**2
-    prior, up = 1 / PRIOR_DEVIATION**2, PRIOR_UP
+    precision = min(MAX_POSES / len(indicated.up), 1.0) / indicated.deviation**2
+    up = PRIOR_UP
     for _ in range(20):
         squared = ((indicated.up - up) ** 2).sum(1) / indicated.deviation**2
         weight = precision * robust(squared)[1]
+        prior = 1 / prior_deviation(up) ** 2
         force = prior * (PRIOR_UP - up) + weight @ (indicated.up - up)
         basis = tangents(up)
         stiffness = (basis.T * (prior + weight.sum())) @ basis

@@ -14,6 +14,7 @@ from camerapose.core.poses import Poses
 from camerapose.infer.clip.body import Body
 from camerapose.infer.clip.contacts import detect_contacts
 from camerapose.infer.clip.floor import lowest_level
+from camerapose.infer.clip.ground import mean_vertical
 from camerapose.infer.clip.measurements import (
     PersonRows,
     body_lengths,
@@ -28,7 +29,7 @@ from camerapose.infer.clip.term_weights import Weights
 from camerapose.infer.clip.timing import share
 from camerapose.infer.clip.variables import FLOOR, FOCAL, UP, Motion, Shared, Window
 from camerapose.infer.clip.variables import geometry as joint_geometry
-from camerapose.infer.clip.vertical import MAX_POSES, PRIOR_DEVIATION, PRIOR_UP, Vertical
+from camerapose.infer.clip.vertical import MAX_POSES, PRIOR_UP, Vertical, prior_deviation
 
 #: Standard deviations of the logarithms of the predicted focal length, of bone lengths, and of the
 #: sizes of several people.
@@ -133,6 +134,7 @@ class Shot:
         lengths, sizes = _bodies(poses, some, height, self.body)
         assert poses.camera is not None
         focal = np.log(np.asarray(poses.camera.focal, float)[rows]).mean(1)
+        up = mean_vertical(verticals[rows])
         prior = Prior(
             log_focal=float(np.median(focal)),
             log_focal_deviation=0.0 if focal_known else FOCAL_DEVIATION,
@@ -142,11 +144,9 @@ class Shot:
             log_size_deviation=[SIZE_DEVIATION if len(lengths) > 1 and height is None else 0.0]
             * len(lengths),
             up=PRIOR_UP,
-            up_deviation=PRIOR_DEVIATION,
+            up_deviation=prior_deviation(up),
         )
-        self.shared = Shared(
-            prior.log_focal, prior.up, 0.0, [own.copy() for own in prior.log_length]
-        )
+        self.shared = Shared(prior.log_focal, up, 0.0, [own.copy() for own in prior.log_length])
         self.lengths, self.sizes = lengths, sizes
         self.static, self.verticals = static, verticals
         self.problem = Problem(self.body, weights, prior, [])
@@ -191,10 +191,11 @@ class Shot:
             self._write_trajectory(index, solution)
 
     def _shared_weights(self, windows: list[Window]) -> Weights:
-        """Return the weights for the shared variables; verticals count for at most `MAX_POSES`."""
+        """Return the weights for the shared variables; verticals count for 1 to `MAX_POSES`."""
         weights = self.shared_weights
         poses = sum(float(share(w.times, weights.vertical_time).sum()) for w in windows)
-        return replace(weights, vertical_time=weights.vertical_time * max(poses / MAX_POSES, 1.0))
+        factor = poses / float(np.clip(poses, 1.0, MAX_POSES))
+        return replace(weights, vertical_time=weights.vertical_time * factor)
 
     def _with_contacts(self, problem: Problem, motions: list[Motion], known: bool) -> Problem:
         """Return the problem with contacts, and set the floor below them if it is not known."""

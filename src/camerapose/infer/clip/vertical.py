@@ -26,7 +26,7 @@ DEVIATION, STRAIGHTNESS_POWER = 0.07, 40
 #: Number of independent poses that all poses count for at most: errors of a lifter are partly
 #: constant, and people who lie all the time must not outweigh the prior.
 MAX_POSES = 20.0
-#: Squared error (in standard deviations) of the scale of the loss (`robust`).
+#: Squared error (in standard deviations) of the scale of both losses.
 ROBUST = 4.0
 #: Usual upward direction in the camera frame, of a camera that looks down by 10 degrees, and its
 #: standard deviations along the camera's axes (roll and pitch), those of `data.augment.cameras`.
@@ -88,6 +88,16 @@ def robust(squared: Float[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
     """
     scaled = 1 + squared / ROBUST
     return 2 * ROBUST * (1 - scaled**-0.5), scaled**-1.5
+
+
+def prior_deviation(up: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+    """Return the standard deviations of the prior along the camera's axes for a vertical near `up`.
+
+    The prior has heavy tails (Student's): few cameras are much inclined, but those that are can be
+    inclined by any angle.
+    """
+    error = (up - PRIOR_UP) / PRIOR_DEVIATION
+    return PRIOR_DEVIATION * np.sqrt(1 + error**2 / ROBUST)
 
 
 def balance(points: Float[np.ndarray, "n 16 3"]) -> Float[np.ndarray, "n 3"]:
