@@ -7,8 +7,8 @@
 Human3.6M: recordings of S9 and S11 at 50 frames per second with ground-truth 2D and with Stacked
 Hourglass detections; of each recording one camera, in turn, or all. MPJPE (mm) and MPJVE (mean
 error of the displacement between frames, mm) are root-relative. The real video is that of
-`real_detections.py`. "optimised": `clip.optimize` after it.
-All with flip averaging.
+`real_detections.py`. "optimised": `clip.optimize` after it. Weights without a temporal model have
+the rows "per frame" and "per frame, optimised". All with flip averaging.
 """
 
 import argparse
@@ -48,14 +48,15 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     predictor = Predictor(arguments.weights, threads=1)
-    if predictor.temporal is None:
-        raise SystemExit(f"{predictor.path} has no temporal model")
+    if predictor.temporal is None and not arguments.data:
+        raise SystemExit(f"{predictor.path} has no temporal model; give --data for single frames")
     if arguments.data:
         detected = recordings(arguments.data / "h36m", arguments)
         for name, poses in (("ground truth", exact(detected)), (DETECTIONS, detected)):
             report(predictor, poses, name, arguments.optimised)
-    real_video(predictor)
-    speed(predictor)
+    if predictor.temporal is not None:
+        real_video(predictor)
+        speed(predictor)
 
 
 def recordings(root: Path, arguments: argparse.Namespace) -> Poses:
@@ -82,11 +83,11 @@ def exact(poses: Poses) -> Poses:
 
 def variants(predictor: Predictor, lifted: Poses, optimised: bool) -> dict[str, Poses]:
     """Return the poses of each method."""
-    assert predictor.temporal is not None
     result = {"per frame": lifted}
-    result |= {mode: predictor.temporal(lifted, mode) for mode in LOOKAHEAD}
+    if predictor.temporal is not None:
+        result |= {mode: predictor.temporal(lifted, mode) for mode in LOOKAHEAD}
     if optimised:
-        for name in ("per frame", "centred"):
+        for name in [name for name in ("per frame", "centred") if name in result]:
             people = np.unique(lifted.labels["person"])
             parts = [
                 clip.optimize(

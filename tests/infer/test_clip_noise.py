@@ -1,5 +1,7 @@
 """Noise of detections that the clip optimiser estimates from their rapid changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.clips import WALK_FPS, steady_walk
@@ -100,6 +102,20 @@ def test_confidences_leave_less_to_the_noise():
     scores = np.random.default_rng(0).uniform(0.7, 1, noisy.confidence.shape)
     ratio = level(noisy) / level(noisy, confidence=scores)
     np.testing.assert_allclose(ratio, noise.FACTOR_WITHOUT_CONFIDENCES / noise.FACTOR)
+
+
+@pytest.mark.parametrize("kind", ["joints computed from others", "visibility flags"])
+def test_flags_are_not_confidences(kind):
+    """A few different values do not say how large the errors are."""
+    ground_truth, noisy = seen(noise_px=20.0)
+    score = np.array(noisy.confidence)
+    if kind == "visibility flags":
+        score[np.random.default_rng(0).random(score.shape) < 0.1] = 0.7
+    else:
+        score[:, [0, 8]] = 0.5, 0.8
+    np.testing.assert_allclose(level(noisy, confidence=score), level(noisy))
+    result = clip.optimize(replace(noisy, confidence=score), height=0.0, focal_known=True)[0]
+    assert error(result, ground_truth) < error(noisy, ground_truth)
 
 
 @pytest.mark.parametrize("frames", [1, 2])

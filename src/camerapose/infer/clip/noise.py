@@ -39,7 +39,8 @@ def noise_level(
     Args:
         points: detections relative to the person's spread.
         projected: image positions of the lifted pose, likewise.
-        confidence: of the detections; 0: not detected. All others equal: not known.
+        confidence: of the detections; 0: not detected. Fewer different values than joints: flags,
+            which say nothing about the errors.
         times: seconds.
     """
     visible = confidence > 0
@@ -52,8 +53,9 @@ def noise_level(
         GROWTH**2 * _change(points, visible, times, 1),
     )
     exact = min(EXACT * lag * step, MAX_EXACT)
-    known = visible.any() and float(np.ptp(confidence[visible])) > SAME
-    factor = FACTOR if known else FACTOR_WITHOUT_CONFIDENCES
+    # Flags, and constants of joints that are computed from others, are not confidences.
+    values = len(np.unique(np.round(confidence[visible] / SAME)))
+    factor = FACTOR if values > points.shape[1] else FACTOR_WITHOUT_CONFIDENCES
     return factor * np.sqrt(np.maximum(change - exact**2, 0))
 
 
