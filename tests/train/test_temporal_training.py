@@ -7,6 +7,7 @@ import pytest
 import torch
 from helpers.anny import CLIPS, write_files
 from helpers.human36m import world, write_2d
+from helpers.posture import standing
 
 from camerapose.core import temporal
 from camerapose.core.joint_formats import BODY_46, H36M_16, H36M_17
@@ -14,7 +15,7 @@ from camerapose.data.datasets import open_mocap
 from camerapose.infer.predictor import Predictor
 from camerapose.train import config_io
 from camerapose.train.temporal import data, trainer
-from camerapose.train.temporal.clips import Clips, other_body
+from camerapose.train.temporal.clips import Clips, other_body, straightened
 from camerapose.train.temporal.config import TemporalConfig
 
 FRAMES = 40
@@ -157,3 +158,15 @@ def test_batches_leave_absent_frames_out(config, tmp_path):
         assert (batch.labelled.any(-1) == batch.present).all() and batch.present.any()
         shapes.add(batch.window[0, 0, -1].item())
     assert shapes == {0.0, 1.0}  # both modes
+
+
+def test_feet_that_stand_do_not_slide_when_legs_are_straightened():
+    """A person who crouches over one place."""
+    pose = torch.cat([standing(degrees, 1) for degrees in np.linspace(70, 110, 20)]).numpy()
+    ankle = BODY_46.index("left_ankle_h36m")
+    root = np.array([2.0, 1.0, 0.0]) - pose[:, ankle]
+    knees = [BODY_46.index(f"left_{joint}") for joint in ("hip_centre", "knee_h36m")]
+    result = straightened(pose, root, 0.92, 0)
+    np.testing.assert_allclose(np.ptp(result[:, ankle], axis=0), 0, atol=1e-5)
+    distance = [np.linalg.norm(p[:, knees[0]] - p[:, ankle], axis=-1) for p in (pose, result)]
+    np.testing.assert_allclose(distance[1], distance[0] / 0.92, rtol=1e-4)

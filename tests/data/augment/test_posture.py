@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.posture import people, standing
 
 from camerapose.core.attachment import ATTACHED
 from camerapose.core.geometry import bone_lengths
@@ -12,12 +13,6 @@ from camerapose.data.augment.posture import exchange_limbs, extend_legs, rotate_
 LEGS = [i for i, joint in enumerate(BODY_46.joints) if "knee" in joint or "ankle" in joint]
 ARMS = [i for i, joint in enumerate(BODY_46.joints) if "elbow" in joint or "wrist" in joint]
 TRUNK = [BODY_46.index(joint) for joint in ("thorax_h36m", "left_hip", "right_shoulder_centre")]
-
-
-def people(n=400):
-    """Joints at random positions, about as large as people."""
-    generator = torch.Generator().manual_seed(0)
-    return 0.4 * torch.randn(n, BODY_46.n_joints, 3, generator=generator)
 
 
 def seeded():
@@ -38,19 +33,6 @@ def flexion(pose, side="left"):
     thigh, shank, _ = legs(pose, side)
     cosine = torch.nn.functional.cosine_similarity(thigh, shank)
     return torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
-
-
-def standing(degrees, n=400):
-    """People on bent knees, hips above the ankles."""
-    pose = people(n)
-    half = torch.deg2rad(torch.tensor(degrees / 2))
-    knee = 0.45 * torch.stack([torch.tensor(0.0), half.sin(), -half.cos()])
-    ankle = torch.tensor([0.0, 0.0, 2 * knee[2]])
-    for side in ("left", "right"):
-        hip = pose[:, BODY_46.index(f"{side}_hip_centre")]
-        for joint, offset in (("knee_h36m", knee), ("ankle_h36m", ankle)):
-            pose[:, BODY_46.index(f"{side}_{joint}")] = hip + offset
-    return pose
 
 
 VARIATIONS = {

@@ -38,6 +38,8 @@ def extend_legs(
     pose3d: Float[Tensor, "n joints 3"],
     shortening: tuple[float, float],
     generator: torch.Generator | None = None,
+    *,
+    one_person: bool = False,
 ) -> Float[Tensor, "n joints 3"]:
     """Return poses with straighter knees, as if the recorded person had shorter legs.
 
@@ -51,14 +53,16 @@ def extend_legs(
         pose3d: joints of `BODY_46`.
         shortening: range of the factor, the same for both legs; (1, 1): no change.
         generator: random generator.
+        one_person: the poses are frames of one person, with one factor.
 
     Returns:
         Poses with the root joint where it was.
     """
     n, device = len(pose3d), pose3d.device
+    people = 1 if one_person else n
     low, high = shortening
-    factor = low + (high - low) * torch.rand(n, 1, generator=generator, device=device)
-    flexion = _STRAIGHT * torch.randn(n, 2, generator=generator, device=device)
+    factor = low + (high - low) * torch.rand(people, 1, generator=generator, device=device)
+    flexion = _STRAIGHT * torch.randn(people, 2, generator=generator, device=device)
     identity = torch.eye(3, dtype=pose3d.dtype, device=device).expand(n, 3, 3)
     turns = [identity] * (len(_SEGMENTS) + 1)
     for side, bend in (("left", flexion[:, :1]), ("right", flexion[:, 1:])):

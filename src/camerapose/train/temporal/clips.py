@@ -18,6 +18,7 @@ from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.data.augment import detector_errors, joint_definitions
 from camerapose.data.augment.clips import draw_camera
+from camerapose.data.augment.posture import extend_legs
 from camerapose.data.cache import cached
 from camerapose.data.datasets import anny, human36m, open_mocap
 from camerapose.data.datasets.human36m.calibration import cameras
@@ -103,7 +104,7 @@ class Clips:
             if subjects:
                 self.own = _human36m(data.human36m, subjects, data.detections)
         if data.open_mocap is not None and data.open_share > 0:
-            self.open = _open(data.open_mocap, data.held_out, held_out)
+            self.open = _open(data.open_mocap, data.held_out, held_out, data.shortening)
         if not self.own and not self.open:
             where = "held out" if held_out else "to train on"
             raise ValueError(f"no data {where}; set data.human36m or data.open_mocap to a folder")
@@ -245,6 +246,25 @@ def other_body(
     return pose_from_bones(bones, skeleton) + moved[:, None]
 
 
+def straightened(
+    pose3d: Float[np.ndarray, "t 46 3"], root: Float[np.ndarray, "t 3"], factor: float, seed: int
+) -> Float[np.ndarray, "t 46 3"]:
+    """Return the motion of a person with straighter legs (`posture.extend_legs`).
+
+    Positions are divided by the same factor as the distances from hip to ankle, so that feet that
+    stand do not begin to slide.
+
+    Args:
+        pose3d: joints relative to the root, metres.
+        root: positions of the root, metres.
+        factor: by which the legs of the recorded person are shorter.
+        seed: of the flexion of extended legs.
+    """
+    generator, pose = torch.Generator().manual_seed(seed), torch.from_numpy(np.float32(pose3d))
+    extended = extend_legs(pose, (factor, factor), generator, one_person=True).numpy()
+    return (extended + root[:, None] / factor).astype(np.float32)
+
+
 def _swapped(poses: Poses, rng: np.random.Generator) -> Poses:
     """Return a clip in which left and right are exchanged for a few frames."""
     length = int(rng.integers(SWAP_FRAMES[0], SWAP_FRAMES[1] + 1))
@@ -297,7 +317,9 @@ def _human36m(root: str, subjects: tuple[str, ...], detections: str | None) -> l
     return result
 
 
-def _open(root: str, held_out: tuple[str, ...], take_held_out: bool) -> list[Motion]:
+def _open(
+    root: str, held_out: tuple[str, ...], take_held_out: bool, shortening: tuple[float, float]
+) -> list[Motion]:
     """Return the recordings of `open_mocap`, each on one random `anny` body."""
     subjects = tuple(name for name in held_out if "/" in name)
     if take_held_out and not subjects:
@@ -314,12 +336,10 @@ def _open(root: str, held_out: tuple[str, ...], take_held_out: bool) -> list[Mot
         motion = file["joints"][rows].astype(np.float32)
         body = bodies[rng.integers(len(bodies))][None]
         size = np.median(body_height(motion, H36M_17)) / body_height(body[:, _H36M_JOINTS], H36M_17)
-        world = retarget(motion, np.repeat(body, len(rows), 0), ATTACHED.parents)
-        world += file["root"][rows, None] / size
+        pose = retarget(motion, np.repeat(body, len(rows), 0), ATTACHED.parents)
+        world = straightened(pose, file["root"][rows] / size, rng.uniform(*shortening), number)
         frame = file["frame"][rows].astype(float)
         time = (frame - frame[0]) / np.median(np.diff(frame)) / OPEN_FPS
-        poses = Poses(
-            BODY_46, world[..., :2], np.ones(world.shape[:2], np.float32), world.astype(np.float32)
-        )
+        poses = Poses(BODY_46, world[..., :2], np.ones(world.shape[:2], np.float32), world)
         result.append(Motion(poses, np.eye(3, dtype=np.float32), time, OPEN_FPS))
     return result

@@ -45,6 +45,9 @@ class TemporalData:
     that it was trained on are too small."""
     stature: float = field(default=0.03, metadata={"min": 0.0})
     """The same for the size of the body."""
+    shortening: tuple[float, float] = (0.9, 0.97)
+    """Range of the factor by which the legs of the recorded people of `open_mocap` are shorter than
+    those of the motion (`posture.extend_legs`)."""
 
 
 @dataclass
