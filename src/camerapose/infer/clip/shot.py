@@ -13,7 +13,7 @@ from camerapose.core.ground import Ground
 from camerapose.core.poses import Poses
 from camerapose.infer.clip.body import Body
 from camerapose.infer.clip.contacts import detect_contacts
-from camerapose.infer.clip.floor import lowest_level
+from camerapose.infer.clip.floor import MIN_CONTACT, lowest_level
 from camerapose.infer.clip.ground import mean_vertical
 from camerapose.infer.clip.measurements import (
     PersonRows,
@@ -198,14 +198,14 @@ class Shot:
         return replace(weights, vertical_time=weights.vertical_time * factor)
 
     def _with_contacts(self, problem: Problem, motions: list[Motion], known: bool) -> Problem:
-        """Return the problem with contacts, and set the floor below them if it is not known."""
+        """Return the problem with contacts; set the floor if it is not known or nobody is on it."""
         windows = [
             w.aimed(self.shared.log_focal).with_contact(
                 detect_contacts(w, m, self.shared, self.body, floor_known=known)
             )
             for w, m in zip(problem.windows, motions, strict=True)
         ]
-        if not known:
+        if not known or not any((w.contact > MIN_CONTACT).any() for w in windows):
             heights = []
             for w, m in zip(windows, motions, strict=True):
                 feet = joint_geometry(w, m, self.shared, self.body).joints
