@@ -7,8 +7,9 @@
 Human3.6M: recordings of S9 and S11 at 50 frames per second with ground-truth 2D and with Stacked
 Hourglass detections; of each recording one camera, in turn, or all. MPJPE (mm) and MPJVE (mean
 error of the displacement between frames, mm) are root-relative. The real video is that of
-`real_detections.py`. "optimised": `clip.optimize` after it. Weights without a temporal model have
-the rows "per frame" and "per frame, optimised". All with flip averaging.
+`real_detections.py`. "optimised": `clip.optimize` after it; "live": the filters of a live stream
+after it (with `--live`). Weights without a temporal model have rows "per frame" only. All with flip
+averaging.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from camerapose.data.cache import cached
 from camerapose.data.datasets import human36m
 from camerapose.evaluate import metrics
 from camerapose.infer import clip
+from camerapose.infer.live_smoothing import LiveSmoother
 from camerapose.infer.temporal import LiveTemporal
 
 DETECTIONS, FPS = "sh_pt_mpii", 50.0
@@ -45,6 +47,9 @@ def main() -> None:
     parser.add_argument("--every-camera", action="store_true")
     parser.add_argument("--frames", type=int, help="first frames of each recording; default: all")
     parser.add_argument("--optimised", action="store_true", help="also after clip.optimize")
+    parser.add_argument(
+        "--live", action="store_true", help="also after the filters of live streams"
+    )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     predictor = Predictor(arguments.weights, threads=1)
@@ -53,7 +58,7 @@ def main() -> None:
     if arguments.data:
         detected = recordings(arguments.data / "h36m", arguments)
         for name, poses in (("ground truth", exact(detected)), (DETECTIONS, detected)):
-            report(predictor, poses, name, arguments.optimised)
+            report(predictor, poses, name, arguments)
     if predictor.temporal is not None:
         real_video(predictor)
         speed(predictor)
@@ -81,25 +86,38 @@ def exact(poses: Poses) -> Poses:
     return replace(poses, pose2d=poses.reprojection, confidence=np.ones_like(poses.confidence))
 
 
-def variants(predictor: Predictor, lifted: Poses, optimised: bool) -> dict[str, Poses]:
+def variants(
+    predictor: Predictor, lifted: Poses, *, optimised: bool = False, live: bool = False
+) -> dict[str, Poses]:
     """Return the poses of each method."""
     result = {"per frame": lifted}
     if predictor.temporal is not None:
         result |= {mode: predictor.temporal(lifted, mode) for mode in LOOKAHEAD}
-    if optimised:
-        for name in [name for name in ("per frame", "centred") if name in result]:
-            people = np.unique(lifted.labels["person"])
-            parts = [
-                clip.optimize(
-                    result[name][lifted.labels["person"] == person], static=True, height=0
-                )[0]
-                for person in people
-            ]
-            result[f"{name}, optimised"] = Poses.cat(parts)
+    for name, method, wanted in (
+        ("per frame", optimise, optimised), ("centred", optimise, optimised),
+        ("per frame", filtered, live), ("causal", filtered, live),
+    ):  # fmt: skip
+        if wanted and name in result:
+            person = lifted.labels["person"]
+            parts = [method(result[name][person == own]) for own in np.unique(person)]
+            ending = "optimised" if method is optimise else "live"
+            result[f"{name}, {ending}"] = Poses.cat(parts)
     return result
 
 
-def report(predictor: Predictor, poses: Poses, name: str, optimised: bool) -> None:
+def optimise(poses: Poses) -> Poses:
+    """Return an optimised recording."""
+    return clip.optimize(poses, static=True, height=0)[0]
+
+
+def filtered(poses: Poses) -> Poses:
+    """Return a recording after the filters of a live stream."""
+    smoother = LiveSmoother()
+    seconds = poses.labels["time"].tolist()
+    return Poses.cat([smoother(poses[[row]], time) for row, time in enumerate(seconds)])
+
+
+def report(predictor: Predictor, poses: Poses, name: str, arguments: argparse.Namespace) -> None:
     """Print the errors of Human3.6M."""
     given = replace(poses, pose3d=None, camera=None)
     lifted = replace(Poses.cat(_lifted(predictor, given)), labels=poses.labels)
@@ -109,7 +127,8 @@ def report(predictor: Predictor, poses: Poses, name: str, optimised: bool) -> No
     same = np.diff(poses.labels["person"]) == 0
     print(f"| Human3.6M, {name}, {len(poses):,} poses | MPJPE | PA-MPJPE | MPJVE |")
     print("| --- | --- | --- | --- |")
-    for method, result in variants(predictor, lifted, optimised).items():
+    results = variants(predictor, lifted, optimised=arguments.optimised, live=arguments.live)
+    for method, result in results.items():
         pose = relative(result.to(poses.skeleton))
         error = pose - truth
         distance = 1000 * np.linalg.norm(error, axis=-1).mean()
@@ -150,7 +169,7 @@ def real_video(predictor: Predictor) -> None:
         )  # fmt: skip
         labels = {"frame": frames, "time": frames / VIDEO_FPS, "person": np.zeros(len(frames), int)}
         truth = world[frames] @ view["rotation"].T
-        for method, result in variants(predictor, replace(lifted, labels=labels), False).items():
+        for method, result in variants(predictor, replace(lifted, labels=labels)).items():
             limbs = np.asarray(result.to(BLAZEPOSE_33).pose3d, float)[:, columns]
             kept = good[frames]
             aligned = metrics.pa_mpjpe(*map(torch.from_numpy, (limbs[kept], truth[kept]))).mean()

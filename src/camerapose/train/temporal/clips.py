@@ -104,7 +104,7 @@ class Clips:
             if subjects:
                 self.own = _human36m(data.human36m, subjects, data.detections)
         if data.open_mocap is not None and data.open_share > 0:
-            self.open = _open(data.open_mocap, data.held_out, held_out, data.shortening)
+            self.open, self.bodies = _open(data.open_mocap, data.held_out, held_out)
         if not self.own and not self.open:
             where = "held out" if held_out else "to train on"
             raise ValueError(f"no data {where}; set data.human36m or data.open_mocap to a folder")
@@ -125,16 +125,29 @@ class Clips:
         motion = motions[rng.choice(len(motions), p=lengths / lengths.sum())]
         rows = _rows(motion, data.frames, rng)
         time = (motion.time[rows] - motion.time[rows[0]]) / rng.uniform(*SPEED)
-        world = motion.world(rows)
+        world, skeleton = motion.world(rows), motion.skeleton
         if kind == "open":
-            world = world * np.exp(data.stature * rng.normal())
+            world, skeleton = self._on_body(world, rng), BODY_46
         else:
-            world = other_body(world, motion.skeleton, data.limb, data.stature, rng)
+            world = other_body(world, skeleton, data.limb, data.stature, rng)
         if kind in ("simulated", "open"):
-            poses = self._simulate(world, time, motion.skeleton, rng)
+            poses = self._simulate(world, time, skeleton, rng)
         else:
             poses = self._seen(world, motion, rows, kind == "detected", rng)
         return Clip(poses, time, kind)
+
+    def _on_body(
+        self, world: Float[np.ndarray, "t 17 3"], rng: np.random.Generator
+    ) -> Float[np.ndarray, "t 46 3"]:
+        """Return a motion of `open_mocap` with a random body and straighter legs."""
+        data = self.config.data
+        body = self.bodies[rng.integers(len(self.bodies))][None]
+        root = world[:, H36M_17.root_index]
+        motion = world - root[:, None]
+        size = np.median(body_height(motion, H36M_17)) / body_height(body[:, _H36M_JOINTS], H36M_17)
+        pose = retarget(motion, np.repeat(body, len(world), 0), ATTACHED.parents)
+        seed, factor = int(rng.integers(2**31)), rng.uniform(*data.shortening)
+        return straightened(pose, root / size, factor, seed) * np.exp(data.stature * rng.normal())
 
     def _seen(
         self,
@@ -318,28 +331,24 @@ def _human36m(root: str, subjects: tuple[str, ...], detections: str | None) -> l
 
 
 def _open(
-    root: str, held_out: tuple[str, ...], take_held_out: bool, shortening: tuple[float, float]
-) -> list[Motion]:
-    """Return the recordings of `open_mocap`, each on one random `anny` body."""
+    root: str, held_out: tuple[str, ...], take_held_out: bool
+) -> tuple[list[Motion], Float[np.ndarray, "bodies 46 3"]]:
+    """Return the recordings of `open_mocap`, and the bodies of `anny` that take their postures."""
     subjects = tuple(name for name in held_out if "/" in name)
     if take_held_out and not subjects:
-        return []
+        return [], np.zeros((0, 46, 3))
     bodies = to_world(cached(anny.load, root, excluded=(*anny.BENCHMARK, *subjects)))
     file = read_arrays(open_mocap.make(root), open_mocap.SHAPES, "")
-    result, rng = [], np.random.default_rng(0)
+    result = []
     for number, name in enumerate(map(str, file["clips"])):
         subject = name.rpartition("/")[0]
         rows = np.flatnonzero(file["clip"] == number)
         excluded = subject in open_mocap.BENCHMARK or (subject in subjects) != take_held_out
         if excluded or len(rows) < 2:
             continue
-        motion = file["joints"][rows].astype(np.float32)
-        body = bodies[rng.integers(len(bodies))][None]
-        size = np.median(body_height(motion, H36M_17)) / body_height(body[:, _H36M_JOINTS], H36M_17)
-        pose = retarget(motion, np.repeat(body, len(rows), 0), ATTACHED.parents)
-        world = straightened(pose, file["root"][rows] / size, rng.uniform(*shortening), number)
+        world = file["joints"][rows].astype(np.float32) + file["root"][rows, None]
         frame = file["frame"][rows].astype(float)
         time = (frame - frame[0]) / np.median(np.diff(frame)) / OPEN_FPS
-        poses = Poses(BODY_46, world[..., :2], np.ones(world.shape[:2], np.float32), world)
+        poses = Poses(H36M_17, world[..., :2], np.ones(world.shape[:2], np.float32), world)
         result.append(Motion(poses, np.eye(3, dtype=np.float32), time, OPEN_FPS))
-    return result
+    return result, bodies
