@@ -72,7 +72,7 @@ def test_joints_hidden_in_most_poses_are_named(poses, tmp_path):
     )
     confidence[:, poses.skeleton.index("left_ankle")] = 0.1
     page = write_report(replace(poses, confidence=confidence), tmp_path / "a.html").read_text()
-    assert "Not visible in most poses, so their 3D is a guess: left_ankle." in page
+    assert "Not visible in most poses, so their 3D is a guess: left ankle." in page
 
 
 def test_hidden_joints_and_filled_poses_are_marked(poses, tmp_path):
@@ -152,7 +152,7 @@ def test_trajectories_and_heights_are_those_of_exported_files(poses):
         assert over_time[1].get_ylabel() == f"above {level} (y), m"
         lines = {panel.title: panel.lines for panel in panels(poses, ground)}
         head, root = lines[f"height of head and pelvis above the {level}, m"]
-        assert (head.name, root.name) == ("head", "pelvis")
+        assert (head.name, root.name) == ("head", "pelvis") and head.color != root.color
         np.testing.assert_allclose(root.values, track[:, 1], atol=1e-5)
 
 

@@ -72,9 +72,10 @@ def test_video_and_scene_are_in_sync(people, video, browser, tmp_path):
     assert errors(browser) == []
 
 
-@pytest.mark.parametrize("width", [300, 390, 820, 1440])
+@pytest.mark.parametrize("width", [320, 390, 820, 1440])
 def test_layout_and_wheel(people, browser, tmp_path, width):
-    path = write_report(people, tmp_path / "report.html", "walk")
+    refined = replace(people, refined2d=people.pose2d)  # the page has both tables
+    path = write_report(refined, tmp_path / "report.html", "walk")
     run = opened(browser, path, width, 844, mobile=width < 500)
     assert run("document.documentElement.scrollWidth") <= width
     boxes = run(
@@ -82,6 +83,9 @@ def test_layout_and_wheel(people, browser, tmp_path, width):
         ".map(e => e.getBoundingClientRect()).map(e => [e.left, e.right])"
     )
     assert all(left >= 0 and right <= width for left, right in boxes)
+    run("(document.querySelector('details').open = true)")
+    wider = "[...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth)"
+    assert run(wider) == [0, 0], "no table has to be scrolled sideways"
     if width < 500:
         assert len({round(left) for left, _ in boxes}) == 1  # one column
     place = "report.scene.views[0].camera.position.toArray()"
@@ -105,7 +109,11 @@ def test_layout_and_wheel(people, browser, tmp_path, width):
 def test_keypoints_without_times_and_images(poses, browser, tmp_path):
     bare = replace(poses[:5], labels={"frame": np.arange(5)})
     run = opened(browser, write_report(bare, tmp_path / "a.html"))
+    legend = "[...document.querySelectorAll('.u-value')].slice(0, 2).map(e => e.textContent)"
+    knee = "[0, 3].map(row => report.people[0].panels[0].lines[0].values[row].toFixed(0))"
+    wait(lambda: run(legend) == ["0", run(knee)[0]], "values of the curves without a mouse", 30)
     run("report.player.seek(3)")
+    assert run(legend) == ["3", run(knee)[1]]
     assert run("document.querySelector('#clock').textContent") == "frame 3"
     images = {i: np.full((360, 640, 3), 60 * i, np.uint8) for i in (0, 4)}
     path = write_report(bare, tmp_path / "b.html", "images", Recording(images=images))

@@ -58,7 +58,7 @@ def write_report(
     if recording.note:
         top.append(template.paragraph(recording.note))
     if note := hidden_note(displayed(poses)):
-        top.append(template.paragraph(f"{note[0].upper()}{note[1:]}."))
+        top.append(template.paragraph(f"{note[0].upper()}{note[1:]}.".replace("_", " ")))
     if len(people) > MAX_PEOPLE:
         top.append(template.paragraph(f"{len(people) - MAX_PEOPLE} more people: see poses.json."))
     page = template.page(title, payload(drawn, shown, recording), top, [tables.refinement(poses)])

@@ -25,7 +25,9 @@ ANGLES = {
 TRUNK = {"extension": "lumbar_extension", "bending": "lumbar_bending"}
 #: Joints with a panel of their own in formats with feet.
 HEELS = ("left_heel", "right_heel")
-COLORS = {"left": LEFT, "right": RIGHT, "extension": TEXT, "bending": "#8A5FBF"}
+SECOND = "#8A5FBF"
+#: Colours by the first word of a curve's name; others have the colour of text.
+COLORS = {"left": LEFT, "right": RIGHT, "bending": SECOND, "head": SECOND}
 
 
 class Line(NamedTuple):

@@ -26,13 +26,14 @@ def summary(poses: Poses, people: Sequence[tuple[int, Poses]]) -> str:
             (
                 f"{person}",
                 f"{len(own)}",
-                f"{np.median(body_height(own.pose3d, own.skeleton)):.2f} m",
+                f"{np.median(body_height(own.pose3d, own.skeleton)):.2f}",
                 _range(np.linalg.norm(own.root_position, axis=1)),
-                f"{focal:.0f} pixels",
-                f"{own.reprojection_error.mean():.1f} pixels",
+                f"{focal:.0f}",
+                f"{own.reprojection_error.mean():.1f}",
             )
         )
-    header = ("person", "poses", "body height", "distance", "focal length", "reprojection error")
+    header = ("person", "poses", "body height, m", "distance, m", "focal length, pixels",
+              "re\u00adprojection error, pixels")  # fmt: skip
     return (
         f"<p>People detected in {frames} frame{'s' * (frames > 1)} of {width} x {height} pixels. "
         "Heights and focal lengths are medians. From one camera, size and distance are estimates "
@@ -70,4 +71,4 @@ def refinement(poses: Poses) -> str:
 
 def _range(metres: np.ndarray) -> str:
     low, high = f"{metres.min():.1f}", f"{metres.max():.1f}"
-    return f"{low} m" if low == high else f"{low} to {high} m"
+    return low if low == high else f"{low} to {high}"

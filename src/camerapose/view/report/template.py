@@ -47,7 +47,7 @@ def paragraph(text: str) -> str:
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table of plain texts, which scrolls sideways on narrow screens."""
+    """Return a table of plain texts; on narrow screens, lines of its cells break."""
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
     body = "".join(
         f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows

@@ -27,6 +27,7 @@ class Charts {
     figure.append(caption);
     this.element.append(figure);
     const { columns, series, bands } = columnsOf(person, panel, this.data);
+    const label = () => this.label(plot);
     const plot = new lib.uPlot(
       {
         width: figure.clientWidth || 320,
@@ -40,6 +41,7 @@ class Charts {
         ],
         cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 } },
         legend: { live: true, markers: { width: 2 } },
+        hooks: { ready: [label], setCursor: [label] },
       },
       columns,
       figure,
@@ -57,7 +59,13 @@ class Charts {
   mark(time) {
     for (const plot of this.plots) {
       plot.mark.style.transform = `translateX(${plot.valToPos(time, "x")}px)`;
+      this.label(plot);
     }
+  }
+
+  /** Show values at the time of the player, or at the mouse where it is on the curves. */
+  label(plot) {
+    if (plot.cursor.left < 0) plot.setLegend({ idx: plot.valToIdx(this.player.time) });
   }
 
   resize() {
@@ -82,8 +90,9 @@ function columnsOf(person, panel, data) {
   const columns = [x];
   const digits = panel.digits;
   const text = (u, value) => (value === null || value === undefined ? "–" : value.toFixed(digits));
-  const series = [{ label: data.unit === "seconds" ? "s" : "frame", value: (u, value) =>
-    value === null || value === undefined ? "–" : value.toFixed(data.unit === "seconds" ? 2 : 0) }];
+  const seconds = data.unit === "seconds";
+  const series = [{ label: seconds ? "time" : "frame", value: (u, value) =>
+    value === null || value === undefined ? "–" : seconds ? `${value.toFixed(2)} s` : value.toFixed(0) }];
   const bands = [];
   for (const line of panel.lines) {
     columns.push(column((row) => line.values[row]));
