@@ -193,10 +193,12 @@ class TestDerivatives:
 
     def test_frames(self, problem):
         problem, motions, shared = problem
-        system = solver._linearise(problem, motions, shared)[0][0]
+        system = solver._linearise(problem, motions, shared, problem.n_shared)[0][0]
         step = np.random.default_rng(1).normal(size=system.gradient.shape)
         costs = [
-            solver._linearise(problem, [solver._moved(motions[0], sign * 1e-6 * step)], shared)[1]
+            solver._linearise(
+                problem, [solver._moved(motions[0], sign * 1e-6 * step)], shared, problem.n_shared
+            )[1]
             for sign in (1, -1)
         ]
         expected = (costs[0] - costs[1]) / 2e-6
@@ -204,13 +206,15 @@ class TestDerivatives:
 
     def test_shared_variables(self, problem):
         problem, motions, shared = problem
-        system = solver._linearise(problem, motions, shared)[0][0]
+        system = solver._linearise(problem, motions, shared, problem.n_shared)[0][0]
         residual, jacobian = solver._prior_residuals(problem, shared)
         gradient = system.shared_gradient + jacobian.T @ residual
         expected = []
         for step in np.eye(len(gradient)) * 1e-6:
             costs = [
-                solver._linearise(problem, motions, solver._moved_shared(problem, shared, s))[1]
+                solver._linearise(
+                    problem, motions, solver._moved_shared(problem, shared, s), problem.n_shared
+                )[1]
                 for s in (step, -step)
             ]
             expected.append((costs[0] - costs[1]) / 2e-6)

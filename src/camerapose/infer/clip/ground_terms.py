@@ -1,7 +1,5 @@
 """Terms of a static camera: feet in contact, the floor, the vertical."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -26,24 +24,16 @@ def add_ground(
     system: Normal, window: Window, shape: Geometry, shared: Shared, body: Body, weights: Weights
 ) -> None:
     """Add the terms of contacts, floor and vertical for a skeleton with ankles."""
-    variables = body.variables(body.ankles)
-    joints = _joint_jacobians(shape, body, body.ankles, variables)
-    _add_contacts(system, window, shape, body, weights, joints, variables)
+    _add_contacts(system, window, shape, body, weights)
     _add_floor(system, window, shape, shared, body, weights)
     _add_vertical(system, window, shared, weights)
 
 
-def _joint_jacobians(
-    shape: Geometry, body: Body, joints: Sequence[int], variables: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, "joints t 3 n"]:
-    """Return the derivatives of joint positions by variables of their frame (root first)."""
-    result = np.empty((len(joints), len(shape.root), 3, len(variables)))
-    result[..., :ROOT] = shape.root_jacobian
-    own = variables[ROOT:] - ROOT
-    flat = _by_angles(shape, own)
-    for row, joint in enumerate(joints):
-        result[row, ..., ROOT:] = flat * body.path[joint, own // 2]
-    return result
+def _joint_jacobian(
+    shape: Geometry, variables: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "t 3 n"]:
+    """Return the derivatives of a joint's position by the variables that move it (root first)."""
+    return np.concatenate([shape.root_jacobian, _by_angles(shape, variables[ROOT:] - ROOT)], axis=2)
 
 
 def _by_angles(shape: Geometry, angles: Int[np.ndarray, " n"]) -> Float[np.ndarray, "t 3 n"]:
@@ -65,32 +55,35 @@ def _by_shared(
 
 
 def _add_contacts(
-    system: Normal, window: Window, shape: Geometry, body: Body, weights: Weights,
-    jacobians: np.ndarray, variables: np.ndarray,
-) -> None:  # fmt: skip
+    system: Normal, window: Window, shape: Geometry, body: Body, weights: Weights
+) -> None:
     """Feet in contact in two consecutive frames do not move."""
     if len(window.times) < 2:
         return
-    step, index = np.diff(window.times), variables
+    step = np.diff(window.times)
     part = np.minimum(step / weights.contact_time, 1.0)
     for foot, joint in enumerate(body.ankles):
         both = window.contact[1:, foot] * window.contact[:-1, foot]
         weight = (np.sqrt(part * both) / weights.contact_speed / step)[:, None]
-        place, jacobian = shape.joints[:, joint], jacobians[foot]
+        place = shape.joints[:, joint]
         residual = (place[1:] - place[:-1]) * weight
         system.cost += float((residual**2).sum()) / 2
+        if system.only_cost:
+            continue
+        index = body.variables((joint,))
+        jacobian = _joint_jacobian(shape, index)
         later, earlier = jacobian[1:] * weight[..., None], jacobian[:-1] * weight[..., None]
-        by_shared = _by_shared(shape, body, joint, system.cross.shape[-1])
-        by_shared = (by_shared[1:] - by_shared[:-1]) * weight[..., None]
         for rows, own, sign in ((slice(1, None), later, 1.0), (slice(None, -1), earlier, -1.0)):
             transposed = np.swapaxes(own, 1, 2)
             system.block(0)[rows, index[:, None], index] += transposed @ own
             system.gradient[rows, index] += sign * (transposed @ residual[..., None])[..., 0]
-            system.cross[rows, index] += sign * (transposed @ by_shared)
         system.block(1)[:, index[:, None], index] -= np.swapaxes(later, 1, 2) @ earlier
-        lines = by_shared.reshape(-1, by_shared.shape[-1])
-        system.shared += lines.T @ lines
-        system.shared_gradient += lines.T @ residual.reshape(-1)
+        if system.n_shared:
+            by_shared = _by_shared(shape, body, joint, system.n_shared)
+            by_shared = (by_shared[1:] - by_shared[:-1]) * weight[..., None]
+            system.cross[1:, index] += np.swapaxes(later, 1, 2) @ by_shared
+            system.cross[:-1, index] -= np.swapaxes(earlier, 1, 2) @ by_shared
+            system.add_shared(residual, by_shared)
 
 
 def _add_floor(
@@ -119,27 +112,38 @@ def _add_floor(
     depth, limit = np.maximum(-height, 0) / deviation, np.sqrt(robust)
     loss = np.where(depth < limit, depth**2, limit * (2 * depth - limit))
     system.cost += float((amount * loss).sum()) / 2
+    if system.only_cost:
+        return
     below = np.sqrt(amount * np.minimum(1, limit / np.maximum(depth, limit))) * (depth > 0)
     scale = np.hypot(scale, below / deviation)
     variables = body.variables(joints)
     by_pose, by_shared = _height_jacobians(shape, shared.up, body, joints, system, variables)
-    by_shared[..., UP] = place @ tangents(shared.up)
-    by_shared[..., FLOOR] = 1.0
     scaled = scale[..., None]
-    system.add(height * scale, by_pose * scaled, by_shared * scaled, variables)
+    if by_shared is not None:
+        by_shared[..., UP] = place @ tangents(shared.up)
+        by_shared[..., FLOOR] = 1.0
+        by_shared *= scaled
+    system.add(height * scale, by_pose * scaled, by_shared, variables)
 
 
 def _height_jacobians(
     shape: Geometry, up: np.ndarray, body: Body, joints: list[int], system: Normal,
     variables: np.ndarray,
-) -> tuple[Float[np.ndarray, "t joints n"], Float[np.ndarray, "t joints shared"]]:  # fmt: skip
-    """Return the derivatives of the heights of joints, for a constant vertical."""
+) -> tuple[
+    Float[np.ndarray, "t joints n"], Float[np.ndarray, "t joints shared"] | None
+]:  # fmt: skip
+    """Return the derivatives of the heights of joints, for a constant vertical.
+
+    Those by the shared variables are None if these are fixed.
+    """
     t, path = len(shape.root), body.path[joints]
     own = variables[ROOT:] - ROOT
     flat = (up @ _by_angles(shape, own))[:, None]
     root = np.repeat((up @ shape.root_jacobian)[:, None], len(joints), axis=1)
     by_pose = np.concatenate([root, flat * path[:, own // 2]], axis=2)
-    by_shared = np.zeros((t, len(joints), system.cross.shape[-1]))
+    if not system.n_shared:
+        return by_pose, None
+    by_shared = np.zeros((t, len(joints), system.n_shared))
     by_shared[..., FOCAL] = (shape.root_by_focal @ up)[:, None]
     groups = np.eye(body.group.max() + 1)[body.group]
     lengths = ((shape.bones @ up)[:, None] * path) @ groups
@@ -154,6 +158,8 @@ def _add_vertical(system: Normal, window: Window, shared: Shared, weights: Weigh
     part = share(window.times, weights.vertical_time)
     loss, weight = robust((residual**2).sum(1))
     system.cost += float(part @ loss) / 2
+    if system.only_cost or not system.n_shared:
+        return
     weight = np.sqrt(part * weight)[:, None]
     by_up = (tangents(shared.up) * (scale * weight)[..., None]).reshape(-1, 2)
     system.shared[UP, UP] += by_up.T @ by_up

@@ -1,13 +1,14 @@
 """Least squares over windows of frames that share a few variables."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.lib.stride_tricks import as_strided
-from scipy.linalg import cholesky_banded
-from scipy.linalg.lapack import dtbtrs
 
+from camerapose.infer.clip import lapack
 from camerapose.infer.clip.body import ROOT, Body
 from camerapose.infer.clip.normal import Normal
 from camerapose.infer.clip.term_weights import Weights
@@ -23,6 +24,8 @@ from camerapose.infer.clip.variables import (
     tangents,
 )
 
+#: Applies a function to each item, in order, as `map` does.
+Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 #: Relative decrease of the cost at which the iteration stops.
 TOLERANCE = 1e-3
 
@@ -92,6 +95,7 @@ def solve(
     *,
     iterations: int,
     free: Bool[np.ndarray, " shared"],
+    each: Map = map,
 ) -> tuple[list[Motion], Shared, Float[np.ndarray, "shared shared"]]:
     """Minimise the cost (Levenberg-Marquardt).
 
@@ -100,44 +104,61 @@ def solve(
         shared: initial values.
         iterations: largest number of steps.
         free: which shared variables are estimated.
+        each: applies a function to every window, such as `Workers.map`.
 
     Returns:
         Motions, shared variables, and the covariance of the shared variables; zero where they are
         not free.
     """
     damping = 1e-4
-    systems, cost = _linearise(problem, motions, shared)
+    n_shared = problem.n_shared if free.any() else 0
     covariance = np.zeros((problem.n_shared, problem.n_shared))
     for _ in range(iterations):
+        systems, cost = _linearise(problem, motions, shared, n_shared, each)
         for _ in range(6):
-            step, steps, covariance = _step(problem, systems, shared, free, damping)
+            step, steps, covariance = _step(problem, systems, shared, free, damping, each)
             candidates = [_moved(m, s) for m, s in zip(motions, steps, strict=True)]
             candidate = _moved_shared(problem, shared, step)
-            tried, new_cost = _linearise(problem, candidates, candidate)
+            # Many steps are rejected, and then only their cost is needed.
+            new_cost = _linearise(problem, candidates, candidate, n_shared, each, True)[1]
             if new_cost <= cost:
                 break
             damping *= 10
         else:
             break
         gain, damping = (cost - new_cost) / max(cost, 1e-12), max(damping / 10, 1e-9)
-        motions, shared, systems, cost = candidates, candidate, tried, new_cost
+        motions, shared = candidates, candidate
         if gain < TOLERANCE:
             break
     if free.any():
-        _, _, covariance = _step(problem, systems, shared, free, 0.0)
+        systems, _ = _linearise(problem, motions, shared, n_shared, each)
+        _, _, covariance = _step(problem, systems, shared, free, 0.0, each)
     return motions, shared, covariance
 
 
 def _linearise(
-    problem: Problem, motions: list[Motion], shared: Shared
+    problem: Problem,
+    motions: list[Motion],
+    shared: Shared,
+    n_shared: int,
+    each: Map = map,
+    only_cost: bool = False,
 ) -> tuple[list[Normal], float]:
-    systems = [
-        normal_equations(
-            window, motion, shared, problem.body, problem.weights, problem.n_shared,
-            problem.first_length(window.person),
-        )
-        for window, motion in zip(problem.windows, motions, strict=True)
-    ]  # fmt: skip
+    """Return the normal equations of the windows, and the cost.
+
+    Args:
+        n_shared: number of shared variables; 0: they are fixed.
+        only_cost: leave the equations out.
+    """
+
+    def equations(index: int) -> Normal:
+        window = problem.windows[index]
+        return normal_equations(
+            window, motions[index], shared, problem.body, problem.weights, n_shared,
+            problem.first_length(window.person), only_cost,
+        )  # fmt: skip
+
+    systems = list(each(equations, range(len(motions))))
     residual, _ = _prior_residuals(problem, shared)
     return systems, sum(s.cost for s in systems) + float(residual @ residual) / 2
 
@@ -175,67 +196,64 @@ def _prior_residuals(
     return np.array(values), np.array(rows)
 
 
+class _Eliminated(NamedTuple):
+    """Equations of a window, solved for given shared variables.
+
+    Attributes:
+        factor: banded Cholesky factor L of the frames' matrix.
+        half: L^-1 [gradient, cross], one per row; enough for the equations of the shared variables.
+    """
+
+    factor: Float[np.ndarray, "n width"]
+    half: Float[np.ndarray, "columns n"]
+
+
 def _step(
     problem: Problem,
     systems: list[Normal],
     shared: Shared,
     free: Bool[np.ndarray, " shared"],
     damping: float,
+    each: Map,
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Return the steps of the shared variables and of each window, and the covariance."""
-    residual, jacobian = _prior_residuals(problem, shared)
-    matrix, gradient = jacobian.T @ jacobian, jacobian.T @ residual
-    solved = []
-    for system in systems:
-        t, n = system.gradient.shape
-        cross = system.cross[..., free].reshape(t * n, -1)
-        factor = _factor(system, damping)
-        # Half of the solution, L^-1 [gradient, cross], is enough for the shared variables.
-        half = _substitute(factor, np.column_stack([system.gradient.reshape(-1), cross]), False)
-        solved.append((factor, half))
-        matrix = matrix + system.shared
-        gradient = gradient + system.shared_gradient
-        matrix[np.ix_(free, free)] -= half[:, 1:].T @ half[:, 1:]
-        gradient[free] -= half[:, 1:].T @ half[:, 0]
-    step, covariance = np.zeros(len(free)), np.zeros_like(matrix)
+    windows = list(each(partial(_eliminated, free=free, damping=damping), systems))
+    step, covariance = np.zeros(len(free)), np.zeros((len(free),) * 2)
     if free.any():
+        residual, jacobian = _prior_residuals(problem, shared)
+        matrix, gradient = jacobian.T @ jacobian, jacobian.T @ residual
+        for system, (_, half) in zip(systems, windows, strict=True):
+            matrix = matrix + system.shared
+            gradient = gradient + system.shared_gradient
+            matrix[np.ix_(free, free)] -= half[1:] @ half[1:].T
+            gradient[free] -= half[1:] @ half[0]
         inner = matrix[np.ix_(free, free)]
         inner = (inner + inner.T) / 2
         inverse = np.linalg.pinv(inner + np.diag(np.diag(inner)) * damping, hermitian=True)
         step[free] = -inverse @ gradient[free]
         covariance[np.ix_(free, free)] = inverse
-    both = np.array([1.0, *step[free]])[:, None]
+    both = np.array([1.0, *step[free]])
+
+    def frames(window: _Eliminated) -> np.ndarray:
+        return -lapack.substitute(window.factor, (both @ window.half)[None], transposed=True)[0]
+
     steps = [
-        -_substitute(factor, half @ both, True).reshape(system.gradient.shape)
-        for (factor, half), system in zip(solved, systems, strict=True)
+        flat.reshape(system.gradient.shape)
+        for flat, system in zip(each(frames, windows), systems, strict=True)
     ]
     return step, steps, covariance
 
 
-def _factor(system: Normal, damping: float) -> Float[np.ndarray, "width n"]:
-    """Return the banded Cholesky factor of the frames' matrix, one column per variable."""
-    t, n = system.gradient.shape
-    width = min(2 * n + ROOT, t * n)
-    # Column c of a frame, from its diagonal downwards, for all frames at once: the blocks below
-    # each other, read along their diagonals. Bones are only coupled to themselves over two frames.
-    padded = np.concatenate([system.blocks, np.zeros((t, ROOT, n))], axis=1)
-    frame, row, column = padded.strides
-    band = as_strided(padded, (t, n, width), (frame, row + column, row)).copy()
-    band[..., 0] *= 1 + damping
-    band[..., 0] += 1e-9
-    return cholesky_banded(
-        band.reshape(t * n, width).T, lower=True, overwrite_ab=True, check_finite=False
-    )
-
-
-def _substitute(
-    factor: Float[np.ndarray, "width n"], right: Float[np.ndarray, "n columns"], transposed: bool
-) -> Float[np.ndarray, "n columns"]:
-    """Solve L x = right, or L^T x = right."""
-    answer, info = dtbtrs(factor, right, uplo="L", trans="T" if transposed else "N")
-    if info:
-        raise np.linalg.LinAlgError(f"singular at variable {info}")
-    return answer
+def _eliminated(system: Normal, free: Bool[np.ndarray, " shared"], damping: float) -> _Eliminated:
+    band = system.band()
+    band[:, 0] *= 1 + damping
+    band[:, 0] += 1e-9
+    factor = lapack.factor(band)
+    right = np.empty((1 + np.count_nonzero(free), len(band)))
+    right[0] = system.gradient.reshape(-1)
+    if len(right) > 1:
+        right[1:] = system.cross[..., free].reshape(len(band), -1).T
+    return _Eliminated(factor, lapack.substitute(factor, right, transposed=False))
 
 
 def _moved(motion: Motion, step: Float[np.ndarray, "t n"]) -> Motion:

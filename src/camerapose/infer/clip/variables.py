@@ -1,6 +1,7 @@
 """Variables and measurements of the clip optimisation, and the joints that they determine."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -115,42 +116,66 @@ class Window:
         return replace(self, contact=contact)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Geometry:
-    """Quantities derived from the variables."""
+    """Quantities derived from the variables.
+
+    Attributes:
+        focal: focal length, normalised units.
+        length: of the bones, metres.
+        distance: depth of the root divided by the focal length.
+        root: metres, like the following.
+        direction: unit vectors of the bones.
+        bones: their vectors.
+        joints: camera frame.
+        first: index of the person's first bone length among the shared variables.
+    """
 
     focal: float
-    length: np.ndarray  # bones
-    root: np.ndarray  # t 3
-    bones: np.ndarray  # t bones 3, metres
-    joints: np.ndarray  # t joints 3
-    root_jacobian: np.ndarray  # t 3 3, by place and log distance
-    root_by_focal: np.ndarray  # t 3, by log focal
-    tangent: np.ndarray  # t bones 3 2
-    first: int  # index of the person's first bone length
-    scaled: np.ndarray = field(init=False)  # t bones 3 2: tangent times length
+    length: Float[np.ndarray, " bones"]
+    distance: Float[np.ndarray, " t"]
+    root: Float[np.ndarray, "t 3"]
+    direction: Float[np.ndarray, "t bones 3"]
+    bones: Float[np.ndarray, "t bones 3"]
+    joints: Float[np.ndarray, "t joints 3"]
+    first: int
 
-    def __post_init__(self) -> None:
-        self.scaled = self.tangent * self.length[:, None, None]
+    @cached_property
+    def root_jacobian(self) -> Float[np.ndarray, "t 3 3"]:
+        """Derivatives of the root by place and log distance."""
+        jacobian = np.zeros((len(self.root), 3, 3))
+        jacobian[:, 0, 0] = jacobian[:, 1, 1] = self.distance
+        jacobian[:, :, 2] = self.root
+        return jacobian
+
+    @cached_property
+    def root_by_focal(self) -> Float[np.ndarray, "t 3"]:
+        """Derivatives of the root by the logarithm of the focal length."""
+        return self.root * (0.0, 0.0, 1.0)
+
+    @cached_property
+    def tangent(self) -> Float[np.ndarray, "t bones 3 2"]:
+        """Derivatives of the directions by two angles."""
+        return tangents(self.direction)
+
+    @cached_property
+    def scaled(self) -> Float[np.ndarray, "t bones 3 2"]:
+        """Derivatives of the bones by two angles."""
+        return self.tangent * self.length[:, None, None]
 
 
 def geometry(
     window: Window, motion: Motion, shared: Shared, body: Body, first: int = 0
 ) -> Geometry:
-    """Return joints and Jacobians of the variables."""
+    """Return joints, and Jacobians by the variables."""
     focal = float(np.exp(shared.log_focal))
     length = np.exp(shared.log_length[window.person])[body.group]
-    distance = np.exp(motion.log_distance)[:, None]
+    distance = np.exp(motion.log_distance)
     ray = np.concatenate([motion.place - window.center, np.full((len(motion), 1), focal)], axis=1)
-    root = ray * distance
+    root = ray * distance[:, None]
     bones = motion.direction * length[:, None]
-    joints = root[:, None] + np.einsum("jb,tbk->tjk", body.path, bones)
-    jacobian = np.zeros((len(motion), 3, 3))
-    jacobian[:, 0, 0] = jacobian[:, 1, 1] = distance[:, 0]
-    jacobian[:, :, 2] = root
-    by_focal = root * (0.0, 0.0, 1.0)
-    return Geometry(focal, length, root, bones, joints, jacobian, by_focal,
-                    tangents(motion.direction), first)  # fmt: skip
+    joints = root[:, None] + body.path @ bones
+    return Geometry(focal, length, distance, root, motion.direction, bones, joints, first)
 
 
 def tangents(direction: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3 2"]:
