@@ -50,6 +50,7 @@ def process(
         height=options.height,
         static=options.static_camera or options.ground,
         strength=strength,
+        threads=options.threads,
     )
     if not cameras:
         poses = _with_scale(poses, options)

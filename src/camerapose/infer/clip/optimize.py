@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from camerapose.core.poses import Poses
 from camerapose.infer.clip.body import Body
@@ -19,6 +18,7 @@ from camerapose.infer.clip.shot import SHARED_WEIGHTS, ClipCamera, Shot, Solutio
 from camerapose.infer.clip.subset import Movement, Subset
 from camerapose.infer.clip.term_weights import Weights
 from camerapose.infer.clip.vertical import indicated_verticals, no_verticals
+from camerapose.infer.clip.workers import Workers
 
 #: Time constant with which joints that are not estimated move relative to the others, seconds.
 FOLLOWING_TIME = 0.1
@@ -35,6 +35,7 @@ def optimize(
     strength: float = 1.0,
     weights: Weights | None = None,
     shared_weights: Weights | None = None,
+    threads: int | None = None,
 ) -> tuple[Poses, list[ClipCamera]]:
     """Estimate cameras, bodies and movements of a clip together.
 
@@ -57,14 +58,16 @@ def optimize(
         static: the camera does not move.
         strength: 1 is the default, 2 smooths more, 0 returns the poses unchanged.
         weights: of the terms; None: the default.
+        threads: number of processor threads, on which the result does not depend; None: as many
+            as cores, at most `MAX_THREADS`.
 
     Returns:
         Poses of the same rows, with the labels contact_left and contact_right (probabilities) if
         the camera is static, and the camera of each shot.
 
     Raises:
-        ValueError: negative strength, invalid rate or times, missing columns, or several poses per
-            frame without the label person.
+        ValueError: negative strength, no thread, invalid rate or times, missing columns, or several
+            poses per frame without the label person.
     """
     check_strength(strength)
     check_poses(poses, "pose3d", "camera")
@@ -86,17 +89,17 @@ def optimize(
     solution = Solution.of(poses)
     cameras: list[ClipCamera] = []
     movements: list[Movement] = []
-    for rows in [np.arange(len(poses))] if static else shots(poses, seconds):
-        shot = Shot(
-            poses, rows, seconds, focal_known, height, static, verticals, weights, shared_weights
-        )
-        if not shot.movements:
-            continue
-        # Matrices are small: threads would wait for each other most of the time.
-        with threadpool_limits(1, user_api="blas"):
+    with Workers(threads) as workers:
+        for rows in [np.arange(len(poses))] if static else shots(poses, seconds):
+            shot = Shot(
+                poses, rows, seconds, focal_known, height, static, verticals, weights,
+                shared_weights, workers,
+            )  # fmt: skip
+            if not shot.movements:
+                continue
             shot.estimate(solution)
-        cameras.append(shot.camera())
-        movements += [Movement(m.rows, m.times, cameras[-1].ground) for m in shot.movements]
+            cameras.append(shot.camera())
+            movements += [Movement(m.rows, m.times, cameras[-1].ground) for m in shot.movements]
     result = subset.complete(whole, solution.poses(poses), movements, strength * FOLLOWING_TIME)
     contact = solution.contact
     if static and has_feet:

@@ -30,6 +30,7 @@ from camerapose.infer.clip.timing import share
 from camerapose.infer.clip.variables import FLOOR, FOCAL, UP, Motion, Shared, Window
 from camerapose.infer.clip.variables import geometry as joint_geometry
 from camerapose.infer.clip.vertical import MAX_POSES, PRIOR_UP, Vertical, prior_deviation
+from camerapose.infer.clip.workers import Workers
 
 #: Standard deviations of the logarithms of the predicted focal length, of bone lengths, and of the
 #: sizes of several people.
@@ -118,6 +119,7 @@ class Shot:
         verticals: Vertical,
         weights: Weights,
         shared_weights: Weights,
+        workers: Workers,
     ):
         self.poses, self.body = poses, Body.of(poses.skeleton)
         frames = frame_numbers(poses)[rows]
@@ -150,7 +152,7 @@ class Shot:
         self.lengths, self.sizes = lengths, sizes
         self.static, self.verticals = static, verticals
         self.problem = Problem(self.body, weights, prior, [])
-        self.shared_weights = shared_weights
+        self.shared_weights, self.workers = shared_weights, workers
         self.covariance = np.zeros((self.problem.n_shared,) * 2)
 
     @property
@@ -158,37 +160,44 @@ class Shot:
         """Whether the floor and the vertical are estimated."""
         return self.static and bool(self.body.ankles)
 
-    def window(self, index: int, start: int, end: int) -> Window:
+    def window(self, span: "_Span") -> Window:
         """Return the measurements of some frames of a movement."""
-        person, rows, times = self.movements[index]
+        person, rows, times = self.movements[span.movement]
+        frames = slice(span.start, span.end)
         lengths = self.lengths[person][self.body.group]
-        part = PersonRows(person, rows[start:end], times[start:end])
+        part = PersonRows(person, rows[frames], times[frames])
         window = window_of(
             self.poses, part, lengths, self.own[person], self.sizes[person],
             self.verticals[part.rows], self.static,
         )  # fmt: skip
         return window.aimed(self.shared.log_focal)
 
+    def _rows(self, span: "_Span") -> np.ndarray:
+        return self.movements[span.movement].rows[span.start : span.end]
+
     def estimate(self, solution: Solution) -> None:
         """Estimate the shared variables from some windows, then write all trajectories."""
-        parts = _chosen([len(movement.times) for movement in self.movements])
-        windows = [self.window(*part) for part in parts]
+        parts = _chosen(_spans([len(movement.times) for movement in self.movements]))
+        windows = [self.window(part) for part in parts]
         problem = replace(self.problem, weights=self._shared_weights(windows), windows=windows)
         motions = [
-            initial_motion(self.poses[self.movements[i].rows[a:b]], window, self.shared, self.body)
-            for (i, a, b), window in zip(parts, problem.windows, strict=True)
+            initial_motion(self.poses[self._rows(part)], window, self.shared, self.body)
+            for part, window in zip(parts, problem.windows, strict=True)
         ]
-        motions, self.shared, self.covariance = solve(
-            problem, motions, self.shared, iterations=STEPS[0], free=free_variables(problem)
-        )
+        motions = self._solve(problem, motions, STEPS[0])
         if self.has_floor:
             for known in (False, True):
                 problem = self._with_contacts(problem, motions, known)
-                motions, self.shared, self.covariance = solve(
-                    problem, motions, self.shared, iterations=STEPS[1], free=free_variables(problem)
-                )
-        for index in range(len(self.movements)):
-            self._write_trajectory(index, solution)
+                motions = self._solve(problem, motions, STEPS[1])
+        self._write_trajectories(solution)
+
+    def _solve(self, problem: Problem, motions: list[Motion], iterations: int) -> list[Motion]:
+        """Set the shared variables and their covariance, and return the motions."""
+        motions, self.shared, self.covariance = solve(
+            problem, motions, self.shared,
+            iterations=iterations, free=free_variables(problem), each=self.workers.map,
+        )  # fmt: skip
+        return motions
 
     def _shared_weights(self, windows: list[Window]) -> Weights:
         """Return the weights for the shared variables; verticals count for 1 to `MAX_POSES`."""
@@ -216,23 +225,26 @@ class Shot:
             windows = [w.with_contact(w.contact * on) for w, on in zip(windows, parts, strict=True)]
         return replace(problem, windows=windows)
 
-    def _write_trajectory(self, index: int, solution: Solution) -> None:
-        """Write a movement, window by window, with the shared variables fixed."""
-        rows, pending = self.movements[index].rows, None
-        spans = _spans(len(rows))
-        solution.focal[rows], solution.center[rows] = np.exp(self.shared.log_focal), 0.0
-        for (start, end), following in zip(spans, [*spans[1:], None], strict=True):
-            window, motion = self._solved(self.window(index, start, end), rows[start:end])
+    def _write_trajectories(self, solution: Solution) -> None:
+        """Write all movements, window by window, with the shared variables fixed."""
+        for _, rows, _ in self.movements:
+            solution.focal[rows], solution.center[rows] = np.exp(self.shared.log_focal), 0.0
+        spans = _spans([len(movement.times) for movement in self.movements])
+        solved = self.workers.map(self._solved, spans)
+        pending: Motion | None = None
+        for span, (window, motion) in zip(spans, solved, strict=True):
+            rows = self._rows(span)
             motion = motion if pending is None else _blended(pending, motion)
-            stop = (end if following is None else following[0]) - start
-            shape = joint_geometry(window[:stop], motion[:stop], self.shared, self.body)
-            solution.pose3d[rows[start : start + stop]] = shape.joints
-            kept = OVERLAP // 2 if start else 0
-            solution.contact[rows[start + kept : end]] = window.contact[kept:]
-            pending = motion[stop:]
+            shape = joint_geometry(window[: span.own], motion[: span.own], self.shared, self.body)
+            solution.pose3d[rows[: span.own]] = shape.joints
+            kept = OVERLAP // 2 if span.start else 0
+            solution.contact[rows[kept:]] = window.contact[kept:]
+            pending = motion[span.own :] if span.own < len(rows) else None
 
-    def _solved(self, window: Window, rows: np.ndarray) -> tuple[Window, Motion]:
+    def _solved(self, span: "_Span") -> tuple[Window, Motion]:
         """Return a window with its contacts, and its motion."""
+        window = self.window(span)
+        rows = self._rows(span)
         fixed = np.zeros(self.problem.n_shared, bool)
         motions = [initial_motion(self.poses[rows], window, self.shared, self.body)]
         problem = replace(self.problem, windows=[window])
@@ -293,22 +305,30 @@ def _bodies(
     )
 
 
-def _spans(n: int) -> list[tuple[int, int]]:
-    """Return overlapping windows of n frames."""
-    if n <= WINDOW + OVERLAP:
-        return [(0, n)]
-    starts = range(0, n - OVERLAP, WINDOW - OVERLAP)
-    return [(start, min(start + WINDOW, n)) for start in starts]
+class _Span(NamedTuple):
+    """Frames of a movement that are solved together; the `own` first ones before the next span."""
+
+    movement: int
+    start: int
+    end: int
+    own: int
 
 
-def _chosen(frames: list[int]) -> list[tuple[int, int, int]]:
-    """Return (movement, first frame, end) of the windows that determine the shared variables.
+def _spans(frames: list[int]) -> list[_Span]:
+    """Return overlapping spans of movements with these numbers of frames."""
+    step, spans = WINDOW - OVERLAP, []
+    for movement, n in enumerate(frames):
+        starts = range(0, n - OVERLAP, step) if n > WINDOW + OVERLAP else range(1)
+        for start in starts:
+            last = start == starts[-1]
+            end = n if last else start + WINDOW
+            spans.append(_Span(movement, start, end, end - start if last else step))
+    return spans
 
-    Args:
-        frames: number of frames of each movement.
-    """
-    spans = [(i, a, b) for i, n in enumerate(frames) for a, b in _spans(n)]
-    total = sum(b - a for _, a, b in spans)
+
+def _chosen(spans: list[_Span]) -> list[_Span]:
+    """Return the spans that determine the shared variables."""
+    total = sum(span.end - span.start for span in spans)
     if total <= SHARED_FRAMES:
         return spans
     count = max(1, round(len(spans) * SHARED_FRAMES / total))
