@@ -91,7 +91,8 @@ def test_the_lifter_can_be_trained(put):
     (command,) = re.findall(r"--set (model\.lifter=plain .*)", DOCUMENT)
     chosen = Config()
     for item in command.replace("'", "").split():
-        chosen = config_io.update(chosen, _assignment(item), "--set")
+        differences, merge = _assignment(item)
+        chosen = config_io.update(chosen, differences, "--set", merge=merge)
     model = build(H36M_16, **dataclasses.asdict(chosen.model))
     assert type(model.lifter).__module__ == "camerapose.models.lifters.plain"
     assert model.lifter.last.in_features == 256

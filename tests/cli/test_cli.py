@@ -186,15 +186,16 @@ class TestTraining:
         assert status == 2 and 'pip install "camerapose[train]"' in capsys.readouterr().err
 
     @pytest.mark.parametrize(
-        ("item", "tables"),
+        ("item", "assignment"),
         [
-            ("joint.epochs=3", {"joint": {"epochs": 3}}),
-            ("data.mpii=/data/mpii", {"data": {"mpii": "/data/mpii"}}),
-            ("data.mpii=false", {"data": {"mpii": False}}),
+            ("joint.epochs=3", ({"joint": {"epochs": 3}}, True)),
+            ("data.mpii=/data/mpii", ({"data": {"mpii": "/data/mpii"}}, True)),
+            ("data.mpii=false", ({"data": {"mpii": False}}, True)),
+            ("arguments={width=3}", ({"arguments": {"width": 3}}, False)),
         ],
     )
-    def test_set(self, item, tables):
-        assert _assignment(item) == tables
+    def test_set(self, item, assignment):
+        assert _assignment(item) == assignment
 
     def test_set_without_a_value(self):
         with pytest.raises(ValueError, match="KEY=VALUE"):

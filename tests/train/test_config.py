@@ -18,6 +18,7 @@ from camerapose.train.config_io import (
     update,
 )
 from camerapose.train.schedule import learning_rate
+from camerapose.train.temporal.config import TemporalConfig
 
 CONFIGS = [
     path
@@ -171,6 +172,12 @@ class TestRefused:
     def test_missing(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"no configuration at .*absent\.toml; pass"):
             read(tmp_path / "absent.toml")
+
+    def test_keys_of_dictionaries_are_merged_if_wanted(self):
+        config = update(TemporalConfig(), {"arguments": {"width": 96}}, "--set", merge=True)
+        both = update(config, {"arguments": {"dropout": 0.2}}, "--set", merge=True)
+        assert both.arguments == {"width": 96, "dropout": 0.2}
+        assert update(both, {"arguments": {"width": 8}}, "--set").arguments == {"width": 8}
 
     def test_source_is_named(self):
         with pytest.raises(ValueError, match="^--set: unknown key joint.epoch;"):

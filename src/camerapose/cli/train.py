@@ -52,9 +52,9 @@ def train(
             raise ValueError(f"--{name} is {value}; require 1 or more")
     assignments = [_assignment(item) for item in set]
     if init is not None:
-        assignments.append({"init": init})
+        assignments.append(({"init": init}, False))
     if init_components:
-        assignments.append({"init_components": [*init_components]})
+        assignments.append(({"init_components": [*init_components]}, False))
     from camerapose.train import config_io
 
     recipe = config_io.recipe(config)
@@ -63,30 +63,38 @@ def train(
     from camerapose.train.trainer import train as run
 
     chosen = config_io.read(config)
-    for assignment in assignments:
-        chosen = config_io.update(chosen, assignment, "--set")
+    for differences, merge in assignments:
+        chosen = config_io.update(chosen, differences, "--set", merge=merge)
     run(chosen, out, devices=devices, nodes=nodes)
     return 0
 
 
-def _train_recipe(recipe: str, config: Path, out: Path, assignments: list[dict[str, Any]]) -> int:
+def _train_recipe(
+    recipe: str, config: Path, out: Path, assignments: list[tuple[dict[str, Any], bool]]
+) -> int:
     """Train with another recipe than the three stages, on one device."""
     from camerapose.train import config_io
 
     trainer = importlib.import_module(f"camerapose.train.{recipe}.trainer")
     chosen = trainer.read(config)
-    for assignment in assignments:
-        chosen = config_io.update(chosen, assignment, "--set")
+    for differences, merge in assignments:
+        chosen = config_io.update(chosen, differences, "--set", merge=merge)
     trainer.train(chosen, out)
     return 0
 
 
-def _assignment(item: str) -> dict[str, Any]:
-    """Parse `joint.epochs=3` into nested tables; a value that is not TOML is a string."""
+def _assignment(item: str) -> tuple[dict[str, Any], bool]:
+    """Parse `joint.epochs=3` into nested tables; a value that is not TOML is a string.
+
+    Returns:
+        The tables, and whether dictionaries in them name single keys (`arguments.width=64`) instead
+        of all (`arguments={width=64}`).
+    """
     key, equals, value = item.partition("=")
     if not equals:
         raise ValueError(f"--set takes KEY=VALUE, such as joint.epochs=3; got {item!r}")
+    merge = not value.lstrip().startswith("{")
     try:
-        return toml.parse(f"{key} = {value}")
+        return toml.parse(f"{key} = {value}"), merge
     except ValueError:
-        return toml.parse(f"{key} = {json.dumps(value)}")  # TOML has JSON's escapes
+        return toml.parse(f"{key} = {json.dumps(value)}"), merge  # TOML has JSON's escapes

@@ -110,7 +110,14 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
 
 
-def update(config: Any, differences: dict[str, Any], source: str, prefix: str = "") -> Any:
+def update(
+    config: Any,
+    differences: dict[str, Any],
+    source: str,
+    prefix: str = "",
+    *,
+    merge: bool = False,
+) -> Any:
     """Return a copy of a settings dataclass with some fields changed.
 
     Args:
@@ -118,6 +125,7 @@ def update(config: Any, differences: dict[str, Any], source: str, prefix: str = 
         differences: nested dictionaries of the fields to change.
         source: origin of the differences, named in errors.
         prefix: key of the table, with a final dot.
+        merge: keep the other keys of fields that are dictionaries.
 
     Raises:
         ValueError: an unknown key, or a value of another type or out of range.
@@ -133,10 +141,12 @@ def update(config: Any, differences: dict[str, Any], source: str, prefix: str = 
                 f"{source}: unknown key {name}; {hint}accepted keys: {', '.join(known)}"
             )
         old = getattr(config, key)
+        if merge and isinstance(old, dict) and isinstance(value, dict):
+            value = old | value
         if not dataclasses.is_dataclass(old):
             changes[key] = _checked(known[key], old, value, f"{source}: {name}")
         elif isinstance(value, dict):
-            changes[key] = update(old, value, source, f"{name}.")
+            changes[key] = update(old, value, source, f"{name}.", merge=merge)
         else:
             raise ValueError(f"{source}: {name} = {value!r}; {name} is a table: write [{name}]")
     return dataclasses.replace(config, **changes)
