@@ -73,6 +73,8 @@ def measure(
         pixels = denormalize(one.pose2d, one.image_size)
         poses = predictor(pixels, one.confidence, image_size=one.image_size, skeleton=one.skeleton)
         poses = replace(poses, labels={"frame": np.asarray(one.labels["frame"])})
+        if predictor.temporal is not None and arguments.smooth:
+            poses = predictor.temporal(poses, fps=FPS)
         smoothed = clip.optimize(poses, fps=FPS, strength=arguments.smooth)[0]
         found[key[1].split()[0]].append(errors(smoothed.to(one.skeleton), one))
     result = {action: np.concatenate(parts).mean(0) for action, parts in sorted(found.items())}

@@ -8,10 +8,10 @@
 
 Human3.6M: clips of S9 and S11, seen by random static cameras, with the simulated detector errors
 of `data.augment`; the body height is given. The real video is that of `real_detections.py`, with
-height and focal length given. "Per frame" is the lifter without `clip.optimize`. `--subjects`
-selects other subjects: constants were chosen on S1, S5, S6, S7 and S8. `--walking` selects clips in
-which the person walks more than 1 m; `--ablation` switches off one component of the optimiser at a
-time, with the focal length given.
+height and focal length given. "Per frame" is the lifter without `clip.optimize` and without the
+temporal model of the weights, if they have one. `--subjects` selects other subjects: constants were
+chosen on S1, S5, S6, S7 and S8. `--walking` selects clips in which the person walks more than 1 m;
+`--ablation` switches off one component at a time, with the focal length given.
 """
 
 import argparse
@@ -138,6 +138,11 @@ def seen(
         yield poses, truth, world, times, camera, float(np.median(body_height(truth, H36M_16)))
 
 
+def corrected(predictor: Predictor, poses: Poses) -> Poses:
+    """Return poses after the temporal model of the weights, if they have one, as in `predict`."""
+    return poses if predictor.temporal is None else predictor.temporal(poses, "centred")
+
+
 def ablation(predictor: Predictor, motions: list[np.ndarray]) -> None:
     """Print means over clips with one component switched off, with the focal length given."""
     off, module = np.inf, shot
@@ -153,6 +158,7 @@ def ablation(predictor: Predictor, motions: list[np.ndarray]) -> None:
             root_acceleration=1e3, depth_acceleration=1e3, bone_acceleration=1e4)},
         "bone lengths not estimated": {},
         "no standard deviations": {},
+        "no temporal model": {},
         "focal length estimated": {},
     }  # fmt: skip
     rows: dict[str, list[dict[str, float]]] = {label: [] for label in variants}
@@ -162,6 +168,8 @@ def ablation(predictor: Predictor, motions: list[np.ndarray]) -> None:
         for label, options in variants.items():
             known, length = label != "focal length estimated", module.LENGTH_DEVIATION
             part = given if known else poses
+            if label != "no temporal model":
+                part = corrected(predictor, part)
             if label == "bone lengths not estimated":
                 module.LENGTH_DEVIATION = 0.0
             if label == "no standard deviations":
@@ -197,12 +205,13 @@ def human36m(predictor: Predictor, motions: list[np.ndarray]) -> None:
     seconds = frames = 0.0
     for poses, truth, world, times, camera, tall in seen(predictor, motions):
         began = time.process_time()
-        optimised, cameras = clip.optimize(poses, height=tall, static=True)
+        optimised, cameras = clip.optimize(corrected(predictor, poses), height=tall, static=True)
         seconds, frames = seconds + time.process_time() - began, frames + len(poses)
         pixels = camera.focal * float(poses.image_size[0, 0]) / 2
         given, known = clip.optimize(
-            clip.set_focal_length(poses, pixels), height=tall, static=True, focal_known=True
-        )
+            corrected(predictor, clip.set_focal_length(poses, pixels)),
+            height=tall, static=True, focal_known=True,
+        )  # fmt: skip
         plain = clip.set_height(clip.static_camera(poses), tall)
         rows["per frame"].append(_errors(plain, truth, world, times, camera, None))
         rows["clip"].append(_errors(optimised, truth, world, times, camera, cameras[0]))
@@ -327,9 +336,10 @@ def real_video(predictor: Predictor) -> None:
         lifted = replace(lifted, labels={"frame": rows, "time": rows / FPS})
         focal = float(view["focal"].mean())
         given, cameras = clip.optimize(
-            clip.set_focal_length(lifted, focal), height=tall, static=True, focal_known=True
-        )
-        optimised, free = clip.optimize(lifted, height=tall, static=True)
+            corrected(predictor, clip.set_focal_length(lifted, focal)),
+            height=tall, static=True, focal_known=True,
+        )  # fmt: skip
+        optimised, free = clip.optimize(corrected(predictor, lifted), height=tall, static=True)
         up = view["rotation"] @ np.array([0.0, 0.0, 1.0])
         angle = np.degrees(np.arccos(np.clip(cameras[0].ground.axes[1] @ up, -1, 1)))
         root, times = given.root_position.astype(float), rows / FPS

@@ -82,6 +82,8 @@ def predicted_gait(predictor: Predictor, truth: Poses) -> gait.Gait:
     )
     poses = replace(poses, labels=truth.labels)
     height = float(np.median(body_height(truth.pose3d, truth.skeleton)))
+    if predictor.temporal is not None:
+        poses = predictor.temporal(poses, fps=FPS)
     poses = clip.static_camera(clip.set_height(poses, height))
     poses = clip.optimize(poses, fps=FPS)[0]
     points = clip.estimate_ground(poses).points(np.asarray(poses.pose3d, float))
