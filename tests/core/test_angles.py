@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from camerapose.core import angles, mass
-from camerapose.core.joint_formats import BLAZEPOSE_33, COCO_17, H36M_16
+from camerapose.core.joint_formats import BLAZEPOSE_33, BODY_46, COCO_17, H36M_16, H36M_23
 
 #: Offsets of a body that faces +x (ISB: x forward, y up, z right), metres.
 OFFSETS = {
@@ -192,3 +192,16 @@ def test_angle_std():
     std[0, H36M_16.index("left_ankle")] = np.nan
     values = angles.joint_angle_std(points, std, H36M_16)
     assert np.isnan(values["knee_angle_l"][0]) and np.isfinite(values["knee_angle_r"][0])
+
+
+@pytest.mark.parametrize("skeleton", [H36M_16, H36M_23, BODY_46], ids=lambda s: s.name)
+def test_angle_std_of_joints_that_are_moved_together(skeleton, monkeypatch):
+    random = np.random.default_rng(0)
+    points = random.normal(size=(20, skeleton.n_joints, 3))
+    std = random.uniform(0.01, 0.03, (20, skeleton.n_joints))
+    found = angles.joint_angle_std(points, std, skeleton)
+    monkeypatch.setattr(angles, "_groups", lambda s: [[joint] for joint in range(s.n_joints)])
+    expected = angles.joint_angle_std(points, std, skeleton)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-9, err_msg=name)

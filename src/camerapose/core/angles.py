@@ -78,8 +78,9 @@ def joint_angle_std(
 
     Errors of all coordinates are taken as independent, although those of neighbouring joints are
     not. Each coordinate in turn is moved by its standard deviation in both directions; the
-    variances that this causes add up (as in Julier and Uhlmann's unscented transform). NaN where a
-    standard deviation that is needed is unknown.
+    variances that this causes add up (as in Julier and Uhlmann's unscented transform). Joints that
+    have no angle in common are moved together (Curtis, Powell and Reid, 1974). NaN where a standard
+    deviation that is needed is unknown.
 
     Args:
         points, pelvis_order: as for `joint_angles`.
@@ -88,8 +89,11 @@ def joint_angle_std(
     points = np.asarray(points, float)
     center = joint_angles(points, skeleton, pelvis_order=pelvis_order)
     variance = {name: np.zeros(len(points)) for name in center}
-    one = np.eye(3 * skeleton.n_joints).reshape(-1, skeleton.n_joints, 3)
-    moves = np.concatenate([one, -one])
+    groups = _groups(skeleton)
+    one = np.zeros((len(groups), 3, skeleton.n_joints, 3))
+    for row, joints in enumerate(groups):
+        one[row][:, joints] = np.eye(3)[:, None]
+    moves = np.concatenate([one, -one]).reshape(-1, skeleton.n_joints, 3)
     size = max(1, _ROWS // len(moves))
     for start in range(0, len(points), size):
         rows = slice(start, start + size)
@@ -100,6 +104,18 @@ def joint_angle_std(
             change = (change + 180) % 360 - 180
             variance[name][rows] = (change**2).sum(1) / 2
     return {name: np.sqrt(values) for name, values in variance.items()}
+
+
+def _groups(skeleton: Skeleton) -> list[list[int]]:
+    """Return joints in groups that have no angle in common; others determine no angle."""
+    alone = [[name] for name in ("pelvis", "spine", "thorax")]
+    alone += [[f"{side}_{name}"] for name in ("hip", "shoulder") for side in ("left", "right")]
+    outer = [("knee", "elbow"), ("ankle", "wrist"), ("heel",), TOES]
+    together = [[f"{side}_{name}" for side in ("left", "right") for name in names]
+                for names in outer]  # fmt: skip
+    groups = [[skeleton.index(name) for name in names if name in skeleton.joints]
+              for names in alone + together]  # fmt: skip
+    return [joints for joints in groups if joints]
 
 
 def joint(points: Points, skeleton: Skeleton, name: str) -> Vectors | None:
