@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers import fakes
-from helpers.browser import chromium, errors, wait
+from helpers.browser import chromium, errors, resize, wait
 
 from camerapose.core import plugins
 from camerapose.infer.options import PredictOptions
@@ -294,8 +294,13 @@ def test_in_a_browser(server, browser, photo, tmp_path):
     name = browser.current_url.partition("?result=")[2]
     place = server.folder / f"results-{name}"  # others are those of other tests
     assert name and place.exists()
-    browser.refresh()
-    wait(lambda: find("#report iframe"), "the result after a reload")
+    address = browser.current_url
+    for width, height in ((390, 844), (1280, 1400)):
+        resize(browser, width, height, mobile=width < 500)
+        browser.get("about:blank")  # a reload would restore the position
+        browser.get(address)
+        wait(lambda: find("#report iframe"), "the result at its address")
+        wait(lambda: 0 <= browser.execute_script(top) < height / 2, "the result in view", 30)  # noqa: B023
     wait(lambda: not list(server.folder.rglob("man.png")), "the deletion of the upload")
     wait(lambda: find("#delete"), "the button")[0].click()
     wait(lambda: not place.exists(), "the deletion of the result")

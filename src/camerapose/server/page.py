@@ -13,7 +13,8 @@ from camerapose.server.uploads import import_gradio
 
 CSS = """
 footer {display: none !important}
-#summary {min-height: 130px}
+#summary {min-height: 130px; scroll-margin-top: 12px}
+#video video {height: auto !important; max-height: 420px}
 #summary .pending {opacity: 0 !important}
 .camerapose-3d iframe {width: 100%; height: min(1120px, 92vh); border: 1px solid #dfe3e9}
 #files button[aria-label^="Remove"], #files .label-clear-button {display: none}
@@ -45,6 +46,12 @@ _ADDRESS = (
 )
 #: Show the progress, which is below the settings on a phone.
 _SCROLL = "() => {document.querySelector('#summary').scrollIntoView({block: 'center'})}"
+#: The same for the result in the address of the page, unless it is in view or scrolled past.
+_SCROLL_TO_RESULT = """() => {
+  const summary = document.querySelector('#summary');
+  const isBelow = summary.getBoundingClientRect().top > innerHeight / 2;
+  if (location.search.includes('result=') && isBelow) summary.scrollIntoView();
+}"""
 
 
 def build(jobs: Jobs) -> Any:
@@ -111,7 +118,7 @@ def _outputs(gradio: Any) -> list[Any]:
     """Create the outputs: summary, video, figure, files."""
     summary = gradio.Markdown(_START, elem_id="summary", line_breaks=True)
     video = gradio.Video(
-        label="Video with 3D poses", visible=False, elem_id="video", height=420,
+        label="Video with 3D poses", visible=False, elem_id="video", show_label=False,
         buttons=["download"],
     )  # fmt: skip
     figure = gradio.Image(
@@ -199,7 +206,9 @@ def _connect_results(gradio: Any, page: Any, jobs: Jobs, kept: list[Any]) -> Non
         return _shown(gradio, Result("The result has been deleted."))
 
     name, button = kept[5:]
-    page.load(restore, None, kept, queue=False, api_visibility="private", show_progress="hidden")
+    page.load(
+        restore, None, kept, queue=False, api_visibility="private", show_progress="hidden"
+    ).then(None, None, None, js=_SCROLL_TO_RESULT, api_visibility="private")
     button.click(delete, name, kept, queue=False, api_visibility="private").success(
         None, name, None, js=_ADDRESS, api_visibility="private"
     )
