@@ -23,7 +23,7 @@ from camerapose.server.limits import ServerLimits
 from camerapose.view.report import write_report
 
 
-def allowed(*headers, names=()):
+def allowed(*headers, names=(), scheme="http"):
     """Return whether a request with these headers reaches the application."""
     reached, sent = [], []
 
@@ -33,9 +33,12 @@ def allowed(*headers, names=()):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "headers": [(k.encode(), v.encode()) for k, v in headers]}
+    scope = {"type": "http", "scheme": scheme,
+             "headers": [(k.encode(), v.encode()) for k, v in headers]}  # fmt: skip
     asyncio.run(HostCheck(app, names)(scope, None, send))
     assert bool(reached) != bool(sent) and (reached or sent[0]["status"] == 403)
+    if sent:
+        assert "--names" in sent[1]["body"].decode() or "Origin" in sent[1]["body"].decode()
     return bool(reached)
 
 
@@ -63,6 +66,30 @@ def test_names_of_a_reverse_proxy():
     assert allowed(("host", "pose.example"), names=["Pose.Example"])
     assert allowed(("host", "pose.example"), ("origin", "https://pose.example"),
                    names=["pose.example"])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "scheme", "expected"),
+    [
+        ("localhost:7860", "http://localhost:8000", "http", False),  # another server
+        ("localhost:7860", "http://localhost", "http", False),
+        ("localhost", "http://localhost:7860", "http", False),
+        ("localhost:7860", "http://localhost:7860", "ws", True),
+        ("localhost", "http://localhost:80", "http", True),
+        ("localhost:80", "http://localhost", "http", True),
+        ("localhost:80", "https://localhost", "http", False),
+        ("localhost:7860", "app://localhost:7860", "http", False),
+        ("localhost:7860", "//localhost:7860", "http", False),
+        ("localhost:x", "http://localhost:x", "http", False),
+        ("localhost", "https://localhost", "http", True),  # a proxy decrypts and does not report it
+        ("localhost:8443", "https://localhost:8443", "http", True),
+        ("localhost", "https://localhost:443", "wss", True),
+        ("localhost", "http://localhost", "https", False),  # a proxy reports that it decrypts
+        ("[::1]:7860", "http://[::1]:7861", "http", False),
+    ],
+)
+def test_origin_has_scheme_and_port_of_the_request(host, origin, scheme, expected):
+    assert allowed(("host", host), ("origin", origin), scheme=scheme) == expected
 
 
 def test_password(monkeypatch):

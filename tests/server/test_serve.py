@@ -181,13 +181,13 @@ def test_other_hosts_and_foreign_pages_are_refused(server):
     statuses = []
     for headers in (
         {}, {"Host": "evil.example"}, {"Origin": "http://evil.example"},
-        {"Origin": f"http://{place}"},
+        {"Origin": f"http://{place}"}, {"Origin": "http://127.0.0.1:1"},
     ):  # fmt: skip
         connection = http.client.HTTPConnection(place)
         connection.request("GET", "/config", headers=headers)
         statuses.append(connection.getresponse().status)
         connection.close()
-    assert statuses == [200, 403, 403, 200]
+    assert statuses == [200, 403, 403, 200, 403]
 
 
 def test_password(graph, monkeypatch):

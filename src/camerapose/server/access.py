@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 #: Environment variable with the password of the page; no option, since others can see those.
 PASSWORD = "CAMERAPOSE_PASSWORD"
 USER = "camerapose"
+#: Ports that are left out of addresses.
+PORTS = {"http": 80, "https": 443}
 
 
 class HostCheck:
     """ASGI middleware that refuses requests for other servers and from other pages.
 
     A page of another server could otherwise use this one through its visitor's browser, directly
-    (foreign origin) or after it has directed its own name to this computer (DNS rebinding).
+    (foreign origin) or after it has directed its own name to this computer (DNS rebinding). Another
+    port of this computer is another server. A reverse proxy must pass `Host` on, with its port.
 
     Args:
         app: application that receives the other requests.
@@ -37,22 +40,29 @@ class HostCheck:
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
         """Pass a request on, or answer it with status 403."""
-        if scope["type"] not in ("http", "websocket") or self._is_allowed(scope["headers"]):
+        refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else ""
+        if not refusal:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
             text = [(b"content-type", b"text/plain")]
             await send({"type": "http.response.start", "status": 403, "headers": text})
-            await send({"type": "http.response.body", "body": b"unknown host or foreign origin"})
+            await send({"type": "http.response.body", "body": refusal.encode()})
 
-    def _is_allowed(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        values = [(name.lower(), value.decode("latin-1")) for name, value in headers]
+    def _refusal(self, scope: dict[str, Any]) -> str:
+        """Return why a request is refused; empty if it is not."""
+        values = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         hosts = [value for name, value in values if name == b"host"]
         if len(hosts) != 1 or not self._is_own(hosts[0]):
-            return False
-        return all(_host(value) == _host(f"//{hosts[0]}")
-                   for name, value in values if name == b"origin")  # fmt: skip
+            return f"unknown host {', '.join(hosts)!r}; use an address or a name of --names"
+        for name, value in values:
+            if name == b"origin" and not _is_same_origin(value, hosts[0], scope.get("scheme", "")):
+                return (
+                    f"Origin {value!r} is not that of Host {hosts[0]!r}; open the page itself "
+                    "(a reverse proxy must pass the header Host on, with its port)"
+                )
+        return ""
 
     def _is_own(self, host: str) -> bool:
         name = _host(f"//{host}")
@@ -63,6 +73,27 @@ class HostCheck:
         except ValueError:
             return False
         return True  # an address cannot be redirected
+
+
+def _is_same_origin(origin: str, host: str, scheme: str) -> bool:
+    """Return whether a page has the scheme, name and port of a request.
+
+    Args:
+        origin, host: headers of the request.
+        scheme: of the request. A reverse proxy that decrypts may not report "https", so a page
+            with encryption is accepted in any case.
+    """
+    try:
+        page, server = urlsplit(origin), urlsplit(f"//{host}")
+        ports = [PORTS.get(page.scheme) if url.port is None else url.port for url in (page, server)]
+    except ValueError:
+        return False
+    encrypted = scheme in ("https", "wss")
+    return (
+        page.scheme in (("https",) if encrypted else PORTS)
+        and page.hostname == server.hostname
+        and ports[0] == ports[1]
+    )
 
 
 def _host(url: str) -> str:
