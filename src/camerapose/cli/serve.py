@@ -40,7 +40,7 @@ def serve(
         detector: 2D keypoint detector: blazepose, heatmap or rtmlib.
         model: model of the detector; auto: heavy for images, full for video.
         device: device of the networks: cpu, cuda, coreml, directml or openvino.
-        threads: number of CPU threads; default: all cores.
+        threads: number of processor threads; default: all cores (BlazePose: those idle at first).
         export: formats of files for other programs that are chosen at first (default: trc, c3d,
             bvh, gltf and csv).
         browser: open the page in the browser.

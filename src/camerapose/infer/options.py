@@ -66,7 +66,7 @@ class PredictOptions:
         "or openvino; blazepose always runs on the CPU"
     )
     threads: MaybeInt = None
-    "number of processor threads (default: all cores; BlazePose: the idle ones)"
+    "number of processor threads (default: all cores; BlazePose: those idle at first)"
     max_people: Annotated[int, arg(metavar="INT")] = 1
     "maximum number of people per frame"
     people: Annotated[int | str | None, arg(metavar="WHICH", help_behavior_hint="")] = None

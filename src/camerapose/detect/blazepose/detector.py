@@ -35,7 +35,8 @@ class Detector:
         model: "full" (fast, for video) or "heavy" (the most accurate).
         max_people: number of people to return, the most prominent (area of the crop times score)
             first.
-        threads: of LiteRT; None: as many as idle processor cores, 1 to `MAX_THREADS`.
+        threads: of LiteRT; None: as many as idle processor cores, 1 to `MAX_THREADS`, see
+            `idle_cores`.
         fallback: use "full", with a warning, if "heavy" cannot be downloaded.
 
     Raises:
@@ -143,6 +144,13 @@ def idle_cores() -> int:
 
     LiteRT's threads wait busily for each other: as many as cores take several times the processor
     time, and longer, if the cores have other work.
+
+    It is read once, when a detector is created, which a batch does once per process. LiteRT cannot
+    change the number of threads later. A new detector would (it takes less than half a second),
+    but the load includes the work of this program, whose own threads would count as other work:
+    predictions that follow each other would alternate between many threads and few. For the same
+    reason, a job of the server gets fewer threads if it starts within a minute after another. Set
+    the number of threads where the load changes during a long video.
     """
     cores = os.cpu_count() or 1
     try:
