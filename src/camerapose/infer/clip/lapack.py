@@ -25,8 +25,7 @@ def factor(band: Float[np.ndarray, "n width"]) -> Float[np.ndarray, "n width"]:
     """Return the banded Cholesky factor of a positive definite matrix.
 
     Args:
-        band: each column from its diagonal downwards, contiguous columns; overwritten by the
-            factor.
+        band: each column from its diagonal downwards, contiguous; overwritten by the factor.
 
     Raises:
         numpy.linalg.LinAlgError: the matrix is not positive definite.
@@ -35,7 +34,7 @@ def factor(band: Float[np.ndarray, "n width"]) -> Float[np.ndarray, "n width"]:
         result, info = lapack.dpbtrf(band.T, lower=1, overwrite_ab=1)
         band = result.T
     else:
-        info = _called(_dpbtrf, b"L", len(band), band.shape[1] - 1, band, _distance(band))
+        info = _called(_dpbtrf, b"L", len(band), band.shape[1] - 1, band, band.shape[1])
     if info:
         raise np.linalg.LinAlgError(f"not positive definite at variable {info}")
     return band
@@ -60,17 +59,12 @@ def substitute(
     else:
         n, width = band.shape
         info = _called(
-            _dtbtrs, b"L", trans, b"N", n, width - 1, len(right), band, _distance(band),
-            right, _distance(right),
+            _dtbtrs, b"L", trans, b"N", n, width - 1, len(right), band, width,
+            right, n,
         )  # fmt: skip
     if info:
         raise np.linalg.LinAlgError(f"singular at variable {info}")
     return right
-
-
-def _distance(array: np.ndarray) -> int:
-    """Return the number of elements from a row to the next one."""
-    return max(array.strides[0] // array.itemsize, array.shape[1])
 
 
 def _called(routine: Callable[..., None], *arguments: bytes | int | np.ndarray) -> int:
@@ -82,7 +76,7 @@ def _called(routine: Callable[..., None], *arguments: bytes | int | np.ndarray) 
 
 def _reference(value: bytes | int | np.ndarray) -> Any:
     if isinstance(value, np.ndarray):
-        assert value.dtype == np.float64 and value.strides[1] == value.itemsize
+        assert value.dtype == np.float64 and value.flags.c_contiguous
         return value.ctypes.data_as(_ARRAY)
     return byref(c_char(value) if isinstance(value, bytes) else c_int(value))
 

@@ -63,8 +63,7 @@ class Normal:
     def band(self) -> Float[np.ndarray, "variables width"]:
         """Return a copy of the matrix of the frames: columns from the diagonal downwards."""
         t, n = self.gradient.shape
-        columns = self.columns.reshape(t * n, -1).copy()
-        return columns[:, n - 1 :][:, : t * n]
+        return self.columns.reshape(t * n, -1)[:, n - 1 :][:, : t * n].copy()
 
     def add(
         self,

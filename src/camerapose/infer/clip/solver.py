@@ -128,6 +128,7 @@ def solve(
             break
         gain, damping = (cost - new_cost) / max(cost, 1e-12), max(damping / 10, 1e-9)
         motions, shared = candidates, candidate
+        systems = []  # frees them before the next ones are computed
         if gain < TOLERANCE:
             break
     if free.any():
