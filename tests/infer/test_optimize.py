@@ -192,31 +192,28 @@ class TestDerivatives:
         return problem, [initial_motion(noisy, window, shared, body)], shared
 
     def test_frames(self, problem):
+        """Also with fixed shared variables; trial steps have the cost only."""
         problem, motions, shared = problem
-        system = solver._linearise(problem, motions, shared, problem.n_shared)[0][0]
-        step = np.random.default_rng(1).normal(size=system.gradient.shape)
-        costs = [
-            solver._linearise(
-                problem, [solver._moved(motions[0], sign * 1e-6 * step)], shared, problem.n_shared
-            )[1]
-            for sign in (1, -1)
-        ]
-        expected = (costs[0] - costs[1]) / 2e-6
-        assert (system.gradient * step).sum() == pytest.approx(expected, rel=1e-4)
+        for n_shared in (problem.n_shared, 0):
+            (system,), cost = solver._linearise(problem, motions, shared, n_shared)
+            step = np.random.default_rng(1).normal(size=system.gradient.shape)
+            costs = [
+                solver._linearise(problem, [m], shared, n_shared, only_cost=True)[1]
+                for m in (motions[0], *(solver._moved(motions[0], s * step) for s in (1e-6, -1e-6)))
+            ]
+            assert costs[0] == cost
+            expected = (costs[1] - costs[2]) / 2e-6
+            assert (system.gradient * step).sum() == pytest.approx(expected, rel=1e-4)
 
     def test_shared_variables(self, problem):
         problem, motions, shared = problem
-        system = solver._linearise(problem, motions, shared, problem.n_shared)[0][0]
+        (system,), _ = solver._linearise(problem, motions, shared, problem.n_shared)
         residual, jacobian = solver._prior_residuals(problem, shared)
         gradient = system.shared_gradient + jacobian.T @ residual
         expected = []
         for step in np.eye(len(gradient)) * 1e-6:
-            costs = [
-                solver._linearise(
-                    problem, motions, solver._moved_shared(problem, shared, s), problem.n_shared
-                )[1]
-                for s in (step, -step)
-            ]
+            moved = [solver._moved_shared(problem, shared, s) for s in (step, -step)]
+            costs = [solver._linearise(problem, motions, s, 0)[1] for s in moved]
             expected.append((costs[0] - costs[1]) / 2e-6)
         np.testing.assert_allclose(gradient, expected, rtol=0.02, atol=0.15)
 

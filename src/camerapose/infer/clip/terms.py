@@ -65,7 +65,8 @@ def _add_detections(
     local = np.empty((t, joints * 2, body.size))
     local[..., :ROOT] = rows @ shape.root_jacobian
     flat = np.moveaxis(shape.scaled, 1, 2).reshape(t, 3, -1)
-    local[..., ROOT:] = (rows @ flat) * np.repeat(path, 2, axis=1)
+    np.matmul(rows, flat, out=local[..., ROOT:])
+    local[..., ROOT:] *= np.repeat(path, 2, axis=1)
     by_shared = None
     if system.n_shared:
         by_shared = np.zeros((t, joints * 2, system.n_shared))
