@@ -143,8 +143,11 @@ def _launch(
         Middleware(HostCheck, names=[*names, host]),
         Middleware(Sessions, begin=jobs.begin_session, end=jobs.end_session),
     ]
-    theme = gradio.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"],
-                                  font_mono=["ui-monospace", "monospace"])  # fmt: skip
+    theme = gradio.themes.Default(
+        primary_hue="blue",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ).set(block_info_text_color="*neutral_500")  # the default is too pale to read
     try:
         _, address, _ = page.launch(
             server_name=host, server_port=port, inbrowser=browser, quiet=True, share=False,
