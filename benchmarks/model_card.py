@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parent))
 
 from camerapose.io.files import write_text
-from camerapose.io.weights import find_weights
+from camerapose.io.weights import find_weights, temporal_file
 
 
 class Source(NamedTuple):
@@ -156,6 +156,7 @@ def card(
         "| property | value |",
         "|---|---|",
         f"| file | `{path.name}`, {path.stat().st_size / 1e6:.1f} MB |",
+        *_temporal(path),
         f"| architecture | `BodyModel`, width {network['width']}, {network['blocks']} blocks |",
         "| input | 2D joints of any format with confidences; optionally focal length, principal "
         "point, body height, limb lengths |",
@@ -188,6 +189,18 @@ def card(
         "",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _temporal(path: Path) -> list[str]:
+    """Return a row about the temporal model of the weights, if they have one."""
+    file = temporal_file(path)
+    if not file.is_file():
+        return []
+    size = file.stat().st_size / 1e6
+    return [
+        f"| temporal model | `{file.name}`, {size:.1f} MB: corrects the poses of videos from 27 "
+        "frames; trained on the motion capture below (`configs/temporal.toml`) |"
+    ]
 
 
 def numbers(results: list[dict[str, Any]]) -> dict[str, str]:
@@ -227,10 +240,11 @@ def _h36m_note(config: dict[str, Any]) -> list[str]:
         else ""
     )
     return [
-        "Human3.6M, HumanEva and other non-commercial data were used neither for training nor for "
-        "choosing settings. The joints `*_h36m` of the training bodies are placed by five "
-        "constants (positions of hips, shoulders, spine and thorax relative to joint centres) that "
-        f"were measured on Human3.6M's poses; no poses of it were used.{prior}",
+        "Human3.6M, HumanEva and other non-commercial data were not used for training. Human3.6M's "
+        "training subjects decided between two trainings with differently straightened legs, and "
+        "for a temporal model. The joints `*_h36m` of the training bodies are placed by five "
+        "constants (positions of hips, shoulders, spine and thorax relative to joint centres) that were "
+        f"measured on Human3.6M's poses; no poses of it were used.{prior}",
     ]
 
 

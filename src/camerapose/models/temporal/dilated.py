@@ -29,7 +29,7 @@ class Temporal(nn.Module):
         dropout: dropout probability.
     """
 
-    def __init__(self, features: int, outputs: int, width: int = 192, dropout: float = 0.1):
+    def __init__(self, features: int, outputs: int, width: int = 96, dropout: float = 0.2):
         super().__init__()
         self.joints = outputs // 3
         self.first = nn.Linear(features, width)
