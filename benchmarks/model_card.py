@@ -243,8 +243,8 @@ def _h36m_note(config: dict[str, Any]) -> list[str]:
         "Human3.6M, HumanEva and other non-commercial data were not used for training. Human3.6M's "
         "training subjects decided between two trainings with differently straightened legs, and "
         "for a temporal model. The joints `*_h36m` of the training bodies are placed by five "
-        "constants (positions of hips, shoulders, spine and thorax relative to joint centres) that were "
-        f"measured on Human3.6M's poses; no poses of it were used.{prior}",
+        "constants (positions of hips, shoulders, spine and thorax relative to joint centres) that "
+        f"were measured on Human3.6M's poses; no poses of it were used.{prior}",
     ]
 
 
