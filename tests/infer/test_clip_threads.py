@@ -95,6 +95,15 @@ class TestWorkers:
                 raise error
         assert len(started) <= 4
 
+    def test_errors_end_running_work(self):
+        def forever(item):
+            while item:
+                list(pool.serial(abs, [item]))
+
+        with pytest.raises(KeyboardInterrupt), Workers(2) as pool:
+            for _ in pool.map(forever, [0, 1, 2]):
+                raise KeyboardInterrupt
+
     def test_errors_of_the_function(self):
         with pytest.raises(ZeroDivisionError), Workers(2) as pool:
             list(pool.map(lambda number: 1 / number, [1, 2, 0, 4]))

@@ -245,10 +245,12 @@ class Shot:
         """Return a window with its contacts, and its motion."""
         window = self.window(span)
         rows = self._rows(span)
-        fixed = np.zeros(self.problem.n_shared, bool)
+        fixed, each = np.zeros(self.problem.n_shared, bool), self.workers.serial
         motions = [initial_motion(self.poses[rows], window, self.shared, self.body)]
         problem = replace(self.problem, windows=[window])
-        motions, _, _ = solve(problem, motions, self.shared, iterations=STEPS[2], free=fixed)
+        motions, _, _ = solve(
+            problem, motions, self.shared, iterations=STEPS[2], free=fixed, each=each
+        )
         for number in range(CONTACT_PASSES if self.has_floor else 0):
             contact = detect_contacts(
                 window, motions[0], self.shared, self.body,
@@ -256,7 +258,9 @@ class Shot:
             )  # fmt: skip
             window = window.with_contact(contact)
             problem = replace(self.problem, windows=[window])
-            motions, _, _ = solve(problem, motions, self.shared, iterations=STEPS[3], free=fixed)
+            motions, _, _ = solve(
+                problem, motions, self.shared, iterations=STEPS[3], free=fixed, each=each
+            )
         return window, motions[0]
 
     def camera(self) -> ClipCamera:

@@ -2,9 +2,10 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
+from threading import Event
 from types import TracebackType
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ class Workers:
         if threads is not None and threads < 1:
             raise ValueError(f"threads is {threads}; give 1 or more")
         self.threads = min(threads or usable_cores(), MAX_THREADS)
+        self._ended = Event()
 
     def __enter__(self) -> "Workers":
         # Matrices are small: threads of BLAS would wait for each other most of the time. Some BLAS
@@ -47,6 +49,7 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._ended.set()
         try:
             self._pool.shutdown(cancel_futures=True)
         finally:
@@ -72,6 +75,17 @@ class Workers:
         finally:
             for future in pending:
                 future.cancel()
+
+    def serial(self, function: Callable[[T], R], items: Iterable[T]) -> Iterable[R]:
+        """Apply a function in the calling thread, as the built-in `map` does.
+
+        Raises:
+            CancelledError: the context has ended, by an interruption for example; work in other
+                threads ends with this.
+        """
+        if self._ended.is_set():
+            raise CancelledError
+        return map(function, items)
 
 
 def usable_cores() -> int:
