@@ -97,9 +97,12 @@ def test_noise_level():
     assert level(exact, projected=points).max() < 0.01  # the lifter's noise
 
 
-def test_confidences_leave_less_to_the_noise():
+@pytest.mark.parametrize("frames", ["vary", "are constant"])
+def test_confidences_leave_less_to_the_noise(frames):
     _, noisy = seen(noise_px=20.0)
     scores = np.random.default_rng(0).uniform(0.7, 1, noisy.confidence.shape)
+    if frames == "are constant":
+        scores = np.tile(scores[0], (len(scores), 1))
     ratio = level(noisy) / level(noisy, confidence=scores)
     np.testing.assert_allclose(ratio, noise.FACTOR_WITHOUT_CONFIDENCES / noise.FACTOR)
 

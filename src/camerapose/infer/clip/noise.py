@@ -16,8 +16,9 @@ FACTOR = 2.0
 FACTOR_WITHOUT_CONFIDENCES = 18.0
 #: Largest ratio of changes over `DURATION` and between neighbouring frames, of noise.
 GROWTH = 1.5
-#: Confidences that differ by less than this are equal.
-SAME = 1e-3
+#: Confidences that differ by less than this are equal; at most this many different ones are flags:
+#: visible, occluded, and the means of some of them in joints that are computed from others.
+SAME, MAX_FLAGS = 1e-3, 8
 #: Number of values of all joints with which those of a joint are averaged.
 POOLED = 5.0
 #: Median of the squared length of a vector with two standard normal coordinates.
@@ -39,7 +40,7 @@ def noise_level(
     Args:
         points: detections relative to the person's spread.
         projected: image positions of the lifted pose, likewise.
-        confidence: of the detections; 0: not detected. Fewer different values than joints: flags,
+        confidence: of the detections; 0: not detected. At most `MAX_FLAGS` different values: flags,
             which say nothing about the errors.
         times: seconds.
     """
@@ -53,9 +54,8 @@ def noise_level(
         GROWTH**2 * _change(points, visible, times, 1),
     )
     exact = min(EXACT * lag * step, MAX_EXACT)
-    # Flags, and constants of joints that are computed from others, are not confidences.
     values = len(np.unique(np.round(confidence[visible] / SAME)))
-    factor = FACTOR if values > points.shape[1] else FACTOR_WITHOUT_CONFIDENCES
+    factor = FACTOR if values > MAX_FLAGS else FACTOR_WITHOUT_CONFIDENCES
     return factor * np.sqrt(np.maximum(change - exact**2, 0))
 
 
