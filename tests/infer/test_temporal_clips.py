@@ -8,6 +8,7 @@ import pytest
 from helpers.clips import walk
 
 from camerapose.core import temporal
+from camerapose.core.bones import bone_lengths
 from camerapose.core.poses import Poses
 from camerapose.infer.options import PredictOptions
 from camerapose.infer.predictor import Predictor
@@ -51,6 +52,15 @@ def test_poses_change_and_keep_their_rows(model):
     np.testing.assert_array_equal(result.labels["frame"], poses.labels["frame"])
     assert np.abs(relative(result) - relative(poses)).max() > 1e-3
     assert model(poses[:0]) == poses[:0]
+
+
+@pytest.mark.parametrize(("mode", "before", "after"), [("centred", 13, 13), ("causal", 26, 0)])
+def test_bone_lengths_are_those_of_the_lifter(model, mode, before, after):
+    """They are means over the window of each frame."""
+    poses = lifted()
+    expected = bone_lengths(poses.pose3d, poses.skeleton)[30 - before : 31 + after].mean(0)
+    found = bone_lengths(model(poses, mode).pose3d, poses.skeleton)
+    np.testing.assert_allclose(found[30], expected, rtol=1e-4)
 
 
 def test_order_of_rows_and_other_people_do_not_matter(model):

@@ -122,7 +122,7 @@ def inputs(
     place, size = crop(frames.pose2d, frames.confidence)
     place, size = place.astype(np.float64), size[..., None]
     focal, center, middle = (
-        _window_mean(values, frames.present, lookahead)
+        window_mean(values, frames.present, lookahead)
         for values in (np.log(frames.focal.astype(np.float64)), frames.center, place)
     )
     focal = np.exp(focal)
@@ -170,9 +170,9 @@ def rotations(
     return view_rotation(*flat).reshape(*place.shape[:2], 3, 3)
 
 
-def _window_mean(
-    values: Float[np.ndarray, "n t 2"], present: Bool[np.ndarray, "n t"], lookahead: int
-) -> Float[np.ndarray, "n t 2"]:
+def window_mean(
+    values: Float[np.ndarray, "n t columns"], present: Bool[np.ndarray, "n t"], lookahead: int
+) -> Float[np.ndarray, "n t columns"]:
     """Return the mean over the frames of each frame's window in which the person is present."""
     t = values.shape[1]
     weight = np.concatenate([values * present[..., None], present[..., None]], axis=-1)
@@ -180,5 +180,5 @@ def _window_mean(
     first = np.maximum(np.arange(t) - (LENGTH - 1 - lookahead), 0)
     last = np.minimum(np.arange(t) + lookahead + 1, t)
     part = total[:, last] - total[:, first]
-    count = part[..., 2:]
-    return np.where(count > 0.5, part[..., :2] / np.maximum(count, 1), values)
+    count = part[..., -1:]
+    return np.where(count > 0.5, part[..., :-1] / np.maximum(count, 1), values)

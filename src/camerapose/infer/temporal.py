@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from camerapose.core import joint_formats, temporal
+from camerapose.core.bones import bone_lengths, bone_vectors, pose_from_bones, unit
 from camerapose.core.poses import Poses
 from camerapose.core.skeleton import Skeleton
 from camerapose.core.temporal import LENGTH, LOOKAHEAD
@@ -157,12 +158,26 @@ class TemporalModel:
             estimated, pose = (temporal.outputs(v, lookahead) for v in (features, pose))
             feed = dict(zip(INPUTS, (features, estimated, pose), strict=True))
             (corrected,) = self._session.run(OUTPUTS, feed)
+            corrected = self._with_lengths(corrected, padded, lookahead)
             rotation, focal, center = (
                 temporal.outputs(v, lookahead) for v in (view.rotation, view.focal, view.center)
             )
             relative = corrected @ np.swapaxes(rotation, -1, -2)
             parts.append([v[0, kept] for v in (relative, focal, center)])
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+    def _with_lengths(
+        self, corrected: Float[np.ndarray, "1 t joints 3"], padded: temporal.Frames, lookahead: int
+    ) -> Float[np.ndarray, "1 t joints 3"]:
+        """Return corrected poses with the lifter's bone lengths, means over the window.
+
+        The lifter knows many more bodies than the temporal model.
+        """
+        lengths = bone_lengths(padded.facing[0].astype(float), self.skeleton)[None]
+        lengths = temporal.window_mean(lengths, padded.present, lookahead)
+        lengths = temporal.outputs(lengths, lookahead)[0]
+        directions = unit(bone_vectors(corrected[0].astype(float), self.skeleton))
+        return pose_from_bones(directions * lengths[..., None], self.skeleton)[None]
 
 
 class LiveTemporal:
