@@ -139,7 +139,7 @@ def test_card_of_weights_from_open_data(tmp_path):
     ]
     text = write_card(tmp_path, CONFIG, results)
     assert text.count("NSF EIA-0196217") == 1 and "may be used in products" in text
-    assert "Human3.6M, HumanEva and other non-commercial data were used neither" in text
+    assert "Human3.6M, HumanEva and other non-commercial data were not used for training" in text
     assert "plausible bone lengths" in text
     assert "five constants" in text and "COCO: 2D" not in text and "MPII Human Pose" in text
     assert "| real video, limb joints only, PA-MPJPE (mm) | 61.0 |" in text

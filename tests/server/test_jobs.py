@@ -61,9 +61,8 @@ def test_options_reach_predict(jobs, photo):
     result = jobs().run(str(photo), people=2, height=1.5)
     file = next(file for file in result.files if file.endswith("poses.json"))
     people = json.loads(Path(file).read_text())["poses"]
-    assert len(people) == 2 and ">1.50 m<" in result.report.replace("&lt;", "<").replace(
-        "&gt;", ">"
-    )
+    report = result.report.replace("&lt;", "<").replace("&gt;", ">")
+    assert len(people) == 2 and ">1.50<" in report
 
 
 def test_no_person(jobs, photo):

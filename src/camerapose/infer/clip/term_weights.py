@@ -22,7 +22,7 @@ class Weights:
     root_acceleration: float = 2.0
     """Square root of the power density of the root's acceleration along the image axes, m/s^2 per
     sqrt(Hz)."""
-    depth_acceleration: float = 0.4
+    depth_acceleration: float = 0.7
     """The same along the optical axis: smaller, since errors of the depth are correlated."""
     bone_acceleration: float = 14.0
     """The same for bone directions, 1/s^2 per sqrt(Hz)."""
