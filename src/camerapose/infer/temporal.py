@@ -36,7 +36,7 @@ FAST_STEP, SLOW_STEP = 1 / 60, 0.15
 #: Frames that determine a pose: its window, and the windows of the mean views in it.
 REACH = 2 * (LENGTH - 1)
 #: Frames that are processed together.
-CHUNK = 4096
+CHUNK = 1024
 
 
 class TemporalModel:
@@ -132,14 +132,18 @@ class TemporalModel:
             return poses
         check_one_row_per_frame(poses)
         seconds = row_times(poses, fps, times)
-        relative = np.asarray(poses.pose3d - poses.root_position[:, None], float)
+        relative = np.asarray(poses.pose3d - poses.root_position[:, None])
         assert poses.camera is not None
-        focal = np.array(poses.camera.focal, float)
-        center = np.array(poses.camera.center, float)
+        focal, center = np.array(poses.camera.focal), np.array(poses.camera.center)
         changed = np.zeros(len(poses), bool)
         for rows in _sequences(poses, seconds):
-            part = self._corrected(poses[rows], seconds[rows], LOOKAHEAD[mode])
-            relative[rows], focal[rows], center[rows] = part
+            for start in range(0, len(rows), CHUNK):
+                first, end = max(start - REACH, 0), start + CHUNK
+                part = rows[first : end + REACH]
+                kept = slice(start - first, end - first)
+                own = part[kept]
+                columns = self._corrected(poses[part], seconds[part], LOOKAHEAD[mode])
+                relative[own], focal[own], center[own] = (column[kept] for column in columns)
             changed[rows] = True
         if not changed.any():
             return poses
@@ -149,22 +153,16 @@ class TemporalModel:
         self, poses: Poses, seconds: Float[np.ndarray, " t"], lookahead: int
     ) -> tuple[np.ndarray, ...]:
         """Return root-relative poses, focal lengths and principal points."""
-        frames, n, parts = _frames(poses, seconds), len(poses), []
-        for start in range(0, n, CHUNK):
-            first, last = max(start - REACH, 0), min(start + CHUNK + REACH, n)
-            kept = slice(start - first, min(start + CHUNK, n) - first)
-            padded = frames.take(np.arange(first, last)[None]).padded(lookahead)
-            features, pose, view = temporal.inputs(padded, lookahead)
-            estimated, pose = (temporal.outputs(v, lookahead) for v in (features, pose))
-            feed = dict(zip(INPUTS, (features, estimated, pose), strict=True))
-            (corrected,) = self._session.run(OUTPUTS, feed)
-            corrected = self._with_lengths(corrected, padded, lookahead)
-            rotation, focal, center = (
-                temporal.outputs(v, lookahead) for v in (view.rotation, view.focal, view.center)
-            )
-            relative = corrected @ np.swapaxes(rotation, -1, -2)
-            parts.append([v[0, kept] for v in (relative, focal, center)])
-        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+        padded = _frames(poses, seconds).padded(lookahead)
+        features, pose, view = temporal.inputs(padded, lookahead)
+        estimated, pose = (temporal.outputs(v, lookahead) for v in (features, pose))
+        feed = dict(zip(INPUTS, (features, estimated, pose), strict=True))
+        (corrected,) = self._session.run(OUTPUTS, feed)
+        corrected = self._with_lengths(corrected, padded, lookahead)
+        rotation, focal, center = (
+            temporal.outputs(v, lookahead)[0] for v in (view.rotation, view.focal, view.center)
+        )
+        return corrected[0] @ np.swapaxes(rotation, -1, -2), focal, center
 
     def _with_lengths(
         self, corrected: Float[np.ndarray, "1 t joints 3"], padded: temporal.Frames, lookahead: int

@@ -14,6 +14,8 @@ from camerapose.infer.clip.rows import check_poses, frame_numbers
 
 #: Smallest weight of a joint: joints of lower confidence are weighted as if they had this one.
 MIN_CONFIDENCE = 0.05
+#: Poses whose translation is solved at once, which bounds the memory.
+ROWS = 10_000
 
 
 def set_focal_length(poses: Poses, focal: Any, center: Any = None) -> Poses:
@@ -144,8 +146,11 @@ def reposition(
         center: principal points, normalised units.
     """
     points = poses.pose2d if poses.refined2d is None else poses.refined2d
-    weight = joint_weight(poses)
-    translation = solve_translation(relative, points, weight, focal, center)
+    columns = relative, points, joint_weight(poses), focal, center
+    translation = np.concatenate([
+        solve_translation(*(column[row : row + ROWS] for column in columns))
+        for row in range(0, max(len(poses), 1), ROWS)
+    ])  # fmt: skip
     return with_pose3d(poses, relative, translation, focal, center)
 
 
