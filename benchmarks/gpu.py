@@ -105,7 +105,11 @@ class Work:
 
 @contextmanager
 def interrupted_at(deadline: float) -> Iterator[None]:
-    """Send SIGINT to this process at the deadline; a training saves its state and stops."""
+    """Send SIGINT to this process at the deadline; a training saves its state and stops.
+
+    Programs that a script starts in the background ignore this signal; not in this context.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     seconds = max(deadline - time.monotonic(), 0.0)
     timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     timer.daemon = True
@@ -114,6 +118,7 @@ def interrupted_at(deadline: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 def run(options: argparse.Namespace) -> int:

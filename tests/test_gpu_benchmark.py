@@ -1,6 +1,7 @@
 """Rehearsal of benchmarks/gpu.py on the CPU, with small data and networks."""
 
 import json
+import signal
 import sys
 import time
 
@@ -139,6 +140,13 @@ def test_losses_of_the_devices(tmp_path, monkeypatch):
         gpu.golden(torch.device("cpu"), tmp_path / "golden")
 
 
-def test_interrupted_at_the_deadline():
-    with pytest.raises(KeyboardInterrupt), gpu.interrupted_at(time.monotonic() + 0.05):
-        time.sleep(5)
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.default_int_handler])
+def test_interrupted_at_the_deadline(handler):
+    """Also in the background, where the signal is ignored."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), gpu.interrupted_at(time.monotonic() + 0.05):
+            time.sleep(5)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)

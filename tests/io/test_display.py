@@ -94,7 +94,7 @@ class TestHighDynamicRange:
         coded = np.rint(65535 * pq(np.linspace(0, 203, WIDTH))).astype(np.uint16)
         image = np.broadcast_to(coded[None, :, None], (HEIGHT, WIDTH, 3)).copy()
         with av.open(str(path), "w") as container:
-            options = {"x265-params": "log-level=none"}
+            options = {"x265-params": "log-level=none:pools=none:frame-threads=1"}
             stream = container.add_stream("libx265", rate=10, options=options)
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p10le"
             stream.codec_context.color_trc = hdr.PQ
